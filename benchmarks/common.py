@@ -1,0 +1,46 @@
+"""What the benchmarks share: a run made from overrides, without the command line, and the machine's name."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from pg_experiments.command_line import config_directory
+from pg_experiments.config import check, every_key
+from pg_experiments.run import Run
+from pg_experiments.tracking import RunDirectory, Tracker
+
+
+@contextmanager
+def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
+    """A run and its tracker, in a directory that is gone afterwards."""
+    with initialize_config_dir(config_directory(), version_base="1.3"):
+        composed = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+    assert isinstance(composed, dict)
+    config = check(composed)
+    run = Run(config)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        tracker = Tracker(
+            RunDirectory.claim(path / "run"),
+            run.accounts,
+            composed=composed,
+            choices={},
+            key_types=every_key(),
+            browse=path,
+            plain_every_seconds=1e9,
+            histograms_every=config.tracking.histograms_every,
+        )
+        yield run, tracker
+
+
+def machine() -> str:
+    """The machine, in a line."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -1,0 +1,100 @@
+"""The project's own episode accounts: what each seed has played, and whether that solves its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class SeedAccount:
+    """One seed's history."""
+
+    seed: int
+    returns: list[float] = field(default_factory=list)  # undiscounted, one per episode, in order of quota
+    lengths: list[int] = field(default_factory=list)  # agent steps
+    env_steps: int = 0
+    episodes_to_solve: int | None = None
+
+    @property
+    def episodes(self) -> int:
+        """Episodes played."""
+        return len(self.returns)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the mean of a full window ever reached the threshold."""
+        return self.episodes_to_solve is not None
+
+    def recent(self, values: list[float] | list[int], window: int) -> float:
+        """Mean of the last `window` values; NaN before the first episode."""
+        return float(np.mean(values[-window:])) if values else float("nan")
+
+
+class Accounts:
+    """The accounts of all seeds, and which of them go on."""
+
+    def __init__(
+        self,
+        seeds: list[int],
+        *,
+        solved_at: float,
+        window: int,
+        quota: int,
+        max_episodes: int | None,
+        max_steps: int | None,
+    ) -> None:
+        self.seeds = [SeedAccount(seed) for seed in seeds]
+        self.solved_at = solved_at
+        self.window = window
+        self.quota = quota
+        self.max_episodes = max_episodes
+        self.max_steps = max_steps
+
+    @property
+    def active(self) -> np.ndarray:
+        """[R] bool: seeds that are neither solved nor at a limit. No batch goes beyond `max_episodes`."""
+        return np.array([not account.solved and not self._at_limit(account) for account in self.seeds])
+
+    @property
+    def progress(self) -> list[float]:
+        """For each seed, the share of its limits that is used up, 0 to 1."""
+        return [self._progress(account) for account in self.seeds]
+
+    def add(self, returns: np.ndarray, lengths: np.ndarray) -> None:
+        """Enter one batch: [R, E] each; a seed that sat out has length 0 everywhere.
+
+        The episodes of a batch count in the order of their quota, never in that of their ends, which would put
+        short ones first.
+        """
+        for account, seed_returns, seed_lengths in zip(self.seeds, returns, lengths, strict=True):
+            if not seed_lengths.any():
+                continue
+            account.env_steps += int(seed_lengths.sum())
+            for episode_return, length in zip(seed_returns, seed_lengths, strict=True):
+                account.returns.append(float(episode_return))
+                account.lengths.append(int(length))
+                full = account.episodes >= self.window
+                if full and not account.solved and account.recent(account.returns, self.window) >= self.solved_at:
+                    account.episodes_to_solve = account.episodes
+
+    def mean_returns(self) -> np.ndarray:
+        """[R] mean return of each seed's last `window` episodes."""
+        return np.array([account.recent(account.returns, self.window) for account in self.seeds])
+
+    def mean_lengths(self) -> np.ndarray:
+        """[R] likewise, in agent steps."""
+        return np.array([account.recent(account.lengths, self.window) for account in self.seeds])
+
+    def _at_limit(self, account: SeedAccount) -> bool:
+        too_many = self.max_episodes is not None and account.episodes + self.quota > self.max_episodes
+        return too_many or (self.max_steps is not None and account.env_steps >= self.max_steps)
+
+    def _progress(self, account: SeedAccount) -> float:
+        shares = [0.0]
+        if self.max_episodes is not None:
+            shares.append(account.episodes / self.max_episodes)
+        if self.max_steps is not None:
+            shares.append(account.env_steps / self.max_steps)
+        return min(1.0, max(shares))

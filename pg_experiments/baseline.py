@@ -1,0 +1,188 @@
+"""What is subtracted from the returns. It may depend on the state, never on the action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor, nn
+
+from pg_experiments.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.optimizer import StackedOptimizer
+from pg_experiments.rollout import Rollout
+from pg_experiments.streams import Purpose
+
+
+class Baseline(nn.Module):
+    """Subtracts nothing; the others change what they need to. Everything is per seed."""
+
+    steps = 0  # gradient steps per batch
+
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+        """b(s_t), a constant for the policy's gradient. Returns [T, R, E] (or what broadcasts to it)."""
+        return torch.zeros((), dtype=returns.dtype, device=returns.device)
+
+    def final_values(self, rollout: Rollout) -> Tensor | None:
+        """[R, E]: value of the state that each truncated episode ended in; None where a baseline has none."""
+        return None
+
+    def loss(self, rollout: Rollout, returns: Tensor) -> Tensor | None:
+        """[R]: what the baseline's own optimizer makes small; None where there is nothing to learn."""
+        return None
+
+    def follow(self, rollout: Rollout, returns: Tensor) -> None:
+        """Take note of a batch, after its advantages have been computed."""
+
+
+class MeanBaseline(Baseline):
+    """The mean return over the batch's steps.
+
+    The batch's own returns are in it, so an action's return is also in its own baseline: a bias of order one
+    over the number of steps (none in expectation for `moving_average`).
+    """
+
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+        total = torch.where(rollout.mask, returns, 0.0).sum((0, 2), keepdim=True)
+        return total / rollout.mask.sum((0, 2), keepdim=True).clamp(min=1)
+
+
+class MovingAverage(Baseline):
+    """An exponential moving average of earlier batches' mean returns; 0 for the first batch.
+
+    Made only of what came before the batch, so it adds no bias. Its start at 0 is corrected as Adam's is
+    (Kingma & Ba 2015, section 3).
+    """
+
+    average: Tensor
+    batches: Tensor
+
+    def __init__(self, seeds: int, decay: float) -> None:
+        super().__init__()
+        self.decay = decay
+        self.register_buffer("average", torch.zeros(seeds))
+        self.register_buffer("batches", torch.zeros(seeds, dtype=torch.int64))
+
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:  # noqa: ARG002
+        correction = (1 - self.decay**self.batches).clamp(min=1 - self.decay)
+        return (self.average / correction).to(returns.dtype)[:, None]
+
+    def follow(self, rollout: Rollout, returns: Tensor) -> None:
+        played = rollout.mask.any(2).any(0)
+        mean = torch.where(rollout.mask, returns, 0.0).sum((0, 2)) / rollout.mask.sum((0, 2)).clamp(min=1)
+        updated = self.decay * self.average + (1 - self.decay) * mean
+        self.average.copy_(torch.where(played, updated, self.average))
+        self.batches += played
+
+
+class ValueBaseline(Baseline):
+    """V(s): a network of its own, fitted to the returns by least squares."""
+
+    def __init__(self, network: StackedMLP, *, steps: int, bootstraps: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.steps = steps
+        self.bootstraps = bootstraps
+
+    @torch.no_grad()
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:  # noqa: ARG002
+        return rollout.flat.scatter(self._predict(rollout))
+
+    @torch.no_grad()
+    def final_values(self, rollout: Rollout) -> Tensor | None:
+        if not self.bootstraps:
+            return None
+        values: Tensor = self.network(rollout.final_observations).squeeze(-1)
+        return torch.where(rollout.truncated & ~rollout.terminated, values, 0.0)
+
+    def loss(self, rollout: Rollout, returns: Tensor) -> Tensor | None:
+        error = self._predict(rollout) - rollout.flat.gather(returns)
+        squares = torch.where(rollout.flat.valid, error.square(), 0.0)
+        return squares.sum(1) / rollout.flat.valid.sum(1).clamp(min=1)
+
+    def _predict(self, rollout: Rollout) -> Tensor:
+        values: Tensor = self.network(rollout.flat.gather(rollout.observations)).squeeze(-1)
+        return values
+
+
+def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """1 − Var(G − b) / Var(G) over a seed's batch, [T, R, E] -> [R]: 1 is perfect, 0 as good as a constant.
+
+    NaN where the returns do not vary, for then there is nothing to explain.
+    """
+
+    def variance(x: Tensor) -> Tensor:
+        count = mask.sum((0, 2)).clamp(min=1)
+        mean = torch.where(mask, x, 0.0).sum((0, 2)) / count
+        return torch.where(mask, x - mean[:, None], 0.0).square().sum((0, 2)) / count
+
+    spread = variance(returns)
+    return torch.where(spread > 0, 1 - variance(returns - values) / spread, torch.nan)
+
+
+@dataclass(frozen=True)
+class NoBaselineOption:
+    """No baseline."""
+
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:  # noqa: ARG002
+        return Baseline()
+
+    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:  # noqa: ARG002
+        """What makes the baseline's loss small; None for those that have nothing to learn."""
+        return None
+
+
+@dataclass(frozen=True)
+class MeanOption(NoBaselineOption):
+    """The mean of the batch's returns."""
+
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:  # noqa: ARG002
+        return MeanBaseline()
+
+
+@dataclass(frozen=True)
+class MovingAverageOption(NoBaselineOption):
+    """A moving average of earlier batches."""
+
+    decay: Annotated[float, Ge(0), Lt(1)]
+
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:  # noqa: ARG002
+        return MovingAverage(len(seeds), self.decay)
+
+
+@dataclass(frozen=True)
+class ValueOption:
+    """A learned V(s), with Adam."""
+
+    hidden: Annotated[int, Ge(1)]
+    layers: Annotated[int, Ge(1)]
+    activation: Activation
+    initialisation: Initialisation
+    learning_rate: Annotated[float, Gt(0)]
+    steps: Annotated[int, Ge(1)]
+    bootstrap: bool
+
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
+        network = StackedMLP(
+            len(seeds),
+            observation_size,
+            1,
+            hidden=self.hidden,
+            layers=self.layers,
+            activation=self.activation,
+            bias=True,
+        )
+        network.initialise(seeds, Purpose.BASELINE_PARAMETERS, self.initialisation, output_gain=1.0)
+        return ValueBaseline(network, steps=self.steps, bootstraps=self.bootstrap)
+
+    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
+        return StackedOptimizer(torch.optim.Adam(baseline.parameters(), lr=self.learning_rate))
+
+
+OPTIONS: dict[str, type] = {
+    "none": NoBaselineOption,
+    "mean": MeanOption,
+    "moving_average": MovingAverageOption,
+    "value": ValueOption,
+}

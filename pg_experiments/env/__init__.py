@@ -1,0 +1,5 @@
+"""The group `env`: what is acted in, when it is solved, and how long one may try."""
+
+from pg_experiments.env.gymnasium import GymnasiumEnv
+
+OPTIONS: dict[str, type] = {"gymnasium": GymnasiumEnv}

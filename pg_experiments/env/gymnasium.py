@@ -1,0 +1,89 @@
+"""Any Gymnasium environment with a flat Box observation and Discrete actions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import gymnasium
+from annotated_types import Ge
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import VectorEnv
+
+from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
+from pg_experiments.errors import UserError, by_nearness
+
+NATIVE_CARTPOLE = "gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv"
+
+
+@dataclass(frozen=True)
+class GymnasiumEnv:
+    """An environment by its id, when it counts as solved, and how long one may train on it."""
+
+    id: str
+    threshold: float | None
+    window: Annotated[int, Ge(1)]
+    max_episodes: Annotated[int, Ge(1)] | None
+    max_steps: Annotated[int, Ge(1)] | None
+    max_episode_steps: Annotated[int, Ge(1)] | None
+
+    @property
+    def solved_at(self) -> float:
+        """The mean return that counts as solved: `threshold`, else what Gymnasium registers, else infinity."""
+        if self.threshold is not None:
+            return self.threshold
+        registered = self._spec().reward_threshold
+        return math.inf if registered is None else float(registered)
+
+    def make(self, num_envs: int) -> VectorEnv:
+        """`num_envs` copies whose finished members stand still.
+
+        Raises:
+            UserError: there is no such id, it cannot be made, or its spaces are not supported.
+        """
+        spec = self._spec()
+        limit = self.max_episode_steps or spec.max_episode_steps
+        if limit is None:
+            raise UserError(
+                f"env.max_episode_steps=null: {self.id} has no time limit of its own and an episode might never "
+                "end; give a number of steps"
+            )
+        if spec.vector_entry_point == NATIVE_CARTPOLE:
+            return StandingCartPole(num_envs, max_episode_steps=limit)
+        try:
+            first = gymnasium.make(spec, max_episode_steps=limit)
+        except gymnasium.error.Error as error:
+            raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
+        self._check_spaces(first)
+
+        def others() -> gymnasium.Env:
+            return gymnasium.make(spec, max_episode_steps=limit)
+
+        return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
+
+    def _spec(self) -> gymnasium.envs.registration.EnvSpec:
+        try:
+            return gymnasium.spec(self.id)
+        except (gymnasium.error.Error, ModuleNotFoundError) as error:
+            near = ", ".join(by_nearness(self.id, gymnasium.registry)[:3])
+            raise UserError(f"env.id={self.id}: Gymnasium knows no such environment; the nearest are {near}") from error
+
+    def _check_spaces(self, env: gymnasium.Env) -> None:
+        observations, actions = env.observation_space, env.action_space
+        supported = "supported are flat Box observations (one axis) and Discrete actions"
+        if not isinstance(observations, Box) or len(observations.shape) != 1:
+            raise UserError(f"env.id={self.id}: its observations are {_describe(observations)}; {supported}")
+        if not isinstance(actions, Discrete):
+            raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
+
+
+def _describe(space: gymnasium.Space) -> str:
+    if isinstance(space, Box):
+        kind = "an image of shape" if len(space.shape) > 1 else "continuous, of shape"
+        return f"{kind} {space.shape}"
+    return type(space).__name__
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

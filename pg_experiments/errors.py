@@ -1,0 +1,23 @@
+"""What a user can mend is said in one line: the key, what was expected, and the nearest valid value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. Commands print its text alone, without a traceback."""
+
+
+def by_nearness(name: str, valid: Iterable[str]) -> list[str]:
+    """All valid names, those most like `name` first, the others in alphabetical order."""
+    names = sorted(set(valid))
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    return close + [other for other in names if other not in close]
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name most like `name`, or None when nothing resembles it."""
+    close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return close[0] if close else None

@@ -1,0 +1,83 @@
+"""Standardising returns or advantages, with every degenerate case defined.
+
+The sample deviation (n − 1) is used, as in the text's code. One value alone, or values that are all equal, have
+no deviation: they become 0, which says "nothing to tell these actions apart", where a plain
+`(x - x.mean()) / x.std()` gives NaN or blows rounding errors up to the size of a signal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """(x − mean) / s over `dims`, counting masked-in places alone; s is the sample standard deviation.
+
+    Args:
+        values: any shape.
+        mask: same shape, bool.
+        dims: the axes that are reduced.
+
+    Returns:
+        Same shape: 0 where the mask is False, and 0 for a group of fewer than two values or of equal values.
+    """
+    values = torch.where(mask, values, 0.0)
+    count = mask.sum(dims, keepdim=True)
+    mean = values.sum(dims, keepdim=True) / count.clamp(min=1)
+    centred = torch.where(mask, values - mean, 0.0)
+    deviation = (centred.square().sum(dims, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+    rounding = 8 * torch.finfo(values.dtype).eps * values.abs().amax(dims, keepdim=True)
+    return torch.where(deviation > rounding, centred / deviation, 0.0)
+
+
+class Normalization(Protocol):
+    """What an option of the group `normalization` offers: [T, R, E] -> [T, R, E], seeds never mixed."""
+
+    def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
+        """What the baseline is subtracted from."""
+
+    def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        """What weighs the log-probabilities."""
+
+
+@dataclass(frozen=True)
+class NoNormalization:
+    """Returns and advantages as they are."""
+
+    def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002
+        return returns
+
+    def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002
+        return advantages
+
+
+@dataclass(frozen=True)
+class NormalizedReturns(NoNormalization):
+    """Each episode's returns to mean 0 and deviation 1, as in the text.
+
+    Not the same as subtracting a baseline that is independent of the action: the mean and the deviation come
+    from the episode itself and bias the gradient (a little, in long episodes). How episodes compare with each
+    other is lost: only early and late steps of one episode are told apart.
+    """
+
+    def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
+        return standardize(returns, mask, (0,))
+
+
+@dataclass(frozen=True)
+class NormalizedAdvantages(NoNormalization):
+    """All advantages of a seed's batch to mean 0 and deviation 1: good episodes stay better than bad ones."""
+
+    def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        return standardize(advantages, mask, (0, 2))
+
+
+OPTIONS: dict[str, type] = {
+    "none": NoNormalization,
+    "returns": NormalizedReturns,
+    "advantages": NormalizedAdvantages,
+}

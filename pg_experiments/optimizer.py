@@ -1,0 +1,161 @@
+"""One gradient step for R learners at once, each with its own clipping, its own learning rate and its own end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor, nn
+
+Schedule = Literal["constant", "linear", "cosine", "exponential"]
+
+
+def schedule_factor(schedule: Schedule, final_fraction: float, progress: float) -> float:
+    """What the learning rate is multiplied with after `progress` (0 to 1) of the run: 1 at its start.
+
+    linear: 1 − (1 − f) p. cosine: f + (1 − f)(1 + cos πp)/2 (Loshchilov & Hutter 2017). exponential: f^p.
+    f is `final_fraction`, the value at p = 1.
+    """
+    progress = min(max(progress, 0.0), 1.0)
+    if schedule == "linear":
+        return 1 - (1 - final_fraction) * progress
+    if schedule == "cosine":
+        return final_fraction + (1 - final_fraction) * (1 + math.cos(math.pi * progress)) / 2
+    if schedule == "exponential":
+        return float(final_fraction**progress)
+    return 1.0
+
+
+def gradient_norms(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """[R]: the Euclidean norm of each seed's whole gradient."""
+    squares = [p.grad.square().flatten(1).sum(1) for p in parameters if p.grad is not None]
+    return torch.stack(squares).sum(0).sqrt()
+
+
+class StackedOptimizer:
+    """An element-wise torch optimizer on stacked parameters, with what must not mix seeds done per seed.
+
+    The step of seed r is scaled by `factors[r]`: the schedule's factor (the step of every optimizer here is
+    proportional to its learning rate), and exactly 0 for a seed that has stopped, which also keeps momentum and
+    weight decay from moving it.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, max_grad_norm: float | None = None) -> None:
+        self.optimizer = optimizer
+        self.max_grad_norm = max_grad_norm
+        self.parameters: list[nn.Parameter] = [p for g in optimizer.param_groups for p in g["params"]]
+
+    def step(self, losses: Tensor, factors: Tensor) -> Tensor:
+        """Follow the gradient of each of the losses [R]. Returns the gradients' norms [R], before clipping."""
+        self.optimizer.zero_grad()
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        norms = gradient_norms(self.parameters)
+        if self.max_grad_norm is not None:
+            self._scale_gradients((self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0))
+        before = [p.detach().clone() for p in self.parameters]
+        self.optimizer.step()
+        with torch.no_grad():
+            for parameter, old in zip(self.parameters, before, strict=True):
+                # lerp gives back `old` at 0 and the new value at 1 to the last bit
+                parameter.copy_(torch.lerp(old, parameter, _per_seed(factors, parameter)))
+        return norms
+
+    @torch.no_grad()
+    def _scale_gradients(self, scale: Tensor) -> None:
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad *= _per_seed(scale, parameter)
+
+
+def _per_seed(values: Tensor, like: Tensor) -> Tensor:
+    """[R] -> [R, 1, …] with as many axes as `like`."""
+    return values.to(like.dtype).view(-1, *(1 for _ in like.shape[1:]))
+
+
+LearningRate = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+NonNegative = Annotated[float, Ge(0)]
+
+
+@dataclass(frozen=True)
+class _Option:
+    """What every optimizer can be told."""
+
+    learning_rate: LearningRate
+    weight_decay: NonNegative
+    schedule: Schedule
+    final_fraction: Annotated[float, Gt(0), Le(1)]
+    max_grad_norm: Annotated[float, Gt(0)] | None
+
+    def factor(self, progress: float) -> float:
+        """The schedule's factor after that share of the run."""
+        return schedule_factor(self.schedule, self.final_fraction, progress)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> StackedOptimizer:
+        """An optimizer over stacked parameters."""
+        return StackedOptimizer(self.torch_optimizer(parameters), self.max_grad_norm)
+
+    def torch_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The element-wise rule itself."""
+        raise TypeError(f"{type(self).__name__} names no rule")
+
+
+@dataclass(frozen=True)
+class Adam(_Option):
+    """Adam (Kingma & Ba 2015); weight decay is L2, added to the gradient."""
+
+    beta1: Fraction
+    beta2: Fraction
+    epsilon: LearningRate
+    rule: ClassVar[type[torch.optim.Adam]] = torch.optim.Adam
+
+    def torch_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        betas = (self.beta1, self.beta2)
+        return self.rule(
+            parameters, lr=self.learning_rate, betas=betas, eps=self.epsilon, weight_decay=self.weight_decay
+        )
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    rule: ClassVar[type[torch.optim.Adam]] = torch.optim.AdamW
+
+
+@dataclass(frozen=True)
+class SGD(_Option):
+    """Stochastic gradient descent."""
+
+    momentum: Fraction
+
+    def torch_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+
+@dataclass(frozen=True)
+class RMSprop(_Option):
+    """RMSprop (Tieleman & Hinton 2012)."""
+
+    decay: Fraction
+    epsilon: LearningRate
+    momentum: Fraction
+
+    def torch_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(
+            parameters,
+            lr=self.learning_rate,
+            alpha=self.decay,
+            eps=self.epsilon,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
+
+
+OPTIONS: dict[str, type] = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop}

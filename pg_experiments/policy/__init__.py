@@ -1,0 +1,71 @@
+"""The group `policy`: which network chooses the actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Lt
+
+from pg_experiments.policy.heads import HEADS
+from pg_experiments.policy.policy import Policy
+from pg_experiments.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.streams import Purpose
+
+HeadName = Literal["categorical", "bernoulli"]
+FIRST_POLICY_GAIN = 0.01  # a small last layer: the first policy is close to uniform (Andrychowicz et al. 2021)
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A multi-layer perceptron with dropout before each activation, as in the text."""
+
+    head: HeadName
+    hidden: Annotated[int, Ge(1)]
+    layers: Annotated[int, Ge(1)]
+    activation: Activation
+    dropout: Annotated[float, Ge(0), Lt(1)]
+    bias: bool
+    initialisation: Initialisation
+
+    def build(self, observation_size: int, num_actions: int, seeds: list[int]) -> Policy:
+        """A policy of `len(seeds)` learners. Raises UserError where the head does not fit the actions."""
+        head = HEADS[self.head]()
+        network = StackedMLP(
+            len(seeds),
+            observation_size,
+            head.num_logits(num_actions),
+            hidden=self.hidden,
+            layers=self.layers,
+            activation=self.activation,
+            bias=self.bias,
+        )
+        network.initialise(seeds, Purpose.POLICY_PARAMETERS, self.initialisation, FIRST_POLICY_GAIN)
+        return Policy(network, head, dropout=self.dropout, mask_shape=(self.layers, self.hidden))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The text's linear softmax policy: logits θ_a · s, and no hidden layer to drop units from."""
+
+    head: HeadName
+    bias: bool
+    initialisation: Initialisation
+
+    def build(self, observation_size: int, num_actions: int, seeds: list[int]) -> Policy:
+        """As `MLP.build`."""
+        head = HEADS[self.head]()
+        network = StackedMLP(
+            len(seeds),
+            observation_size,
+            head.num_logits(num_actions),
+            hidden=0,
+            layers=0,
+            activation="relu",
+            bias=self.bias,
+        )
+        network.initialise(seeds, Purpose.POLICY_PARAMETERS, self.initialisation, FIRST_POLICY_GAIN)
+        return Policy(network, head, dropout=0.0, mask_shape=(0, 0))
+
+
+OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear}

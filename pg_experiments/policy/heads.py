@@ -1,0 +1,75 @@
+"""From logits to actions: the distributions that a policy can have over discrete actions.
+
+An action is the inverse of the cumulative distribution at a uniform number that is handed in, so a head has no
+randomness of its own. Logits are [..., K], actions and everything else [...].
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pg_experiments.errors import UserError
+
+
+class Head(Protocol):
+    """What every head offers."""
+
+    def num_logits(self, num_actions: int) -> int:
+        """K for that many actions. Raises UserError where the head does not fit them."""
+
+    def sample(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        """The action that `uniform` [...] in [0, 1) falls on, int64 [...]."""
+
+    def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
+        """log π(a | s) in nats, [...]."""
+
+    def entropy(self, logits: Tensor) -> Tensor:
+        """H(π(· | s)) in nats, [...]."""
+
+
+class Categorical:
+    """Softmax over one logit per action: log π_i = z_i − log Σ_j exp z_j."""
+
+    def num_logits(self, num_actions: int) -> int:
+        return num_actions
+
+    def sample(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        below = logits.softmax(-1).cumsum(-1)[..., :-1] <= uniform[..., None]
+        return below.sum(-1)
+
+    def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
+        return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
+
+    def entropy(self, logits: Tensor) -> Tensor:
+        log_probs = logits.log_softmax(-1)
+        return -(log_probs.exp() * log_probs).sum(-1)
+
+
+class Bernoulli:
+    """One logit z for two actions: π(1 | s) = σ(z). The log-probability is minus the binary cross-entropy."""
+
+    def num_logits(self, num_actions: int) -> int:
+        if num_actions != 2:
+            raise UserError(
+                f"policy.head=bernoulli: chooses between 2 actions, and this environment has {num_actions}; "
+                "use policy.head=categorical"
+            )
+        return 1
+
+    def sample(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        return (uniform < logits.squeeze(-1).sigmoid()).long()
+
+    def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
+        z = logits.squeeze(-1)
+        return -functional.binary_cross_entropy_with_logits(z, actions.to(z.dtype), reduction="none")
+
+    def entropy(self, logits: Tensor) -> Tensor:
+        z = logits.squeeze(-1)
+        return functional.softplus(z) - z * z.sigmoid()
+
+
+HEADS: dict[str, type[Categorical] | type[Bernoulli]] = {"categorical": Categorical, "bernoulli": Bernoulli}

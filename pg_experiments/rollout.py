@@ -1,0 +1,85 @@
+"""The shapes: what one batch of experience holds.
+
+Axes, here and everywhere: T time steps, R seeds (stacked learners), E episodes per seed, N steps of one seed in
+a row. A column `[:, r, e]` is one whole episode; where it is shorter than T, `mask` is False and what stands
+there counts nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One batch of whole episodes, all played by the policy that will learn from them."""
+
+    observations: Tensor  # [T, R, E, D] what the policy saw
+    actions: Tensor  # [T, R, E] int64, what it did
+    rewards: Tensor  # [T, R, E] what followed
+    mask: Tensor  # [T, R, E] bool: this step was played
+    terminated: Tensor  # [R, E] bool: the episode reached an end of its own
+    truncated: Tensor  # [R, E] bool: a time limit cut it off
+    final_observations: Tensor  # [R, E, D] what stood there after the last step
+    dropout_masks: Tensor | None  # [T, R, E, L, H] bool: hidden units kept while acting; None without dropout
+    log_probs: Tensor | None = None  # [T, R, E] of the actions, with their graph: log_probs=stored alone
+    entropies: Tensor | None = None  # [T, R, E] likewise
+
+    @property
+    def lengths(self) -> Tensor:
+        """[R, E] int64: steps of each episode; 0 for the episodes of a seed that sat out."""
+        return self.mask.sum(0)
+
+    @property
+    def episodic_returns(self) -> Tensor:
+        """[R, E]: undiscounted sum of rewards of each episode."""
+        return torch.where(self.mask, self.rewards, 0.0).sum(0)
+
+    @cached_property
+    def flat(self) -> FlatIndex:
+        """Where the steps that were played lie, seed by seed."""
+        return FlatIndex.of(self.mask)
+
+
+@dataclass(frozen=True)
+class FlatIndex:
+    """The played steps of each seed in a row, without the padding between them.
+
+    A network then works on [R, N] steps, N being the most that any seed played, and how a batch was padded
+    can change nothing that is learned from it.
+    """
+
+    shape: tuple[int, int, int]  # T, R, E
+    positions: Tensor  # [R, N] int64: into the flattened [T, R, E]; 0 where valid is False
+    valid: Tensor  # [R, N] bool
+
+    @classmethod
+    def of(cls, mask: Tensor) -> FlatIndex:
+        """Index the True places of `mask` [T, R, E], in order of time and then of episode."""
+        T, R, E = mask.shape
+        seed_of, within = mask.transpose(0, 1).reshape(R, T * E).nonzero(as_tuple=True)
+        counts = mask.sum((0, 2))
+        rank = torch.arange(len(within), device=mask.device) - (counts.cumsum(0) - counts)[seed_of]
+        N = max(1, int(counts.max()))
+        positions = torch.zeros(R, N, dtype=torch.int64, device=mask.device)
+        positions[seed_of, rank] = within // E * (R * E) + seed_of * E + within % E
+        valid = torch.arange(N, device=mask.device) < counts[:, None]
+        return cls((T, R, E), positions, valid)
+
+    def gather(self, per_step: Tensor) -> Tensor:
+        """[T, R, E, *rest] -> [R, N, *rest], zeros where no step is."""
+        rest = per_step.shape[3:]
+        rows = per_step.reshape(-1, *rest)[self.positions]
+        valid = self.valid.view(*self.valid.shape, *(1 for _ in rest))
+        return torch.where(valid, rows, torch.zeros((), dtype=rows.dtype, device=rows.device))
+
+    def scatter(self, rows: Tensor) -> Tensor:
+        """[R, N] -> [T, R, E], zeros where no step is."""
+        T, R, E = self.shape
+        flat = rows.new_zeros(T * R * E)
+        flat[self.positions[self.valid]] = rows[self.valid]
+        return flat.view(T, R, E)

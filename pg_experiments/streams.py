@@ -1,0 +1,44 @@
+"""Where every random number comes from: (seed, purpose, update), and nothing else.
+
+A run needs no hidden generator state: whoever knows the seed and the update index can draw the same numbers
+again. NumPy's `SeedSequence` makes the streams of different seeds, purposes and updates independent.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is used for. The numbers are part of every run: never renumber them."""
+
+    POLICY_PARAMETERS = 0
+    BASELINE_PARAMETERS = 1
+    ENVIRONMENT = 2
+    ACTIONS = 3
+    DROPOUT = 4
+
+
+def seed_sequence(seed: int, purpose: Purpose, update: int = 0) -> np.random.SeedSequence:
+    """The root of one stream."""
+    return np.random.SeedSequence((seed, purpose, update))
+
+
+def numpy_stream(seed: int, purpose: Purpose, update: int) -> np.random.Generator:
+    """A NumPy generator on that stream (SFC64: the fastest of NumPy's, see its documentation)."""
+    return np.random.Generator(np.random.SFC64(seed_sequence(seed, purpose, update)))
+
+
+def torch_stream(seed: int, purpose: Purpose) -> torch.Generator:
+    """A torch generator (on the CPU, so that parameters are the same on every device)."""
+    word = seed_sequence(seed, purpose).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(word) >> 1)
+
+
+def episode_seeds(seed: int, update: int, episodes: int) -> list[int]:
+    """One environment seed for each episode of a batch."""
+    words = seed_sequence(seed, Purpose.ENVIRONMENT, update).generate_state(episodes, np.uint32)
+    return [int(word) for word in words]

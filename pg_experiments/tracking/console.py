@@ -1,0 +1,122 @@
+"""What a person sees while a run goes on: a progress bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+log = logging.getLogger("pg_experiments")
+
+
+class Console:
+    """Header, progress, closing block. Everything but the bar also goes to the run's log."""
+
+    def __init__(self, plain_every_seconds: float) -> None:
+        self.rich = RichConsole(highlight=False, soft_wrap=True)
+        self.every = plain_every_seconds
+        self._printed_at = time.monotonic()
+        self._bar: Progress | None = None
+
+    def header(self, choices: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+        """The choices that were composed: per group the option, and its keys."""
+        width = max(len(group) for group in choices)
+        wide = max(len(option) for option, _ in choices.values())
+        for group, (option, keys) in choices.items():
+            values = " ".join(f"{key}={_short(value)}" for key, value in keys.items())
+            text = Text.assemble((f"{group:<{width}}  ", "bold"), (f"{option:<{wide}}  ", "cyan"), (values, "dim"))
+            self.rich.print(text)
+            log.info(text.plain)
+
+    def start(self, title: str) -> None:
+        """Show the bar, where there is a terminal."""
+        if not self.rich.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[status]}"),
+            console=self.rich,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._bar.add_task(title, total=1.0, status="")
+        self._bar.start()
+
+    def progress(self, share: float, status: str) -> None:
+        """Move the bar to that share of the run, 0 to 1; without a terminal print a line now and then."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share, status=status)
+        elif time.monotonic() - self._printed_at >= self.every:
+            self._printed_at = time.monotonic()
+            self.rich.print(status, markup=False)
+        log.debug(status)
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def closing(self, headline: str, lines: Mapping[str, str]) -> None:
+        """What came out, where it lies, and how to look at it."""
+        self.stop()
+        self.rich.print(f"\n[bold]{headline}[/bold]")
+        log.info(headline)
+        for name, text in lines.items():
+            self.rich.print(f"  {name:<10}{text}", markup=False)
+            log.info("%s: %s", name, text)
+
+
+def _short(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def status_line(
+    *, episodes: int, limit: int | None, mean_return: float, window: int, speed: float, left_s: float | None
+) -> str:
+    """Episodes, mean return, environment steps per second and time left, in one line."""
+    of = "" if limit is None else f"/{limit}"
+    left = "?" if left_s is None else f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
+    return (
+        f"episodes {episodes}{of}  return {mean_return:.1f} (last {window})  "
+        f"{speed:,.0f} steps/s  at most {left} left"
+    )
+
+
+def headline(result: Mapping[str, Any], threshold: float, window: int) -> str:
+    """Solved or not, after how many episodes, in a sentence."""
+    seeds = result["seeds"]
+    solved = sorted(seed["episodes_to_solve"] for seed in seeds if seed["solved"])
+    goal = f"the mean of the last {window} returns reached {threshold:g}"
+    if len(seeds) == 1:
+        if solved:
+            return f"Solved after {solved[0]} episodes: {goal}."
+        return f"Not solved in {result['episodes']} episodes; mean of the last {window} returns: {_one(seeds[0])}."
+    finals = [seed["final_return"] for seed in seeds if seed["final_return"] is not None]
+    spread = f"final return {statistics.fmean(finals):.1f} ± {statistics.stdev(finals):.1f}" if len(finals) > 1 else ""
+    if not solved:
+        return f"Solved by 0 of {len(seeds)} seeds; {spread} (mean ± deviation over seeds)."
+    return (
+        f"Solved by {len(solved)} of {len(seeds)} seeds, after {statistics.median(solved):g} episodes in the median "
+        f"({solved[0]} to {solved[-1]}); {spread} (mean ± deviation over seeds)."
+    )
+
+
+def _one(seed: Mapping[str, Any]) -> str:
+    return "none yet" if seed["final_return"] is None else f"{seed['final_return']:.1f}"
+
+
+def browse_command(directory: Path) -> str:
+    """The command that shows a directory in TensorBoard, from the current one."""
+    cwd = Path.cwd()
+    shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
+    return f"tensorboard --logdir {shlex.quote(str(shown))}"

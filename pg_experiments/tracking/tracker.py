@@ -1,0 +1,208 @@
+"""One object that takes what a run says of itself and puts it everywhere it belongs."""
+
+from __future__ import annotations
+
+import logging
+import math
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from pg_experiments.accounts import Accounts
+from pg_experiments.tracking.board import Board
+from pg_experiments.tracking.console import Console, browse_command, headline, status_line
+from pg_experiments.tracking.directory import RunDirectory
+from pg_experiments.tracking.metrics import MetricsFile, UpdateRecord
+
+log = logging.getLogger("pg_experiments")
+RESULT_EVERY_SECONDS = 5.0
+FINAL_METRICS = ["final/return", "final/solved", "final/episodes_to_solve", "final/env_steps", "final/wall_time_s"]
+
+
+class Tracker:
+    """Writes `metrics.csv`, `result.json`, `train.log`, TensorBoard's event files, and the console."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        accounts: Accounts,
+        *,
+        composed: Mapping[str, Any],
+        choices: Mapping[str, str],
+        key_types: Mapping[str, Any],
+        browse: Path,
+        plain_every_seconds: float,
+        histograms_every: int,
+    ) -> None:
+        self.directory = directory
+        self.accounts = accounts
+        self.composed = composed
+        self.choices = choices
+        self.key_types = key_types
+        self.browse = browse
+        self.histograms_every = histograms_every
+        self.console = Console(plain_every_seconds)
+        self.updates = 0
+        self._started = time.monotonic()
+        self._result_at = -math.inf
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start of the run."""
+        return time.monotonic() - self._started
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Open every file, and close the record truthfully however the run ends."""
+        seeds = [account.seed for account in self.accounts.seeds]
+        handler = logging.FileHandler(self.directory.path / "train.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        self._started = time.monotonic()
+        try:
+            self._write_result("running")
+            self.metrics = MetricsFile(self.directory.path / "metrics.csv", seeds)
+            self.board = Board(self.directory.path, seeds)
+            self.board.describe({**_flat(self.composed), **self.choices}, self.key_types, FINAL_METRICS)
+            self._announce()
+            yield
+            self._finish("done")
+        except KeyboardInterrupt:
+            self._finish("interrupted")
+            raise
+        except Exception as error:
+            log.exception("the run failed")
+            self._finish("failed", error=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            log.removeHandler(handler)
+            handler.close()
+
+    def write(self, record: UpdateRecord, modules: Mapping[str, nn.Module]) -> None:
+        """Write one update down."""
+        self.updates = record.update + 1
+        speed = int(record.env_steps.sum()) / max(record.wall_time_s, 1e-9)
+        self.metrics.write(record)
+        self.board.write(record, speed)
+        if self.histograms_every and record.update % self.histograms_every == 0:
+            for name, module in modules.items():
+                self.board.histograms(module, name)
+        self._show(speed)
+        if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
+            self._write_result("running")
+
+    def _announce(self) -> None:
+        lines = {
+            group: (self.choices.get(group, keys["name"]), {k: v for k, v in keys.items() if k != "name"})
+            for group, keys in self.composed.items()
+            if isinstance(keys, Mapping) and "name" in keys
+        }
+        plain = {key: value for key, value in self.composed.items() if not isinstance(value, Mapping)}
+        self.console.header({**lines, "run": ("", plain)})
+        self.console.start(lines["env"][0])
+
+    def _show(self, speed: float) -> None:
+        accounts = self.accounts
+        active = accounts.active if accounts.active.any() else np.ones_like(accounts.active)
+        share = float(np.mean(accounts.progress))
+        slowest = min((p for p, a in zip(accounts.progress, active, strict=True) if a), default=1.0)
+        status = status_line(
+            episodes=max(account.episodes for account in accounts.seeds),
+            limit=accounts.max_episodes,
+            mean_return=float(np.mean(accounts.mean_returns())),
+            window=accounts.window,
+            speed=speed,
+            left_s=self.seconds * (1 - slowest) / slowest if slowest > 0 else None,
+        )
+        if len(accounts.seeds) > 1:
+            status += f"  solved {sum(account.solved for account in accounts.seeds)}/{len(accounts.seeds)}"
+        self.console.progress(share, status)
+
+    def _finish(self, status: str, error: str | None = None) -> None:
+        self.console.stop()
+        result = self._write_result(status, error)
+        if hasattr(self, "board"):
+            if status == "done":
+                self.board.finish(_final_metrics(result))
+            self.board.close()
+        if hasattr(self, "metrics"):
+            self.metrics.close()
+        if status != "failed":
+            self._say_closing(status, result)
+
+    def _say_closing(self, status: str, result: Mapping[str, Any]) -> None:
+        head = headline(result, self.accounts.solved_at, self.accounts.window)
+        wall = max(result["wall_time_s"], 1e-9)
+        self.console.closing(
+            head if status == "done" else f"Interrupted. {head}",
+            {
+                "work": f"{result['env_steps']:,} environment steps and {result['updates']:,} updates "
+                f"in {wall:.1f} s ({result['env_steps'] / wall:,.0f} steps/s)",
+                "run": str(self.directory.path),
+                "curves": browse_command(self.browse),
+            },
+        )
+
+    def _write_result(self, status: str, error: str | None = None) -> dict[str, Any]:
+        self._result_at = self.seconds
+        accounts = self.accounts.seeds
+        finals = self.accounts.mean_returns()
+        result = {
+            "status": status,
+            "objective": _number(float(np.mean(finals))),
+            "num_seeds": len(accounts),
+            "env_steps": sum(account.env_steps for account in accounts),
+            "episodes": sum(account.episodes for account in accounts),
+            "updates": self.updates,
+            "wall_time_s": round(self.seconds, 3),
+            "error": error,
+            "seeds": [
+                {
+                    "seed": account.seed,
+                    "solved": account.solved,
+                    "episodes_to_solve": account.episodes_to_solve,
+                    "env_steps": account.env_steps,
+                    "episodes": account.episodes,
+                    "final_return": _number(float(final)),
+                }
+                for account, final in zip(accounts, finals, strict=True)
+            ],
+        }
+        self.directory.write_result(result)
+        return result
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys; a group's `name` is the value of the group itself."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= {key if inner == "name" else f"{key}.{inner}": v for inner, v in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    seeds = result["seeds"]
+    to_solve = [seed["episodes_to_solve"] for seed in seeds if seed["solved"]]
+    values = [
+        math.nan if result["objective"] is None else result["objective"],
+        statistics.fmean(float(seed["solved"]) for seed in seeds),
+        statistics.median(to_solve) if to_solve else math.nan,
+        float(result["env_steps"]),
+        float(result["wall_time_s"]),
+    ]
+    return dict(zip(FINAL_METRICS, values, strict=True))

@@ -1,0 +1,73 @@
+"""`python -m pg_experiments.train`: compose a run, train it, and return its objective."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from pg_experiments.command_line import config_directory, run_command
+from pg_experiments.errors import UserError
+
+
+def train(config: DictConfig) -> float:
+    """Train one run in Hydra's output directory. Returns the mean final return over seeds."""
+    output = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        return _train(config, output)
+    except UserError:
+        with suppress(OSError):
+            output.rmdir()  # Hydra has made it; nothing is in it unless a run is
+        raise
+
+
+def _train(config: DictConfig, output: Path) -> float:
+    # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
+    from pg_experiments.config import GROUPS, check, every_key
+    from pg_experiments.run import Run
+    from pg_experiments.tracking import RunDirectory, Tracker
+
+    composed = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if not isinstance(composed, dict):
+        raise UserError("the config is not a mapping")
+    checked = check(composed)
+    run = Run(checked)
+    directory = RunDirectory.claim(output)
+    _save_composition(config, output / ".hydra")
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    tracker = Tracker(
+        directory,
+        run.accounts,
+        composed=composed,
+        choices={group: option for group, option in HydraConfig.get().runtime.choices.items() if group in GROUPS},
+        key_types=every_key(),
+        browse=Path(HydraConfig.get().sweep.dir).absolute() if sweeping else output,
+        plain_every_seconds=checked.tracking.plain_every_seconds,
+        histograms_every=checked.tracking.histograms_every,
+    )
+    try:
+        return run.execute(tracker)
+    except Exception as error:
+        error.add_note(f"traceback in {output / 'train.log'}")
+        raise
+
+
+def _save_composition(config: DictConfig, directory: Path) -> None:
+    """What Hydra itself would write; its own way would overwrite another run's."""
+    directory.mkdir()
+    OmegaConf.save(config, directory / "config.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), directory / "hydra.yaml")
+    OmegaConf.save(HydraConfig.get().overrides.task, directory / "overrides.yaml")
+
+
+def main() -> None:
+    """The command."""
+    run_command(hydra.main(config_path=config_directory(), config_name="config", version_base="1.3")(train))
+
+
+if __name__ == "__main__":
+    main()
