@@ -54,23 +54,23 @@ class Accounts:
 
     @property
     def active(self) -> np.ndarray:
-        """[R] bool: seeds that are neither solved nor at a limit. No batch goes beyond `max_episodes`."""
-        return np.array([not account.solved and not self._at_limit(account) for account in self.seeds])
+        """The learners that go on, by index: neither solved nor at a limit. No batch exceeds `max_episodes`."""
+        going = [not account.solved and not self._at_limit(account) for account in self.seeds]
+        return np.flatnonzero(going)
 
     @property
     def progress(self) -> list[float]:
         """For each seed, the share of its limits that is used up, 0 to 1."""
         return [self._progress(account) for account in self.seeds]
 
-    def add(self, returns: np.ndarray, lengths: np.ndarray) -> None:
-        """Enter one batch: [R, E] each; a seed that sat out has length 0 everywhere.
+    def add(self, learners: np.ndarray, returns: np.ndarray, lengths: np.ndarray) -> None:
+        """Enter one batch: the returns and lengths [R, E] of those learners [R], by index.
 
         The episodes of a batch count in the order of their quota, never in that of their ends, which would put
         short ones first.
         """
-        for account, seed_returns, seed_lengths in zip(self.seeds, returns, lengths, strict=True):
-            if not seed_lengths.any():
-                continue
+        for learner, seed_returns, seed_lengths in zip(learners, returns, lengths, strict=True):
+            account = self.seeds[learner]
             account.env_steps += int(seed_lengths.sum())
             for episode_return, length in zip(seed_returns, seed_lengths, strict=True):
                 account.returns.append(float(episode_return))

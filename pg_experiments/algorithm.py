@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from pg_experiments.objective import entropy_bonus, policy_gradient_loss
-from pg_experiments.policy import Policy
+from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 
 
@@ -31,19 +31,20 @@ class Reinforce:
         """The loss of each seed [R] and the mean entropy of its policy over the batch [R], in nats.
 
         `recomputed` evaluates the policy on the whole batch, under the dropout masks that acted; `stored` uses
-        the log-probabilities whose graph was kept while acting. Both have the same gradient.
+        the logits whose graph was kept while acting. Both have the same gradient.
         """
         flat, episodes = rollout.flat, self.episodes_per_update
-        if rollout.log_probs is not None and rollout.entropies is not None:
-            log_probs, entropies = flat.gather(rollout.log_probs), flat.gather(rollout.entropies)
+        if rollout.logits is not None:
+            logits = flat.gather(rollout.logits)
         else:
             masks = None if rollout.dropout_masks is None else flat.gather(rollout.dropout_masks)
-            observations, actions = flat.gather(rollout.observations), flat.gather(rollout.actions)
-            log_probs, entropies = policy.evaluate(observations, masks, actions)
+            logits = policy.of(rollout.learners)(flat.gather(rollout.observations), masks)
+        log_probs = policy.head.log_prob(logits, flat.gather(rollout.actions))
         loss = policy_gradient_loss(log_probs, flat.gather(advantages), flat.valid, episodes)
+        entropies = policy.head.entropy(logits if self.entropy_bonus else logits.detach())
         total = entropy_bonus(entropies, flat.valid, episodes)
         mean_entropy = total.detach() * episodes / flat.valid.sum(1).clamp(min=1)
-        return loss - self.entropy_bonus * total, mean_entropy
+        return (loss - self.entropy_bonus * total if self.entropy_bonus else loss), mean_entropy
 
 
 OPTIONS: dict[str, type] = {"reinforce": Reinforce}

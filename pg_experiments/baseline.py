@@ -9,9 +9,9 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from pg_experiments.stacked import Activation, Initialisation, StackedMLP
 from pg_experiments.optimizer import StackedOptimizer
 from pg_experiments.rollout import Rollout
+from pg_experiments.stacked import Activation, Initialisation, StackedMLP
 from pg_experiments.streams import Purpose
 
 
@@ -64,16 +64,16 @@ class MovingAverage(Baseline):
         self.register_buffer("average", torch.zeros(seeds))
         self.register_buffer("batches", torch.zeros(seeds, dtype=torch.int64))
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:  # noqa: ARG002
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
         correction = (1 - self.decay**self.batches).clamp(min=1 - self.decay)
-        return (self.average / correction).to(returns.dtype)[:, None]
+        average = (self.average / correction)[rollout.learners]
+        return average.to(returns.dtype)[:, None]
 
     def follow(self, rollout: Rollout, returns: Tensor) -> None:
-        played = rollout.mask.any(2).any(0)
         mean = torch.where(rollout.mask, returns, 0.0).sum((0, 2)) / rollout.mask.sum((0, 2)).clamp(min=1)
-        updated = self.decay * self.average + (1 - self.decay) * mean
-        self.average.copy_(torch.where(played, updated, self.average))
-        self.batches += played
+        learners = rollout.learners
+        self.average[learners] = self.decay * self.average[learners] + (1 - self.decay) * mean
+        self.batches[learners] += 1
 
 
 class ValueBaseline(Baseline):
@@ -86,14 +86,14 @@ class ValueBaseline(Baseline):
         self.bootstraps = bootstraps
 
     @torch.no_grad()
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:  # noqa: ARG002
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
         return rollout.flat.scatter(self._predict(rollout))
 
     @torch.no_grad()
     def final_values(self, rollout: Rollout) -> Tensor | None:
         if not self.bootstraps:
             return None
-        values: Tensor = self.network(rollout.final_observations).squeeze(-1)
+        values: Tensor = self.network(rollout.final_observations, rollout.learners).squeeze(-1)
         return torch.where(rollout.truncated & ~rollout.terminated, values, 0.0)
 
     def loss(self, rollout: Rollout, returns: Tensor) -> Tensor | None:
@@ -102,7 +102,7 @@ class ValueBaseline(Baseline):
         return squares.sum(1) / rollout.flat.valid.sum(1).clamp(min=1)
 
     def _predict(self, rollout: Rollout) -> Tensor:
-        values: Tensor = self.network(rollout.flat.gather(rollout.observations)).squeeze(-1)
+        values: Tensor = self.network(rollout.flat.gather(rollout.observations), rollout.learners).squeeze(-1)
         return values
 
 
@@ -125,10 +125,10 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
 class NoBaselineOption:
     """No baseline."""
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:  # noqa: ARG002
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
         return Baseline()
 
-    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:  # noqa: ARG002
+    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
         """What makes the baseline's loss small; None for those that have nothing to learn."""
         return None
 
@@ -137,7 +137,7 @@ class NoBaselineOption:
 class MeanOption(NoBaselineOption):
     """The mean of the batch's returns."""
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:  # noqa: ARG002
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
         return MeanBaseline()
 
 
@@ -147,7 +147,7 @@ class MovingAverageOption(NoBaselineOption):
 
     decay: Annotated[float, Ge(0), Lt(1)]
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:  # noqa: ARG002
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
         return MovingAverage(len(seeds), self.decay)
 
 

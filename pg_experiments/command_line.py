@@ -54,7 +54,11 @@ def explain(error: BaseException, arguments: Iterable[str]) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option}: no such option; expected one of {', '.join(by_nearness(option, error.options))}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; choose another hydra.run.dir (or hydra.sweep.dir)"
     text = str(error)
+    if match := re.match(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{match.group(1)}: several values are a sweep; add -m before them"
     if match := re.match(r"Could not override '([^']+)'", text):
         return _unknown_key(match.group(1), _parse(arguments))
     return " ".join(text.split("\n")[:2]).strip()
@@ -74,7 +78,7 @@ def _known_keys(overrides: list[Override]) -> set[str]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_directory(), version_base="1.3"):
         groups = set(GlobalHydra.instance().config_loader().list_groups(""))
-        chosen = [o.input_line for o in overrides if o.key_or_group in groups and not o.is_sweep_override()]
+        chosen = [str(o.input_line) for o in overrides if o.key_or_group in groups and not o.is_sweep_override()]
         try:
             config = compose("config", overrides=chosen)
         except HydraException:
@@ -83,7 +87,7 @@ def _known_keys(overrides: list[Override]) -> set[str]:
 
 
 def _leaves(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in config:
+    for key in map(str, config):
         node = config._get_node(key)
         if isinstance(node, DictConfig):
             yield from _leaves(node, f"{prefix}{key}.")

@@ -175,13 +175,13 @@ def _nearest_value(hint: Any, value: Any) -> str | None:
     if base is int:
         value = round(value) if math.isfinite(value) else 0
     for bound in bounds:
-        if isinstance(bound, Ge) and value < bound.ge:  # type: ignore[operator]
+        if isinstance(bound, Ge) and value < bound.ge:
             return str(bound.ge)
-        if isinstance(bound, Le) and value > bound.le:  # type: ignore[operator]
+        if isinstance(bound, Le) and value > bound.le:
             return str(bound.le)
         if isinstance(bound, Gt | Lt) and base is float:
             edge = bound.gt if isinstance(bound, Gt) else bound.lt
-            wrong = value <= edge if isinstance(bound, Gt) else value >= edge  # type: ignore[operator]
+            wrong = value <= edge if isinstance(bound, Gt) else value >= edge
             if wrong:
                 return f"just {'above' if isinstance(bound, Gt) else 'below'} {edge}"
     return str(value)

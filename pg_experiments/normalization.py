@@ -48,10 +48,10 @@ class Normalization(Protocol):
 class NoNormalization:
     """Returns and advantages as they are."""
 
-    def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002
+    def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
         return returns
 
-    def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:  # noqa: ARG002
+    def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
         return advantages
 
 

@@ -39,9 +39,9 @@ def gradient_norms(parameters: Iterable[nn.Parameter]) -> Tensor:
 class StackedOptimizer:
     """An element-wise torch optimizer on stacked parameters, with what must not mix seeds done per seed.
 
-    The step of seed r is scaled by `factors[r]`: the schedule's factor (the step of every optimizer here is
-    proportional to its learning rate), and exactly 0 for a seed that has stopped, which also keeps momentum and
-    weight decay from moving it.
+    Each seed's step is scaled by a factor of its own: the schedule's (the step of every optimizer here is
+    proportional to its learning rate), and exactly 0 for a seed that does not take part, which also keeps
+    momentum and weight decay from moving it.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, max_grad_norm: float | None = None) -> None:
@@ -49,20 +49,30 @@ class StackedOptimizer:
         self.max_grad_norm = max_grad_norm
         self.parameters: list[nn.Parameter] = [p for g in optimizer.param_groups for p in g["params"]]
 
-    def step(self, losses: Tensor, factors: Tensor) -> Tensor:
-        """Follow the gradient of each of the losses [R]. Returns the gradients' norms [R], before clipping."""
+    def step(self, losses: Tensor, learners: Tensor, factors: Tensor) -> Tensor:
+        """Follow the gradients of the losses.
+
+        Args:
+            losses: [R].
+            learners: [R] int64, whose they are.
+            factors: [R], what each step is scaled by.
+
+        Returns:
+            [R]: the norms of the gradients, before clipping.
+        """
         self.optimizer.zero_grad()
-        losses.sum().backward()  # type: ignore[no-untyped-call]
+        losses.sum().backward()
         norms = gradient_norms(self.parameters)
         if self.max_grad_norm is not None:
             self._scale_gradients((self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0))
+        everyone = torch.zeros_like(norms).index_copy(0, learners, factors.to(norms.dtype))
         before = [p.detach().clone() for p in self.parameters]
         self.optimizer.step()
         with torch.no_grad():
             for parameter, old in zip(self.parameters, before, strict=True):
                 # lerp gives back `old` at 0 and the new value at 1 to the last bit
-                parameter.copy_(torch.lerp(old, parameter, _per_seed(factors, parameter)))
-        return norms
+                parameter.copy_(torch.lerp(old, parameter, _per_seed(everyone, parameter)))
+        return norms[learners]
 
     @torch.no_grad()
     def _scale_gradients(self, scale: Tensor) -> None:

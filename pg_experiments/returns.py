@@ -52,9 +52,7 @@ def discount_weights(mask: Tensor, discount: float) -> Tensor:
 class Returns(Protocol):
     """What an option of the group `returns` offers."""
 
-    def __call__(
-        self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None
-    ) -> Tensor: ...
+    def __call__(self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor: ...
 
     def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:
         """Put the weight of each step on its advantage, [T, *batch] -> [T, *batch]."""
@@ -70,9 +68,7 @@ class RewardToGo:
 
     exact_discount: bool
 
-    def __call__(
-        self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor:
         return reward_to_go(rewards, mask, discount, bootstrap)
 
     def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:
@@ -87,12 +83,10 @@ class Trajectory:
 
     exact_discount: bool  # the whole return already is exact; the key lets both options share one sweep
 
-    def __call__(
-        self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor:
         return trajectory_return(rewards, mask, discount, bootstrap)
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:  # noqa: ARG002
+    def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:
         return advantages
 
 

@@ -16,8 +16,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rollout:
-    """One batch of whole episodes, all played by the policy that will learn from them."""
+    """One batch of whole episodes, all played by the policy that will learn from them.
 
+    R counts the learners that took part; a seed that has stopped is not among them.
+    """
+
+    learners: Tensor  # [R] int64: which of the stacked learners these are
     observations: Tensor  # [T, R, E, D] what the policy saw
     actions: Tensor  # [T, R, E] int64, what it did
     rewards: Tensor  # [T, R, E] what followed
@@ -26,12 +30,11 @@ class Rollout:
     truncated: Tensor  # [R, E] bool: a time limit cut it off
     final_observations: Tensor  # [R, E, D] what stood there after the last step
     dropout_masks: Tensor | None  # [T, R, E, L, H] bool: hidden units kept while acting; None without dropout
-    log_probs: Tensor | None = None  # [T, R, E] of the actions, with their graph: log_probs=stored alone
-    entropies: Tensor | None = None  # [T, R, E] likewise
+    logits: Tensor | None = None  # [T, R, E, K] with their graph, where it was kept while acting
 
     @property
     def lengths(self) -> Tensor:
-        """[R, E] int64: steps of each episode; 0 for the episodes of a seed that sat out."""
+        """[R, E] int64: steps of each episode."""
         return self.mask.sum(0)
 
     @property
@@ -71,9 +74,11 @@ class FlatIndex:
         return cls((T, R, E), positions, valid)
 
     def gather(self, per_step: Tensor) -> Tensor:
-        """[T, R, E, *rest] -> [R, N, *rest], zeros where no step is."""
+        """[T, R, E, *rest] -> [R, N, *rest], zeros where no step is (or anything, for booleans)."""
         rest = per_step.shape[3:]
         rows = per_step.reshape(-1, *rest)[self.positions]
+        if rows.dtype == torch.bool:
+            return rows  # a mask of hidden units: any will do where no step is
         valid = self.valid.view(*self.valid.shape, *(1 for _ in rest))
         return torch.where(valid, rows, torch.zeros((), dtype=rows.dtype, device=rows.device))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -54,7 +52,7 @@ class Run:
         """Train until every seed is solved or at a limit. Returns the mean final return over seeds."""
         with tracker.running():
             update = 0
-            while (active := self.accounts.active).any():
+            while len(active := self.accounts.active):
                 rollout = self.collector.collect(update, active)
                 returns, values, advantages = self.credit(rollout)
                 learned = self.learn(rollout, returns, advantages, active)
@@ -72,15 +70,13 @@ class Run:
         advantages = of.normalization.of_advantages(returns - values, rollout.mask)
         return returns, values, of.returns.weigh(advantages, rollout.mask, discount)
 
-    def learn(
-        self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray
-    ) -> dict[str, Tensor | np.ndarray]:
+    def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> dict[str, Tensor]:
         """One step of the policy, and the baseline's own."""
-        going = torch.from_numpy(active).to(self.device)
-        factors = np.array([self.config.optimizer.factor(share) for share in self.accounts.progress])
+        progress = self.accounts.progress
+        factors = torch.tensor([self.config.optimizer.factor(progress[learner]) for learner in active])
         loss, entropy = self.config.algorithm.policy_loss(self.policy, rollout, advantages)
-        norms = self.optimizer.step(loss, going * torch.from_numpy(factors).to(self.device))
-        learned: dict[str, Tensor | np.ndarray] = {
+        norms = self.optimizer.step(loss, rollout.learners, factors.to(self.device))
+        learned = {
             "policy_loss": loss,
             "entropy": entropy,
             "policy_gradient_norm": norms,
@@ -88,7 +84,7 @@ class Run:
         }
         for _ in range(self.baseline.steps):
             value_loss = self.baseline.loss(rollout, returns)
-            value_norms = self.baseline_optimizer.step(value_loss, going)
+            value_norms = self.baseline_optimizer.step(value_loss, rollout.learners, torch.ones_like(norms))
             learned |= {"value_loss": value_loss, "value_gradient_norm": value_norms}
         self.baseline.follow(rollout, returns)
         return learned
@@ -100,20 +96,21 @@ class Run:
         return {"explained_variance": explained_variance(values, returns, rollout.mask)}
 
     def record(
-        self, tracker: Tracker, update: int, active: np.ndarray, rollout: Rollout, learned: dict[str, Any]
+        self, tracker: Tracker, update: int, active: np.ndarray, rollout: Rollout, learned: dict[str, Tensor]
     ) -> None:
         """Enter the batch into the accounts and write the update down."""
         returns, lengths = rollout.episodic_returns.cpu().numpy(), rollout.lengths.cpu().numpy()
-        self.accounts.add(returns, lengths)
-        values = {name: np.asarray(torch.as_tensor(value).detach().cpu()) for name, value in learned.items()}
+        self.accounts.add(active, returns, lengths)
+        values = {name: value.detach().cpu().numpy() for name, value in learned.items()}
         values |= {"episodic_return": returns.mean(1), "episodic_length": lengths.mean(1)}
-        values["mean_return"] = self.accounts.mean_returns()
+        values["mean_return"] = self.accounts.mean_returns()[active]
+        accounts = [self.accounts.seeds[learner] for learner in active]
         tracker.write(
             UpdateRecord(
                 update=update,
-                took_part=active,
-                env_steps=np.array([account.env_steps for account in self.accounts.seeds]),
-                episodes=np.array([account.episodes for account in self.accounts.seeds]),
+                learners=active,
+                env_steps=np.array([account.env_steps for account in accounts]),
+                episodes=np.array([account.episodes for account in accounts]),
                 values=values,
                 wall_time_s=tracker.seconds,
             ),

@@ -1,8 +1,10 @@
-"""Layers of R learners at once: plain modules whose weights carry a leading seed axis."""
+"""R learners at once: parameters with a leading seed axis, and the perceptron that they are the weights of."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -12,51 +14,42 @@ from pg_experiments.streams import Purpose, torch_stream
 
 Initialisation = Literal["torch", "xavier", "orthogonal"]
 Activation = Literal["relu", "leaky_relu", "tanh"]
+Layer = tuple[Tensor, Tensor]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or [1, 1, 1] zero
 
-ACTIVATIONS = {"relu": torch.relu, "leaky_relu": nn.functional.leaky_relu, "tanh": torch.tanh}
+# in place: a batch of hidden units is the largest thing a run ever holds
+ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
-class StackedLinear(nn.Module):
-    """R affine maps side by side: [R, N, inputs] -> [R, N, outputs], y_r = x_r W_r + b_r."""
+def perceptron(
+    x: Tensor, layers: Sequence[Layer], activation: Activation, masks: Tensor | None = None, scale: float = 1.0
+) -> Tensor:
+    """R multi-layer perceptrons side by side: [R, N, inputs] -> [R, N, outputs].
 
-    def __init__(self, seeds: int, inputs: int, outputs: int, bias: bool) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(seeds, inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(seeds, 1, outputs)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.bias is None:
-            return torch.bmm(x, self.weight)
-        return torch.baddbmm(self.bias, x, self.weight)
-
-    @torch.no_grad()
-    def initialise(self, seed: int, how: Initialisation, gain: float, generator: torch.Generator) -> None:
-        """Draw the parameters of one seed.
-
-        `torch`: uniform ±1/√inputs for weights and biases, as `nn.Linear` does. `xavier` (Glorot & Bengio 2010)
-        and `orthogonal` (Saxe et al. 2014; times `gain`) start the biases at 0.
-        """
-        weight = self.weight[seed].T  # outputs × inputs, the orientation that torch's functions expect
-        if how == "torch":
-            bound = 1 / math.sqrt(weight.shape[1])
-            weight.uniform_(-bound, bound, generator=generator)
-            if self.bias is not None:
-                self.bias[seed].uniform_(-bound, bound, generator=generator)
-            return
-        if how == "xavier":
-            nn.init.xavier_uniform_(weight, generator=generator)
+    Args:
+        x: [R, N, inputs].
+        layers: weights and biases, first to last; one layer alone is a linear map.
+        activation: of the hidden layers.
+        masks: [R, N, L, H] bool, the hidden units that dropout keeps; None for no dropout.
+        scale: what a kept unit is multiplied with, one over its probability of being kept. Mask and scale come
+            before the activation, as in the text.
+    """
+    *hidden, (last_weight, last_bias) = layers
+    activate = ACTIVATIONS[activation]
+    for index, (weight, bias) in enumerate(hidden):
+        if masks is None:
+            x = torch.baddbmm(bias, x, weight)
         else:
-            nn.init.orthogonal_(weight, gain, generator=generator)
-        if self.bias is not None:
-            self.bias[seed].zero_()
+            x = torch.baddbmm(bias, x, weight, beta=scale, alpha=scale).mul_(masks[..., index, :])
+        x = activate(x)
+    return torch.baddbmm(last_bias, x, last_weight)
 
 
 class StackedMLP(nn.Module):
-    """R multi-layer perceptrons: [R, N, inputs] -> [R, N, outputs]. With no hidden layer, R linear maps."""
+    """The parameters of R perceptrons. With no hidden layer, of R linear maps."""
 
     def __init__(
         self,
-        seeds: int,
+        learners: int,
         inputs: int,
         outputs: int,
         *,
@@ -67,35 +60,52 @@ class StackedMLP(nn.Module):
     ) -> None:
         super().__init__()
         widths = [inputs, *[hidden] * layers, outputs]
-        self.layers = nn.ModuleList(
-            StackedLinear(seeds, i, o, bias) for i, o in zip(widths, widths[1:], strict=False)
-        )
-        self.activation = activation
+        shapes = list(pairwise(widths))
+        self.weights = nn.ParameterList(torch.empty(learners, i, o) for i, o in shapes)
+        self.biases = nn.ParameterList(torch.empty(learners, 1, o) for _, o in shapes) if bias else None
+        self.activation: Activation = activation
 
-    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Map observations to outputs.
+    def layers_of(self, learners: Tensor) -> list[Layer]:
+        """The layers of the learners [R] by index, with the graph to the whole stack's parameters."""
+        everyone = len(learners) == len(self.weights[0])
+        weights = [weight if everyone else weight[learners] for weight in self.weights]
+        if self.biases is None:
+            return [(weight, weight.new_zeros(1, 1, 1)) for weight in weights]
+        biases = [bias if everyone else bias[learners] for bias in self.biases]
+        return list(zip(weights, biases, strict=True))
 
-        Args:
-            x: [R, N, inputs].
-            scale: [R, N, L, H] what each hidden unit is multiplied with before its activation (dropout: 0, or
-                one over the probability of being kept), or None for no dropout.
+    def forward(self, x: Tensor, learners: Tensor) -> Tensor:
+        """[R, N, inputs] -> [R, N, outputs] of the learners [R] by index, without dropout."""
+        return perceptron(x, self.layers_of(learners), self.activation)
+
+    @torch.no_grad()
+    def initialise(self, seeds: Sequence[int], purpose: Purpose, how: Initialisation, output_gain: float) -> None:
+        """Draw each learner's parameters from the stream of its own seed, whoever its neighbours are.
+
+        `torch`: uniform ±1/√inputs for weights and biases, as `nn.Linear` does. `xavier` (Glorot & Bengio 2010)
+        and `orthogonal` (Saxe et al. 2014; times the activation's gain, or `output_gain` for the last layer)
+        start the biases at 0.
         """
-        *hidden, last = self.layers
-        activate = ACTIVATIONS[self.activation]
-        for index, layer in enumerate(hidden):
-            x = layer(x)
-            if scale is not None:
-                x = x * scale[..., index, :]
-            x = activate(x)
-        return last(x)
-
-    def initialise(
-        self, seeds: list[int], purpose: Purpose, how: Initialisation, output_gain: float
-    ) -> None:
-        """Draw each seed's parameters from its own stream, whoever its neighbours are."""
         hidden_gain = nn.init.calculate_gain(self.activation)
-        for index, seed in enumerate(seeds):
+        for learner, seed in enumerate(seeds):
             generator = torch_stream(seed, purpose)
-            for layer in self.layers:
-                gain = output_gain if layer is self.layers[-1] else hidden_gain
-                layer.initialise(index, how, gain, generator)
+            for index, stack in enumerate(self.weights):
+                weight = stack[learner].T  # outputs × inputs, the orientation that torch's functions expect
+                bias = None if self.biases is None else self.biases[index][learner]
+                gain = output_gain if index == len(self.weights) - 1 else hidden_gain
+                _draw(weight, bias, how, gain, generator)
+
+
+def _draw(weight: Tensor, bias: Tensor | None, how: Initialisation, gain: float, generator: torch.Generator) -> None:
+    if how == "torch":
+        bound = 1 / math.sqrt(weight.shape[1])
+        weight.uniform_(-bound, bound, generator=generator)
+        if bias is not None:
+            bias.uniform_(-bound, bound, generator=generator)
+        return
+    if how == "xavier":
+        nn.init.xavier_uniform_(weight, generator=generator)
+    else:
+        nn.init.orthogonal_(weight, gain, generator=generator)
+    if bias is not None:
+        bias.zero_()

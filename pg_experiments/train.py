@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -31,9 +32,7 @@ def _train(config: DictConfig, output: Path) -> float:
     from pg_experiments.run import Run
     from pg_experiments.tracking import RunDirectory, Tracker
 
-    composed = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    if not isinstance(composed, dict):
-        raise UserError("the config is not a mapping")
+    composed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     checked = check(composed)
     run = Run(checked)
     directory = RunDirectory.claim(output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import gymnasium
 from annotated_types import Ge
@@ -12,7 +12,7 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import VectorEnv
 
 from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
-from pg_experiments.errors import UserError, by_nearness
+from pg_experiments.errors import UserError, nearest
 
 NATIVE_CARTPOLE = "gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv"
 
@@ -63,11 +63,12 @@ class GymnasiumEnv:
         return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
 
     def _spec(self) -> gymnasium.envs.registration.EnvSpec:
-        try:
+        # Gymnasium would import the module in `module:id`, and a config must not be able to execute anything
+        if self.id in gymnasium.registry:
             return gymnasium.spec(self.id)
-        except (gymnasium.error.Error, ModuleNotFoundError) as error:
-            near = ", ".join(by_nearness(self.id, gymnasium.registry)[:3])
-            raise UserError(f"env.id={self.id}: Gymnasium knows no such environment; the nearest are {near}") from error
+        near = nearest(self.id, gymnasium.registry)
+        hint = f"the nearest is {near}" if near else "`gymnasium.pprint_registry()` lists them"
+        raise UserError(f"env.id={self.id}: Gymnasium has no environment of this id; {hint}")
 
     def _check_spaces(self, env: gymnasium.Env) -> None:
         observations, actions = env.observation_space, env.action_space
@@ -78,7 +79,7 @@ class GymnasiumEnv:
             raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
 
 
-def _describe(space: gymnasium.Space) -> str:
+def _describe(space: gymnasium.Space[Any]) -> str:
     if isinstance(space, Box):
         kind = "an image of shape" if len(space.shape) > 1 else "continuous, of shape"
         return f"{kind} {space.shape}"

@@ -1,7 +1,7 @@
 """From logits to actions: the distributions that a policy can have over discrete actions.
 
-An action is the inverse of the cumulative distribution at a uniform number that is handed in, so a head has no
-randomness of its own. Logits are [..., K], actions and everything else [...].
+Logits are [..., K], actions and everything else [...]. A head has no randomness of its own: noise of the logits'
+shape is handed in, made from uniform numbers by `noise` for many steps at once, because it is then cheap.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ class Head(Protocol):
     def num_logits(self, num_actions: int) -> int:
         """K for that many actions. Raises UserError where the head does not fit them."""
 
-    def sample(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        """The action that `uniform` [...] in [0, 1) falls on, int64 [...]."""
+    def noise(self, uniform: Tensor) -> Tensor:
+        """Uniform numbers in [0, 1) to the noise that `sample` takes, same shape."""
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
+        """Actions drawn from the distribution, int64 [...]."""
 
     def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
         """log π(a | s) in nats, [...]."""
@@ -37,9 +40,12 @@ class Categorical:
     def num_logits(self, num_actions: int) -> int:
         return num_actions
 
-    def sample(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        below = logits.softmax(-1).cumsum(-1)[..., :-1] <= uniform[..., None]
-        return below.sum(-1)
+    def noise(self, uniform: Tensor) -> Tensor:
+        """Gumbel noise −log(−log u): the largest of z_i + g_i is i with probability π_i (Gumbel 1954)."""
+        return -torch.log(-torch.log(uniform))
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
+        return (logits + noise).argmax(-1)
 
     def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
         return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
@@ -60,8 +66,12 @@ class Bernoulli:
             )
         return 1
 
-    def sample(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        return (uniform < logits.squeeze(-1).sigmoid()).long()
+    def noise(self, uniform: Tensor) -> Tensor:
+        """Logistic noise log u − log(1 − u): it lies below z with probability σ(z)."""
+        return torch.log(uniform) - torch.log1p(-uniform)
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
+        return (noise < logits).squeeze(-1).long()
 
     def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
         z = logits.squeeze(-1)

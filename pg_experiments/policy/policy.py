@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from pg_experiments.policy.heads import Head
-from pg_experiments.stacked import StackedMLP
+from pg_experiments.stacked import StackedMLP, perceptron
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
 
@@ -25,11 +26,16 @@ class Policy(nn.Module):
         self.head = head
         self.mask_shape = mask_shape  # L hidden layers × H units
         self.drop_below = min(round(dropout * LEVELS), LEVELS - 1) if mask_shape[0] else 0
-        self.keep_scale = LEVELS / (LEVELS - self.drop_below)
 
     @property
     def has_dropout(self) -> bool:
+        """Whether acting and learning need masks."""
         return self.drop_below > 0
+
+    @property
+    def num_logits(self) -> int:
+        """K, the logits per step."""
+        return int(self.network.weights[-1].shape[-1])
 
     def draw_masks(self, stream: np.random.Generator, count: int) -> np.ndarray:
         """[count, L, H] bool, True for the units that are kept."""
@@ -37,19 +43,11 @@ class Policy(nn.Module):
         bits = stream.bit_generator.random_raw(-(-units // 4)).view(np.uint16)[:units]
         return (bits >= self.drop_below).reshape(count, *self.mask_shape)
 
-    def logits(self, observations: Tensor, masks: Tensor | None) -> Tensor:
-        """[R, N, D] and masks [R, N, L, H] (None: no dropout) -> [R, N, K]."""
-        scale = None if masks is None else masks * self.keep_scale
-        logits: Tensor = self.network(observations, scale)
-        return logits
+    def of(self, learners: Tensor) -> Callable[[Tensor, Tensor | None], Tensor]:
+        """The logits of the learners [R] by index: observations [R, N, D] and masks [R, N, L, H] -> [R, N, K].
 
-    def evaluate(self, observations: Tensor, masks: Tensor | None, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of `actions` [R, N] and entropies, both [R, N] in nats, under those masks."""
-        logits = self.logits(observations, masks)
-        return self.head.log_prob(logits, actions), self.head.entropy(logits)
-
-    def act(self, observations: Tensor, masks: Tensor | None, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Actions [R, N] for uniform numbers [R, N], and the logits that they were drawn from."""
-        logits = self.logits(observations, masks)
-        with torch.no_grad():
-            return self.head.sample(logits, uniform), logits
+        Their parameters are looked up once; a call is nothing but arithmetic, as acting needs it.
+        """
+        layers, activation = self.network.layers_of(learners), self.network.activation
+        scale = LEVELS / (LEVELS - self.drop_below)
+        return lambda observations, masks: perceptron(observations, layers, activation, masks, scale)

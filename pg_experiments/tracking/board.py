@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard import FileWriter, SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from pg_experiments.tracking.metrics import UpdateRecord
@@ -39,7 +39,7 @@ class Board:
     def __init__(self, directory: Path, seeds: list[int]) -> None:
         self.main = SummaryWriter(str(directory))
         self.per_seed = [SummaryWriter(str(directory / f"seed_{seed}")) for seed in seeds] if len(seeds) > 1 else []
-        self._last = {column: np.full(len(seeds), np.nan) for column in TAGS}
+        self._last = {column: np.full(len(seeds), np.nan) for column in [*TAGS, "env_steps"]}
         self._step = 0
 
     def describe(self, hyperparameters: Mapping[str, Any], types: Mapping[str, Any], metrics: list[str]) -> None:
@@ -57,15 +57,14 @@ class Board:
 
     def write(self, record: UpdateRecord, steps_per_second: float) -> None:
         """The scalars of one update: the mean over seeds, and each seed that took part."""
-        for column, values in record.values.items():
-            self._last[column] = np.where(record.took_part, values, self._last[column])
-        self._step = round(float(record.env_steps.mean()))
-        means = {TAGS[c]: float(np.mean(v[~np.isnan(v)])) for c, v in self._last.items() if not np.isnan(v).all()}
+        for column, values in {**record.values, "env_steps": record.env_steps}.items():
+            self._last[column][record.learners] = values
+        self._step = round(float(self._last["env_steps"].mean()))
+        means = {tag: _mean(self._last[column]) for column, tag in TAGS.items()}
         self._scalars(self.main, means | {"charts/SPS": steps_per_second}, self._step)
-        for r, writer in enumerate(self.per_seed):
-            if record.took_part[r]:
-                scalars = {TAGS[column]: float(values[r]) for column, values in record.values.items()}
-                self._scalars(writer, scalars, int(record.env_steps[r]))
+        for r, learner in enumerate(record.learners if self.per_seed else ()):
+            scalars = {TAGS[column]: float(values[r]) for column, values in record.values.items()}
+            self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
 
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:
         """Weights and gradients, those of all seeds together."""
@@ -86,13 +85,24 @@ class Board:
             writer.close()
 
     def _add(self, summary: Summary) -> None:
-        self.main.file_writer.add_summary(summary)
+        _events(self.main).add_summary(summary)
 
     @staticmethod
     def _scalars(writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
         # one event for all tags: a tenth of the cost of one add_scalar call per tag
         values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if not math.isnan(v)]
-        writer.file_writer.add_summary(Summary(value=values), step)
+        _events(writer).add_summary(Summary(value=values), step)
+
+
+def _events(writer: SummaryWriter) -> FileWriter:
+    """The file behind a writer, which torch's annotations take for absent."""
+    return cast("FileWriter", writer.file_writer)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Over the seeds that have a value; NaN where none has."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def _example(hint: Any) -> Any:

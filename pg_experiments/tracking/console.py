@@ -87,8 +87,7 @@ def status_line(
     of = "" if limit is None else f"/{limit}"
     left = "?" if left_s is None else f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
     return (
-        f"episodes {episodes}{of}  return {mean_return:.1f} (last {window})  "
-        f"{speed:,.0f} steps/s  at most {left} left"
+        f"episodes {episodes}{of}  return {mean_return:.1f} (last {window})  {speed:,.0f} steps/s  at most {left} left"
     )
 
 

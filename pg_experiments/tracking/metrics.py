@@ -33,7 +33,7 @@ class UpdateRecord:
     """What one update left to be written down."""
 
     update: int  # index, from 0
-    took_part: np.ndarray  # [R] bool: seeds that played and learned
+    learners: np.ndarray  # [R] which of the stacked learners took part, by index
     env_steps: np.ndarray  # [R] agent steps since the start
     episodes: np.ndarray  # [R] likewise
     values: dict[str, np.ndarray]  # column -> [R]; NaN where there is nothing to say
@@ -51,9 +51,9 @@ class MetricsFile:
 
     def write(self, record: UpdateRecord) -> None:
         """One row for each seed that took part. A float is written so that reading it gives the same bits."""
-        for r in np.flatnonzero(record.took_part):
+        for r, learner in enumerate(record.learners):
             row: dict[str, float | int] = {column: float(values[r]) for column, values in record.values.items()}
-            row |= {"update": record.update, "seed": self.seeds[r], "env_steps": int(record.env_steps[r])}
+            row |= {"update": record.update, "seed": self.seeds[learner], "env_steps": int(record.env_steps[r])}
             row |= {"episodes": int(record.episodes[r]), "wall_time_s": round(record.wall_time_s, 3)}
             self._writer.writerow(_cell(row.get(column, math.nan)) for column in COLUMNS)
         self._file.flush()

@@ -89,7 +89,7 @@ class Tracker:
     def write(self, record: UpdateRecord, modules: Mapping[str, nn.Module]) -> None:
         """Write one update down."""
         self.updates = record.update + 1
-        speed = int(record.env_steps.sum()) / max(record.wall_time_s, 1e-9)
+        speed = sum(account.env_steps for account in self.accounts.seeds) / max(record.wall_time_s, 1e-9)
         self.metrics.write(record)
         self.board.write(record, speed)
         if self.histograms_every and record.update % self.histograms_every == 0:
@@ -111,9 +111,8 @@ class Tracker:
 
     def _show(self, speed: float) -> None:
         accounts = self.accounts
-        active = accounts.active if accounts.active.any() else np.ones_like(accounts.active)
-        share = float(np.mean(accounts.progress))
-        slowest = min((p for p, a in zip(accounts.progress, active, strict=True) if a), default=1.0)
+        share = float(np.mean([1.0 if a.solved else p for a, p in zip(accounts.seeds, accounts.progress, strict=True)]))
+        slowest = min((accounts.progress[learner] for learner in accounts.active), default=1.0)
         status = status_line(
             episodes=max(account.episodes for account in accounts.seeds),
             limit=accounts.max_episodes,

@@ -1,0 +1,99 @@
+"""What the tests share: runs made from overrides, rollouts made by hand, and commands run for real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from pg_experiments.command_line import config_directory
+from pg_experiments.config import check, every_key
+from pg_experiments.rollout import Rollout
+from pg_experiments.run import Run
+from pg_experiments.tracking import RunDirectory, Tracker
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """The config that these overrides compose, as plain data."""
+    with initialize_config_dir(config_directory(), version_base="1.3"):
+        config = OmegaConf.to_container(compose("config", [*overrides]), resolve=True)
+    assert isinstance(config, dict)
+    return config
+
+
+def make_run(*overrides: str) -> Run:
+    """A run on the CPU, built and not yet begun."""
+    return Run(check(composed("device=cpu", *overrides)))
+
+
+def track(run: Run, directory: Path, *overrides: str) -> Tracker:
+    """A tracker that writes to a directory of its own."""
+    return Tracker(
+        RunDirectory.claim(directory),
+        run.accounts,
+        composed=composed(*overrides),
+        choices={},
+        key_types=every_key(),
+        browse=directory,
+        plain_every_seconds=1e9,
+        histograms_every=0,
+    )
+
+
+def train_in(directory: Path, *overrides: str) -> Run:
+    """A run trained to its end, recorded in `directory`."""
+    run = make_run(*overrides)
+    run.execute(track(run, directory, *overrides))
+    return run
+
+
+def one_update(run: Run, update: int = 0) -> dict[str, torch.Tensor]:
+    """Collect, credit and learn once, with every learner."""
+    active = run.accounts.active
+    rollout = run.collector.collect(update, active)
+    returns, _, advantages = run.credit(rollout)
+    return run.learn(rollout, returns, advantages, active)
+
+
+def rollout_of(observations: torch.Tensor, actions: torch.Tensor, rewards: torch.Tensor, mask: torch.Tensor) -> Rollout:
+    """A rollout of terminated episodes from [T, R, E] tensors, without dropout."""
+    R, E = mask.shape[1:]
+    return Rollout(
+        learners=torch.arange(R),
+        observations=observations,
+        actions=actions,
+        rewards=rewards,
+        mask=mask,
+        terminated=torch.ones(R, E, dtype=torch.bool),
+        truncated=torch.zeros(R, E, dtype=torch.bool),
+        final_observations=observations[-1],
+        dropout_masks=None,
+    )
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`python -m pg_experiments.train …` in a directory of its own, as a process of its own."""
+
+    def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pg_experiments.train", *arguments],
+            cwd=tmp_path,
+            env={key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
