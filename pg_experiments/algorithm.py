@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from pg_experiments.objective import entropy_bonus, policy_gradient_loss
+from pg_experiments.objective import policy_gradient_loss, total_entropy
 from pg_experiments.policy.policy import Policy
-from pg_experiments.rollout import Rollout
+from pg_experiments.rollout import FlatIndex, Rollout
+
+
+class PolicyLoss(NamedTuple):
+    """A part of a batch's loss."""
+
+    loss: Tensor  # [R] with its graph
+    entropy: Tensor  # [R] of the policy in nats, summed over time and averaged over episodes, as the loss is
 
 
 @dataclass(frozen=True)
@@ -27,24 +35,29 @@ class Reinforce:
         """Whether the collector is to keep the graph while acting."""
         return self.log_probs == "stored"
 
-    def policy_loss(self, policy: Policy, rollout: Rollout, advantages: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of each seed [R] and the mean entropy of its policy over the batch [R], in nats.
+    def losses(self, policy: Policy, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
+        """The loss, in parts whose sum it is.
 
-        `recomputed` evaluates the policy on the whole batch, under the dropout masks that acted; `stored` uses
-        the logits whose graph was kept while acting. Both have the same gradient.
+        `recomputed` evaluates the policy again, under the dropout masks that acted, a block of steps at a time;
+        `stored` uses the logits whose graph was kept while acting. Both have the same gradient.
         """
-        flat, episodes = rollout.flat, self.episodes_per_update
         if rollout.logits is not None:
-            logits = flat.gather(rollout.logits)
-        else:
-            masks = None if rollout.dropout_masks is None else flat.gather(rollout.dropout_masks)
-            logits = policy.of(rollout.learners)(flat.gather(rollout.observations), masks)
-        log_probs = policy.head.log_prob(logits, flat.gather(rollout.actions))
-        loss = policy_gradient_loss(log_probs, flat.gather(advantages), flat.valid, episodes)
-        entropies = policy.head.entropy(logits if self.entropy_bonus else logits.detach())
-        total = entropy_bonus(entropies, flat.valid, episodes)
-        mean_entropy = total.detach() * episodes / flat.valid.sum(1).clamp(min=1)
-        return (loss - self.entropy_bonus * total if self.entropy_bonus else loss), mean_entropy
+            yield self._loss(policy, rollout.flat, rollout.flat.gather(rollout.logits), rollout, advantages)
+            return
+        for block in rollout.flat.blocks():
+            masks = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
+            logits = policy.of(rollout.learners)(block.gather(rollout.observations), masks)
+            yield self._loss(policy, block, logits, rollout, advantages)
+
+    def _loss(
+        self, policy: Policy, steps: FlatIndex, logits: Tensor, rollout: Rollout, advantages: Tensor
+    ) -> PolicyLoss:
+        log_probs = policy.head.log_prob(logits, steps.gather(rollout.actions))
+        loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, self.episodes_per_update)
+        entropy = total_entropy(policy.head.entropy(logits), steps.valid, self.episodes_per_update)
+        if self.entropy_bonus:
+            loss = loss - self.entropy_bonus * entropy
+        return PolicyLoss(loss, entropy.detach())
 
 
 OPTIONS: dict[str, type] = {"reinforce": Reinforce}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,8 +10,9 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
+from pg_experiments.masked import masked_mean
 from pg_experiments.optimizer import StackedOptimizer
-from pg_experiments.rollout import Rollout
+from pg_experiments.rollout import FlatIndex, Rollout
 from pg_experiments.stacked import Activation, Initialisation, StackedMLP
 from pg_experiments.streams import Purpose
 
@@ -28,9 +30,9 @@ class Baseline(nn.Module):
         """[R, E]: value of the state that each truncated episode ended in; None where a baseline has none."""
         return None
 
-    def loss(self, rollout: Rollout, returns: Tensor) -> Tensor | None:
-        """[R]: what the baseline's own optimizer makes small; None where there is nothing to learn."""
-        return None
+    def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:
+        """What the baseline's own optimizer makes small: parts [R] of a sum, nothing where nothing is learned."""
+        yield from ()
 
     def follow(self, rollout: Rollout, returns: Tensor) -> None:
         """Take note of a batch, after its advantages have been computed."""
@@ -44,8 +46,7 @@ class MeanBaseline(Baseline):
     """
 
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
-        total = torch.where(rollout.mask, returns, 0.0).sum((0, 2), keepdim=True)
-        return total / rollout.mask.sum((0, 2), keepdim=True).clamp(min=1)
+        return masked_mean(returns, rollout.mask, (0, 2)).to(returns.dtype)
 
 
 class MovingAverage(Baseline):
@@ -70,7 +71,7 @@ class MovingAverage(Baseline):
         return average.to(returns.dtype)[:, None]
 
     def follow(self, rollout: Rollout, returns: Tensor) -> None:
-        mean = torch.where(rollout.mask, returns, 0.0).sum((0, 2)) / rollout.mask.sum((0, 2)).clamp(min=1)
+        mean = masked_mean(returns, rollout.mask, (0, 2)).flatten().to(self.average.dtype)
         learners = rollout.learners
         self.average[learners] = self.decay * self.average[learners] + (1 - self.decay) * mean
         self.batches[learners] += 1
@@ -87,7 +88,8 @@ class ValueBaseline(Baseline):
 
     @torch.no_grad()
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
-        return rollout.flat.scatter(self._predict(rollout))
+        blocks = [self._predict(rollout, block) for block in rollout.flat.blocks()]
+        return rollout.flat.scatter(torch.cat(blocks, 1))
 
     @torch.no_grad()
     def final_values(self, rollout: Rollout) -> Tensor | None:
@@ -96,13 +98,14 @@ class ValueBaseline(Baseline):
         values: Tensor = self.network(rollout.final_observations, rollout.learners).squeeze(-1)
         return torch.where(rollout.truncated & ~rollout.terminated, values, 0.0)
 
-    def loss(self, rollout: Rollout, returns: Tensor) -> Tensor | None:
-        error = self._predict(rollout) - rollout.flat.gather(returns)
-        squares = torch.where(rollout.flat.valid, error.square(), 0.0)
-        return squares.sum(1) / rollout.flat.valid.sum(1).clamp(min=1)
+    def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:
+        count = rollout.flat.valid.sum(1).clamp(min=1)
+        for block in rollout.flat.blocks():
+            error = self._predict(rollout, block) - block.gather(returns)
+            yield torch.where(block.valid, error.square(), 0.0).sum(1) / count
 
-    def _predict(self, rollout: Rollout) -> Tensor:
-        values: Tensor = self.network(rollout.flat.gather(rollout.observations), rollout.learners).squeeze(-1)
+    def _predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
+        values: Tensor = self.network(block.gather(rollout.observations), rollout.learners).squeeze(-1)
         return values
 
 
@@ -113,9 +116,8 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     """
 
     def variance(x: Tensor) -> Tensor:
-        count = mask.sum((0, 2)).clamp(min=1)
-        mean = torch.where(mask, x, 0.0).sum((0, 2)) / count
-        return torch.where(mask, x - mean[:, None], 0.0).square().sum((0, 2)) / count
+        mean = masked_mean(x, mask, (0, 2)).to(x.dtype)
+        return masked_mean((x - mean).square(), mask, (0, 2)).flatten()
 
     spread = variance(returns)
     return torch.where(spread > 0, 1 - variance(returns - values) / spread, torch.nan)

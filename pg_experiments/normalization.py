@@ -13,6 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from pg_experiments.masked import masked_mean, masked_sum
+
 
 def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
     """(x − mean) / s over `dims`, counting masked-in places alone; s is the sample standard deviation.
@@ -26,12 +28,11 @@ def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
         Same shape: 0 where the mask is False, and 0 for a group of fewer than two values or of equal values.
     """
     values = torch.where(mask, values, 0.0)
-    count = mask.sum(dims, keepdim=True)
-    mean = values.sum(dims, keepdim=True) / count.clamp(min=1)
-    centred = torch.where(mask, values - mean, 0.0)
-    deviation = (centred.square().sum(dims, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+    centred = values - masked_mean(values, mask, dims).to(values.dtype)
+    degrees = (mask.sum(dims, keepdim=True) - 1).clamp(min=1)
+    deviation = (masked_sum(centred.square(), mask, dims) / degrees).sqrt().to(values.dtype)
     rounding = 8 * torch.finfo(values.dtype).eps * values.abs().amax(dims, keepdim=True)
-    return torch.where(deviation > rounding, centred / deviation, 0.0)
+    return torch.where(mask & (deviation > rounding), centred / deviation, 0.0)
 
 
 class Normalization(Protocol):

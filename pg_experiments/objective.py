@@ -25,6 +25,6 @@ def policy_gradient_loss(log_probs: Tensor, advantages: Tensor, valid: Tensor, e
     return -torch.where(valid, advantages.detach() * log_probs, 0.0).sum(1) / episodes
 
 
-def entropy_bonus(entropies: Tensor, valid: Tensor, episodes: int) -> Tensor:
+def total_entropy(entropies: Tensor, valid: Tensor, episodes: int) -> Tensor:
     """Σ_t H(π(· | s_t)) in nats, summed over time and averaged over episodes, as the loss is. [R, N] -> [R]."""
     return torch.where(valid, entropies, 0.0).sum(1) / episodes

@@ -49,19 +49,22 @@ class StackedOptimizer:
         self.max_grad_norm = max_grad_norm
         self.parameters: list[nn.Parameter] = [p for g in optimizer.param_groups for p in g["params"]]
 
-    def step(self, losses: Tensor, learners: Tensor, factors: Tensor) -> Tensor:
+    def step(self, losses: Iterable[Tensor], learners: Tensor, factors: Tensor) -> tuple[Tensor, Tensor]:
         """Follow the gradients of the losses.
 
         Args:
-            losses: [R].
+            losses: parts [R] of a sum. Each one's graph is gone before the next is asked for.
             learners: [R] int64, whose they are.
             factors: [R], what each step is scaled by.
 
         Returns:
-            [R]: the norms of the gradients, before clipping.
+            The losses [R] and the norms of their gradients [R], before clipping.
         """
         self.optimizer.zero_grad()
-        losses.sum().backward()
+        total = torch.zeros(len(learners), device=learners.device)
+        for loss in losses:
+            loss.sum().backward()
+            total += loss.detach()
         norms = gradient_norms(self.parameters)
         if self.max_grad_norm is not None:
             self._scale_gradients((self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0))
@@ -72,7 +75,7 @@ class StackedOptimizer:
             for parameter, old in zip(self.parameters, before, strict=True):
                 # lerp gives back `old` at 0 and the new value at 1 to the last bit
                 parameter.copy_(torch.lerp(old, parameter, _per_seed(everyone, parameter)))
-        return norms[learners]
+        return total, norms[learners]
 
     @torch.no_grad()
     def _scale_gradients(self, scale: Tensor) -> None:

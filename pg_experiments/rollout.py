@@ -7,11 +7,15 @@ there counts nowhere.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+
+BLOCK = 128  # steps of each seed that are learned from at a time
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ class Rollout:
 class FlatIndex:
     """The played steps of each seed in a row, without the padding between them.
 
-    A network then works on [R, N] steps, N being the most that any seed played, and how a batch was padded
-    can change nothing that is learned from it.
+    A network then works on [R, N] steps, N being the most that any seed played, in whole blocks. Gradients are
+    summed block by block, so every product of matrices has the same shape whatever the neighbours played and
+    however a batch was padded: neither can change a bit of what a seed learns. It also bounds the memory.
     """
 
     shape: tuple[int, int, int]  # T, R, E
@@ -67,11 +72,17 @@ class FlatIndex:
         seed_of, within = mask.transpose(0, 1).reshape(R, T * E).nonzero(as_tuple=True)
         counts = mask.sum((0, 2))
         rank = torch.arange(len(within), device=mask.device) - (counts.cumsum(0) - counts)[seed_of]
-        N = max(1, int(counts.max()))
+        N = BLOCK * max(1, math.ceil(int(counts.max()) / BLOCK))
         positions = torch.zeros(R, N, dtype=torch.int64, device=mask.device)
         positions[seed_of, rank] = within // E * (R * E) + seed_of * E + within % E
         valid = torch.arange(N, device=mask.device) < counts[:, None]
         return cls((T, R, E), positions, valid)
+
+    def blocks(self) -> Iterator[FlatIndex]:
+        """The same steps, `BLOCK` of each seed at a time."""
+        for start in range(0, self.valid.shape[1], BLOCK):
+            part = slice(start, start + BLOCK)
+            yield FlatIndex(self.shape, self.positions[:, part], self.valid[:, part])
 
     def gather(self, per_step: Tensor) -> Tensor:
         """[T, R, E, *rest] -> [R, N, *rest], zeros where no step is (or anything, for booleans)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -74,17 +76,25 @@ class Run:
         """One step of the policy, and the baseline's own."""
         progress = self.accounts.progress
         factors = torch.tensor([self.config.optimizer.factor(progress[learner]) for learner in active])
-        loss, entropy = self.config.algorithm.policy_loss(self.policy, rollout, advantages)
-        norms = self.optimizer.step(loss, rollout.learners, factors.to(self.device))
+        entropies: list[Tensor] = []
+
+        def losses() -> Iterator[Tensor]:
+            for part in self.config.algorithm.losses(self.policy, rollout, advantages):
+                entropies.append(part.entropy)
+                yield part.loss
+
+        loss, norms = self.optimizer.step(losses(), rollout.learners, factors.to(self.device))
+        per_step = self.config.algorithm.episodes_per_update / rollout.flat.valid.sum(1)
         learned = {
             "policy_loss": loss,
-            "entropy": entropy,
+            "entropy": torch.stack(entropies).sum(0) * per_step,
             "policy_gradient_norm": norms,
             "learning_rate": self.config.optimizer.learning_rate * factors,
         }
         for _ in range(self.baseline.steps):
-            value_loss = self.baseline.loss(rollout, returns)
-            value_norms = self.baseline_optimizer.step(value_loss, rollout.learners, torch.ones_like(norms))
+            value_loss, value_norms = self.baseline_optimizer.step(
+                self.baseline.losses(rollout, returns), rollout.learners, torch.ones_like(norms)
+            )
             learned |= {"value_loss": value_loss, "value_gradient_norm": value_norms}
         self.baseline.follow(rollout, returns)
         return learned

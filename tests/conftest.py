@@ -14,8 +14,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from pg_experiments.algorithm import Reinforce
 from pg_experiments.command_line import config_directory
 from pg_experiments.config import check, every_key
+from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.run import Run
 from pg_experiments.tracking import RunDirectory, Tracker
@@ -79,6 +81,11 @@ def rollout_of(observations: torch.Tensor, actions: torch.Tensor, rewards: torch
         final_observations=observations[-1],
         dropout_masks=None,
     )
+
+
+def total_loss(algorithm: Reinforce, policy: Policy, rollout: Rollout, advantages: torch.Tensor) -> torch.Tensor:
+    """[R]: the whole loss of a batch."""
+    return sum((part.loss for part in algorithm.losses(policy, rollout, advantages)), torch.zeros(()))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from pg_experiments.algorithm import Reinforce
 from pg_experiments.policy import Linear
-from tests.conftest import rollout_of
+from tests.conftest import rollout_of, total_loss
 
 GENERATOR = torch.Generator().manual_seed(0)
 REINFORCE = Reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
@@ -22,7 +22,7 @@ def gradient(head: str, observation: torch.Tensor, action: int, num_actions: int
         torch.ones(1, 1, 1, dtype=torch.float64),
         torch.ones(1, 1, 1, dtype=torch.bool),
     )
-    loss, _ = REINFORCE.policy_loss(policy, rollout, torch.ones(1, 1, 1, dtype=torch.float64))
+    loss = total_loss(REINFORCE, policy, rollout, torch.ones(1, 1, 1, dtype=torch.float64))
     (theta,) = policy.parameters()
     (ascent,) = torch.autograd.grad(-loss.sum(), theta)
     return theta.detach()[0], ascent[0]

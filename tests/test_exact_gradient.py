@@ -16,7 +16,7 @@ import torch
 from pg_experiments.algorithm import Reinforce
 from pg_experiments.policy import Linear
 from pg_experiments.returns import RewardToGo, Trajectory
-from tests.conftest import rollout_of
+from tests.conftest import rollout_of, total_loss
 
 F64 = torch.float64
 START = torch.tensor([0.7, 0.3], dtype=F64)
@@ -86,7 +86,7 @@ def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
             "value": state_values(discount)[torch.arange(STEPS), states.flatten()].view(STEPS, 1, 1),
         }[baseline]
         advantages = returns_option.weigh(returns - values, mask, discount)
-        loss, _ = REINFORCE.policy_loss(POLICY, rollout, advantages)
+        loss = total_loss(REINFORCE, POLICY, rollout, advantages)
         found.append(torch.autograd.grad(-loss.sum(), THETA)[0].flatten())
     return torch.stack(found)
 

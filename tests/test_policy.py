@@ -15,7 +15,7 @@ from pg_experiments.policy.heads import Bernoulli, Categorical
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.streams import Purpose, numpy_stream
-from tests.conftest import make_run, rollout_of
+from tests.conftest import make_run, rollout_of, total_loss
 
 REINFORCE = Reinforce(episodes_per_update=3, discount=0.9, entropy_bonus=0.01, log_probs="recomputed")
 
@@ -138,7 +138,7 @@ def test_stored_and_recomputed_log_probabilities_have_the_same_gradient(dropout,
         rollout = run.collector.collect(0, np.arange(2))
         assert (rollout.logits is not None) == (log_probs == "stored")
         _, _, advantages = run.credit(rollout)
-        loss, _ = run.config.algorithm.policy_loss(run.policy, rollout, advantages)
+        loss = total_loss(run.config.algorithm, run.policy, rollout, advantages)
         gradients.append(torch.autograd.grad(loss.sum(), list(run.policy.parameters())))
     for stored, recomputed in zip(*gradients, strict=True):
         assert stored.abs().max() > 1e-3
@@ -163,7 +163,7 @@ def gradient_of(policy: Policy, rollout: Rollout) -> list[torch.Tensor]:
     """Of the loss with the batch-normalised reward-to-go, through the run's own credit."""
     run = make_run("normalization=advantages", "baseline=mean", "num_seeds=2")
     _, _, advantages = run.credit(rollout)
-    loss, _ = REINFORCE.policy_loss(policy, rollout, advantages)
+    loss = total_loss(REINFORCE, policy, rollout, advantages)
     return list(torch.autograd.grad(loss.sum(), list(policy.parameters())))
 
 
@@ -204,7 +204,7 @@ def test_a_bandit_that_always_pays_the_same_has_no_expected_gradient():
     one = dataclasses.replace(REINFORCE, episodes_per_update=1, entropy_bonus=0.0)
     for action in range(2):
         rollout = rollout_of(observation, torch.tensor([[[action]]]), torch.full((1, 1, 1), 2.5), mask)
-        loss, _ = one.policy_loss(policy, rollout, torch.full((1, 1, 1), 2.5, dtype=torch.float64))
+        loss = total_loss(one, policy, rollout, torch.full((1, 1, 1), 2.5, dtype=torch.float64))
         logits = policy.of(torch.arange(1))(observation[0], None)
         p = policy.head.log_prob(logits, torch.tensor([[action]])).exp().item()
         for sum_, part in zip(total, torch.autograd.grad(loss.sum(), list(policy.parameters())), strict=True):

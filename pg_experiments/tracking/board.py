@@ -39,7 +39,8 @@ class Board:
     def __init__(self, directory: Path, seeds: list[int]) -> None:
         self.main = SummaryWriter(str(directory))
         self.per_seed = [SummaryWriter(str(directory / f"seed_{seed}")) for seed in seeds] if len(seeds) > 1 else []
-        self._last = {column: np.full(len(seeds), np.nan) for column in [*TAGS, "env_steps"]}
+        self._last = {column: np.full(len(seeds), np.nan) for column in TAGS}
+        self._env_steps = np.zeros(len(seeds))
         self._step = 0
 
     def describe(self, hyperparameters: Mapping[str, Any], types: Mapping[str, Any], metrics: list[str]) -> None:
@@ -57,9 +58,10 @@ class Board:
 
     def write(self, record: UpdateRecord, steps_per_second: float) -> None:
         """The scalars of one update: the mean over seeds, and each seed that took part."""
-        for column, values in {**record.values, "env_steps": record.env_steps}.items():
+        for column, values in record.values.items():
             self._last[column][record.learners] = values
-        self._step = round(float(self._last["env_steps"].mean()))
+        self._env_steps[record.learners] = record.env_steps
+        self._step = round(float(self._env_steps.mean()))
         means = {tag: _mean(self._last[column]) for column, tag in TAGS.items()}
         self._scalars(self.main, means | {"charts/SPS": steps_per_second}, self._step)
         for r, learner in enumerate(record.learners if self.per_seed else ()):
