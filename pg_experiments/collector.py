@@ -8,7 +8,6 @@ episodes, and strictly on-policy. The price is that an environment that is done 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.streams import Purpose, episode_seeds, numpy_stream
+from pg_experiments.threads import one_thread
 
 CHUNK = 64  # time steps whose random numbers are drawn at once
 
@@ -61,7 +61,7 @@ class Collector:
         seen, acted, paid, played, logits_of = [], [], [], [], []
         noise = _Noise(self.policy, [self.seeds[learner] for learner in active], E, update, self.device)
         learners = torch.from_numpy(active).to(self.device)
-        with torch.set_grad_enabled(self.keep_graph), _one_thread():
+        with torch.set_grad_enabled(self.keep_graph), one_thread():
             policy, head = self.policy.of(learners), self.policy.head
             for action_noise, mask in noise:
                 logits = policy(torch.from_numpy(observations).view(R, E, -1).to(self.device), mask)
@@ -107,17 +107,6 @@ class Collector:
         observations, _ = self.env.reset(seed=seeds, options={"reset_mask": chosen})  # type: ignore[arg-type]
         first: np.ndarray = observations[envs]
         return first
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Acting is many small operations: a second thread costs more (27 µs a step of 32 seeds) than none (14 µs)."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Noise:

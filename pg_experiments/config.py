@@ -196,10 +196,15 @@ def _check_together(config: RunConfig) -> None:
         raise UserError(
             f"algorithm.episodes_per_update={quota}: expected at most env.max_episodes={limit}; the nearest is {limit}"
         )
-    if getattr(config.baseline, "bootstrap", False) and isinstance(
-        config.normalization, normalization.NormalizedReturns
-    ):
+    if not isinstance(config.normalization, normalization.NormalizedReturns):
+        return
+    if isinstance(config.returns, returns.Trajectory):
         raise UserError(
-            "baseline.bootstrap=true: V(s) must be in the environment's units to continue a return; "
-            "use normalization=none or normalization=advantages"
+            "returns=trajectory with normalization=returns: all steps of an episode have the same return, and "
+            "normalising per episode leaves 0; use normalization=advantages or normalization=none"
+        )
+    if getattr(config.baseline, "bootstrap", False):
+        raise UserError(
+            "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to continue "
+            "a return; use normalization=advantages or normalization=none"
         )

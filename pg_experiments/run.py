@@ -14,7 +14,10 @@ from pg_experiments.collector import Collector
 from pg_experiments.config import RunConfig
 from pg_experiments.errors import UserError
 from pg_experiments.rollout import Rollout
+from pg_experiments.threads import one_thread
 from pg_experiments.tracking import Tracker, UpdateRecord
+
+FEW = 8  # learners whose gradient step one thread takes as fast as two
 
 
 class Run:
@@ -57,7 +60,8 @@ class Run:
             while len(active := self.accounts.active):
                 rollout = self.collector.collect(update, active)
                 returns, values, advantages = self.credit(rollout)
-                learned = self.learn(rollout, returns, advantages, active)
+                with one_thread(len(active) < FEW):
+                    learned = self.learn(rollout, returns, advantages, active)
                 self.record(tracker, update, active, rollout, learned | self.judge(rollout, returns, values))
                 update += 1
         return float(self.accounts.mean_returns().mean())

@@ -57,7 +57,7 @@ def _train(config: DictConfig, output: Path) -> float:
 
 def _save_composition(config: DictConfig, directory: Path) -> None:
     """What Hydra itself would write; its own way would overwrite another run's."""
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)  # a primary config of the user's own may let Hydra write it, too
     OmegaConf.save(config, directory / "config.yaml")
     OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), directory / "hydra.yaml")
     OmegaConf.save(HydraConfig.get().overrides.task, directory / "overrides.yaml")

@@ -110,10 +110,8 @@ def _mean(values: np.ndarray) -> float:
 def _example(hint: Any) -> Any:
     """Some value of the type that TensorBoard is to give a column."""
     text = str(hint)
-    if "bool" in text:
-        return True
     return 0.0 if "int" in text or "float" in text else ""
 
 
 def _as(example: Any, value: Any) -> Any:
-    return str(value) if isinstance(example, str) else value
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(example, str) else value

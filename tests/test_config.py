@@ -1,0 +1,157 @@
+"""Configs: every option of every group composes, alone and in pairs, and what is wrong is said in one line."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from pg_experiments.config import GROUPS, check, every_key
+from pg_experiments.errors import UserError
+from tests.conftest import REPOSITORY, composed, make_run, one_update
+
+TINY = ("policy.hidden=8", "env.max_episode_steps=20", "num_seeds=2")
+
+
+def options() -> list[str]:
+    """Every option of every group, as an override."""
+    found = sorted(REPOSITORY.glob("conf/*/*.yaml"))
+    return [f"{file.parent.name}={file.stem}" for file in found if file.parent.name in GROUPS]
+
+
+def values() -> list[str]:
+    """Every value of every key that takes one of a few."""
+    return [
+        *(f"policy.activation={name}" for name in ("relu", "leaky_relu", "tanh")),
+        *(f"policy.initialisation={name}" for name in ("torch", "xavier", "orthogonal")),
+        *("policy.head=categorical", "policy.bias=false", "policy.layers=2", "policy.dropout=0"),
+        *(f"optimizer.schedule={name}" for name in ("constant", "linear", "cosine", "exponential")),
+        *("optimizer.max_grad_norm=0.5", "optimizer.weight_decay=0.001", "returns.exact_discount=true"),
+        *("algorithm.log_probs=stored", "algorithm.entropy_bonus=0.01", "algorithm.discount=1", "device=auto"),
+    ]
+
+
+def make_an_update(*overrides: str) -> None:
+    if "returns=trajectory" in overrides and not any(o.startswith("normalization") for o in overrides):
+        overrides = (*overrides, "normalization=advantages")
+    linear = "policy=linear" in overrides
+    run = make_run(*(tiny for tiny in TINY if not (linear and "hidden" in tiny)), *overrides)
+    before = [p.detach().clone() for p in run.policy.parameters()]
+    learned = one_update(run)
+    assert learned["policy_gradient_norm"].isfinite().all()
+    after = list(run.policy.parameters())
+    assert all(p.isfinite().all() for p in after)
+    assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("override", [*options(), *values()])
+def test_every_option_composes_and_makes_an_update(override):
+    make_an_update(override)
+
+
+def random_pairs(count: int) -> list[tuple[str, str]]:
+    pairs = [
+        pair
+        for pair in itertools.combinations([*options(), *values()], 2)
+        if pair[0].split("=")[0] != pair[1].split("=")[0]
+        and set(pair) != {"returns=trajectory", "normalization=returns"}
+        and not ("policy=linear" in pair and any(p.startswith("policy.") and "head" not in p for p in pair))
+    ]
+    return random.Random(0).sample(pairs, count)
+
+
+@pytest.mark.parametrize("pair", random_pairs(60), ids="+".join)
+def test_random_pairs_of_options_compose_and_make_an_update(pair):
+    make_an_update(*pair)
+
+
+def test_every_experiment_composes():
+    experiments = sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml"))
+    assert experiments
+    for file in experiments:
+        assert re.search(rf"python -m pg_experiments\.train .*experiment={file.stem}\b", file.read_text()), (
+            f"{file.name} opens with its own command"
+        )
+        check(composed(f"experiment={file.stem}"))
+
+
+def test_values_tuned_for_an_environment_are_picked_and_the_command_line_wins():
+    assert composed("env=acrobot")["policy"]["dropout"] == 0.0
+    assert composed("env=acrobot", "policy.dropout=0.2")["policy"]["dropout"] == 0.2
+    assert composed("env=acrobot", "policy=linear")["policy"]["name"] == "linear"
+    assert composed()["policy"]["dropout"] == 0.5
+
+
+def yaml_files() -> list[Path]:
+    return sorted(REPOSITORY.glob("conf/**/*.yaml"))
+
+
+@pytest.mark.parametrize("file", yaml_files(), ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_every_key_of_every_yaml_has_a_comment_or_its_option_says_it(file):
+    lines = file.read_text().splitlines()
+    assert lines[0].startswith("#"), "a file opens by saying what it is"
+    for line in lines:
+        if re.match(r"\w+: \S", line) and not line.startswith(("name:", "#")) and file.parent.name in GROUPS:
+            inherits = "defaults:" in lines
+            assert "#" in line or inherits, line
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
+    for file in sorted((REPOSITORY / "conf" / group).glob("*.yaml")):
+        if "defaults" not in yaml.safe_load(file.read_text()):
+            assert yaml.safe_load(file.read_text())["name"] in GROUPS[group]
+    assert {f"{group}.{key}" for key in composed()[group]} - {f"{group}.name"} <= set(every_key())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"policy": {"hidden": "abc"}}, "policy.hidden=abc: expected a whole number at least 1"),
+        ({"policy": {"hidden": -4}}, "policy.hidden=-4: expected a whole number at least 1; the nearest is 1"),
+        ({"policy": {"hidden": 1.5}}, "policy.hidden=1.5: expected a whole number at least 1; the nearest is 2"),
+        ({"policy": {"hidden": True}}, "policy.hidden=true: expected a whole number at least 1"),
+        ({"policy": {"hidden": None}}, "policy.hidden=null: expected a whole number at least 1"),
+        ({"policy": {"dropout": 1.5}}, "expected a number at least 0 and below 1; the nearest is just below 1"),
+        ({"policy": {"dropout": float("nan")}}, "policy.dropout=nan: expected a number"),
+        ({"policy": {"head": "bernouli"}}, "one of categorical, bernoulli; the nearest is bernoulli"),
+        ({"policy": {"hiden": 3}}, "policy.hiden: no such key; did you mean policy.hidden?"),
+        ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, linear"),
+        ({"policy": 3}, "policy=3: expected a group of keys"),
+        ({"env": {"max_steps": 0}}, "env.max_steps=0: expected a whole number at least 1 or null; the nearest is 1"),
+        ({"env": {"max_episodes": None}}, "a run needs at least one limit"),
+        ({"num_seeds": 0}, "num_seeds=0: expected a whole number at least 1; the nearest is 1"),
+        ({"num_seds": 2}, "num_seds: no such key; did you mean num_seeds?"),
+        ({"returns": {"name": "trajectory"}}, "returns=trajectory with normalization=returns"),
+        ({"device": "gpu"}, "device=gpu: expected one of auto, cpu, cuda"),
+        ({"algorithm": {"episodes_per_update": 501}}, "expected at most env.max_episodes=500; the nearest is 500"),
+        ({"optimizer": {"learning_rate": 0}}, "expected a number above 0; the nearest is just above 0"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected_and_the_nearest_that_is_right(changes, message):
+    config = composed()
+    for key, change in changes.items():
+        config[key] = {**config[key], **change} if isinstance(change, dict) else change
+    with pytest.raises(UserError) as caught:
+        check(config)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_key_is_named():
+    config = composed()
+    del config["policy"]["hidden"]
+    with pytest.raises(UserError, match=r"policy\.hidden: missing; expected a whole number at least 1"):
+        check(config)
+
+
+def test_a_strangers_config_executes_nothing():
+    config = composed()
+    config["policy"] = {"_target_": "os.system", "name": "mlp", **config["policy"], "_args_": ["echo owned"]}
+    with pytest.raises(UserError, match="no such key"):
+        check(config)
