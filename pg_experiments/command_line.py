@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pg_experiments.errors import UserError, by_nearness, nearest
+from pg_experiments.help import help_text
 
 
 def config_directory() -> str:
@@ -37,7 +38,10 @@ def run_command(command: Callable[[], object]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
     sys.argv += _names_of_jobs(sys.argv[1:])
     try:
-        command()
+        if {"--help", "-h"} & set(sys.argv):
+            print(help_text(config_directory(), sys.argv[1:]))
+        else:
+            command()
     except KeyboardInterrupt:
         sys.exit(130)
     except (UserError, HydraException, OmegaConfBaseException, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -176,6 +177,18 @@ def test_help_and_a_mistyped_key_do_not_import_torch(tmp_path):
         }
         assert "hydra" in imported
         assert not imported & {"torch", "numpy", "gymnasium", "tensorboard", "pydantic"}
+
+
+def test_help_says_what_every_option_is_and_shows_the_config_of_the_overrides(command, tmp_path):
+    (tmp_path / "mine" / "policy").mkdir(parents=True)
+    (tmp_path / "mine" / "policy" / "wide.yaml").write_text("# My wide one.\ndefaults: [mlp, _self_]\nhidden: 24\n")
+    done = command("--help", "--config-dir", "mine", "policy=wide", "baseline=value")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^  wide +My wide one\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  reinforce +REINFORCE: one gradient step per batch", done.stdout, re.MULTILINE)
+    assert "hidden: 24" in done.stdout
+    assert "bootstrap: false" in done.stdout
+    assert "did you mean policy.hidden?" in command("--help", "policy.hiden=3").stderr
 
 
 def test_a_directory_of_ones_own_adds_options(command, tmp_path):

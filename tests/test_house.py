@@ -1,0 +1,91 @@
+"""The house stands as it is drawn: no import goes up a floor, and the README's example of an option works."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PACKAGE = REPOSITORY / "pg_experiments"
+FLOORS = [
+    ("shapes", {"rollout", "stacked", "masked", "streams", "threads", "errors"}),
+    ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
+    ("act", {"env", "policy", "collector", "algorithm"}),
+    ("record", {"accounts", "tracking"}),
+    ("run", {"config", "run"}),
+    ("commands", {"command_line", "help", "train"}),
+]
+FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
+FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(file) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_no_import_goes_up_a_floor(file):
+    own = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module in imports(file):
+        if module.startswith("pg_experiments."):
+            assert FLOOR[room(module)] <= FLOOR[own], f"{own} imports {module}"
+    tops = {module.split(".")[0] for module in imports(file)}
+    if FLOOR[own] < FLOOR["train"]:
+        assert not tops & {"hydra", "omegaconf"}, "only commands know Hydra"
+    if FLOOR[own] <= FLOOR["returns"]:
+        assert not tops & {"gymnasium", "logging", "rich", "tensorboard"}
+    if own != "tracking":
+        assert "tensorboard" not in tops
+
+
+def test_an_environment_knows_no_policy_and_a_policy_no_environment():
+    for own, other in (("env", "policy"), ("policy", "env")):
+        for file in (PACKAGE / own).glob("*.py"):
+            assert not any(room(module) == other for module in imports(file))
+
+
+def test_a_file_is_one_idea():
+    for file in FILES:
+        assert len(file.read_text().splitlines()) <= 300, file
+
+
+def test_the_readmes_option_of_ones_own_works_as_it_is_written(tmp_path):
+    readme = (REPOSITORY / "README.md").read_text()
+    (python,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (yaml,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    for folder in ("pg_experiments", "conf"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    with (tmp_path / "pg_experiments" / "normalization.py").open("a") as module:
+        module.write("\n\n" + python)
+    (tmp_path / "conf" / "normalization" / "clipped.yaml").write_text(yaml)
+
+    def train(*overrides: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pg_experiments.train", "env.max_episodes=4", "normalization=clipped", *overrides],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = train()
+    assert done.returncode == 0, done.stderr
+    assert "clipped" in done.stdout
+    assert "limit=10.0" in done.stdout
+    assert "normalization.limit=abc: expected a number" in train("normalization.limit=abc").stderr
