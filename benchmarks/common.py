@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from pg_experiments.command_line import config_directory
 from pg_experiments.config import check, every_key
 from pg_experiments.run import Run
-from pg_experiments.tracking import RunDirectory, Tracker
+from pg_experiments.tracking import Composition, RunDirectory, Tracker
 
 
 @contextmanager
@@ -31,9 +31,7 @@ def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
         tracker = Tracker(
             RunDirectory.claim(path / "run"),
             run.accounts,
-            composed=composed,
-            choices={},
-            key_types=every_key(),
+            composition=Composition(composed, every_key()),
             browse=path,
             plain_every_seconds=1e9,
             histograms_every=config.tracking.histograms_every,

@@ -28,9 +28,9 @@ def train(config: DictConfig) -> float:
 
 def _train(config: DictConfig, output: Path) -> float:
     # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
-    from pg_experiments.config import GROUPS, check, every_key
+    from pg_experiments.config import check, every_key
     from pg_experiments.run import Run
-    from pg_experiments.tracking import RunDirectory, Tracker
+    from pg_experiments.tracking import Composition, RunDirectory, Tracker
 
     composed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     checked = check(composed)
@@ -41,9 +41,7 @@ def _train(config: DictConfig, output: Path) -> float:
     tracker = Tracker(
         directory,
         run.accounts,
-        composed=composed,
-        choices={group: option for group, option in HydraConfig.get().runtime.choices.items() if group in GROUPS},
-        key_types=every_key(),
+        composition=Composition(composed, every_key(), _choices(), _overridden()),
         browse=Path(HydraConfig.get().sweep.dir).absolute() if sweeping else output,
         plain_every_seconds=checked.tracking.plain_every_seconds,
         histograms_every=checked.tracking.histograms_every,
@@ -53,6 +51,18 @@ def _train(config: DictConfig, output: Path) -> float:
     except Exception as error:
         error.add_note(f"traceback in {output / 'train.log'}")
         raise
+
+
+def _choices() -> dict[str, str]:
+    """The option of each group, by the name that it was chosen with."""
+    return {str(group): str(option) for group, option in HydraConfig.get().runtime.choices.items()}
+
+
+def _overridden() -> frozenset[str]:
+    """The keys that the command line set; in a sweep those that differ between its jobs."""
+    job = HydraConfig.get().job
+    pairs = (pair.partition("=") for pair in job.override_dirname.split(job.config.override_dirname.item_sep))
+    return frozenset(key for key, _, _ in pairs)
 
 
 def _save_composition(config: DictConfig, directory: Path) -> None:

@@ -20,7 +20,7 @@ from pg_experiments.config import check, every_key
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.run import Run
-from pg_experiments.tracking import RunDirectory, Tracker
+from pg_experiments.tracking import Composition, RunDirectory, Tracker
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -43,9 +43,7 @@ def track(run: Run, directory: Path, *overrides: str) -> Tracker:
     return Tracker(
         RunDirectory.claim(directory),
         run.accounts,
-        composed=composed(*overrides),
-        choices={},
-        key_types=every_key(),
+        composition=Composition(composed(*overrides), every_key()),
         browse=directory,
         plain_every_seconds=1e9,
         histograms_every=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import logging
 import time
@@ -36,6 +37,7 @@ def directory(tmp_path_factory) -> Path:
     run = make_run(*overrides)
     tracker = track(run, path, *overrides)
     tracker.histograms_every = 2
+    tracker.composition = dataclasses.replace(tracker.composition, overridden=frozenset({"baseline", "policy.hidden"}))
     run.execute(tracker)
     return path
 
@@ -91,6 +93,7 @@ def test_hparams_are_in_the_runs_own_directory_with_the_final_metrics(directory)
     )
     columns = {info.name for info in experiment.hparam_infos}
     assert {"policy", "policy.hidden", "baseline.decay", "baseline.hidden", "optimizer.momentum"} <= columns
+    assert {info.name for info in experiment.hparam_infos if info.differs} == {"baseline", "policy.hidden"}
     shown = {info.name.tag for info in experiment.metric_infos}
     assert {"final/return", "final/solved"} <= shown <= set(main.Tags()["scalars"]) | {"final/episodes_to_solve"}
     result = json.loads((directory / "result.json").read_text())

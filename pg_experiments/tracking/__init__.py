@@ -1,7 +1,8 @@
 """The record floor: everything that a run leaves behind it, and what a person sees of it."""
 
+from pg_experiments.tracking.composition import Composition
 from pg_experiments.tracking.directory import RunDirectory
 from pg_experiments.tracking.metrics import UpdateRecord
 from pg_experiments.tracking.tracker import Tracker
 
-__all__ = ["RunDirectory", "Tracker", "UpdateRecord"]
+__all__ = ["Composition", "RunDirectory", "Tracker", "UpdateRecord"]

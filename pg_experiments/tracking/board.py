@@ -7,16 +7,18 @@ TensorBoard overlays. A seed that has stopped counts in the mean with its last v
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import FileWriter, SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from pg_experiments.tracking.composition import Composition
 from pg_experiments.tracking.metrics import UpdateRecord
 
 TAGS = {
@@ -43,17 +45,18 @@ class Board:
         self._env_steps = np.zeros(len(seeds))
         self._step = 0
 
-    def describe(self, hyperparameters: Mapping[str, Any], types: Mapping[str, Any], metrics: list[str]) -> None:
+    def describe(self, composition: Composition, metrics: list[str]) -> None:
         """Start the HParams session of this run.
 
-        Every run lists every key that any run could have: TensorBoard takes the list of columns from the first
-        run that it finds, and the runs of a sweep over options have different keys.
+        Every run lists every key that any run could have, because TensorBoard takes the list of columns from the
+        first run that it finds, and the runs of a sweep over options have different keys. Those that the command
+        line set come first.
         """
-        columns = {key: _example(hint) for key, hint in types.items()}
+        columns = {key: _example(hint) for key, hint in composition.key_types.items()}
         experiment, _, _ = hparams(columns, dict.fromkeys(metrics, 0.0))
-        given = {key: value for key, value in hyperparameters.items() if value is not None and key in columns}
-        _, start, _ = hparams({key: _as(columns[key], value) for key, value in given.items()}, {})
-        self._add(experiment)
+        self._add(_marked(experiment, composition.overridden))
+        values = {key: v for key, v in composition.hyperparameters().items() if v is not None and key in columns}
+        _, start, _ = hparams({key: _as(columns[key], value) for key, value in values.items()}, {})
         self._add(start)
 
     def write(self, record: UpdateRecord, steps_per_second: float) -> None:
@@ -94,6 +97,16 @@ class Board:
         # one event for all tags: a tenth of the cost of one add_scalar call per tag
         values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if not math.isnan(v)]
         _events(writer).add_summary(Summary(value=values), step)
+
+
+def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
+    """The same summary with those columns marked as different between runs, which TensorBoard shows first."""
+    plugin_data = experiment.value[0].metadata.plugin_data
+    data = HParamsPluginData.FromString(plugin_data.content)
+    for info in data.experiment.hparam_infos:
+        info.differs = info.name in differs
+    plugin_data.content = data.SerializeToString()
+    return experiment
 
 
 def _events(writer: SummaryWriter) -> FileWriter:

@@ -16,6 +16,7 @@ from torch import nn
 
 from pg_experiments.accounts import Accounts
 from pg_experiments.tracking.board import Board
+from pg_experiments.tracking.composition import Composition
 from pg_experiments.tracking.console import Console, browse_command, headline, status_line
 from pg_experiments.tracking.directory import RunDirectory
 from pg_experiments.tracking.metrics import MetricsFile, UpdateRecord
@@ -33,18 +34,14 @@ class Tracker:
         directory: RunDirectory,
         accounts: Accounts,
         *,
-        composed: Mapping[str, Any],
-        choices: Mapping[str, str],
-        key_types: Mapping[str, Any],
+        composition: Composition,
         browse: Path,
         plain_every_seconds: float,
         histograms_every: int,
     ) -> None:
         self.directory = directory
         self.accounts = accounts
-        self.composed = composed
-        self.choices = choices
-        self.key_types = key_types
+        self.composition = composition
         self.browse = browse
         self.histograms_every = histograms_every
         self.console = Console(plain_every_seconds)
@@ -71,7 +68,7 @@ class Tracker:
             self._write_result("running")
             self.metrics = MetricsFile(self.directory.path / "metrics.csv", seeds)
             self.board = Board(self.directory.path, seeds)
-            self.board.describe({**_flat(self.composed), **self.choices}, self.key_types, FINAL_METRICS)
+            self.board.describe(self.composition, FINAL_METRICS)
             self._announce()
             yield
             self._finish("done")
@@ -100,13 +97,8 @@ class Tracker:
             self._write_result("running")
 
     def _announce(self) -> None:
-        lines = {
-            group: (self.choices.get(group, keys["name"]), {k: v for k, v in keys.items() if k != "name"})
-            for group, keys in self.composed.items()
-            if isinstance(keys, Mapping) and "name" in keys
-        }
-        plain = {key: value for key, value in self.composed.items() if not isinstance(value, Mapping)}
-        self.console.header({**lines, "run": ("", plain)})
+        lines = self.composition.lines()
+        self.console.header(lines)
         self.console.start(lines["env"][0])
 
     def _show(self, speed: float) -> None:
@@ -181,17 +173,6 @@ class Tracker:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys; a group's `name` is the value of the group itself."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= {key if inner == "name" else f"{key}.{inner}": v for inner, v in value.items()}
-        else:
-            flat[key] = value
-    return flat
 
 
 def _final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
