@@ -29,7 +29,7 @@ def perceptron(
         x: [R, N, inputs].
         layers: weights and biases, first to last; one layer alone is a linear map.
         activation: of the hidden layers.
-        masks: [R, N, L, H] bool, the hidden units that dropout keeps; None for no dropout.
+        masks: [R, N, L, H], True or 1 for the hidden units that dropout keeps; None for no dropout.
         scale: what a kept unit is multiplied with, one over its probability of being kept. Mask and scale come
             before the activation, as in the text.
     """

@@ -103,8 +103,9 @@ class Tracker:
 
     def _show(self, speed: float) -> None:
         accounts = self.accounts
-        share = float(np.mean([1.0 if a.solved else p for a, p in zip(accounts.seeds, accounts.progress, strict=True)]))
-        slowest = min((accounts.progress[learner] for learner in accounts.active), default=1.0)
+        progress = accounts.progress
+        share = float(np.mean([1.0 if a.solved else p for a, p in zip(accounts.seeds, progress, strict=True)]))
+        slowest = min((progress[learner] for learner in accounts.active), default=1.0)
         status = status_line(
             episodes=max(account.episodes for account in accounts.seeds),
             limit=accounts.max_episodes,
