@@ -53,19 +53,9 @@ class Linear:
     initialisation: Initialisation
 
     def build(self, observation_size: int, num_actions: int, seeds: list[int]) -> Policy:
-        """As `MLP.build`."""
-        head = HEADS[self.head]()
-        network = StackedMLP(
-            len(seeds),
-            observation_size,
-            head.num_logits(num_actions),
-            hidden=0,
-            layers=0,
-            activation="relu",
-            bias=self.bias,
-        )
-        network.initialise(seeds, Purpose.POLICY_PARAMETERS, self.initialisation, FIRST_POLICY_GAIN)
-        return Policy(network, head, dropout=0.0, mask_shape=(0, 0))
+        """As `MLP.build`: without a hidden layer, a perceptron is linear."""
+        linear = MLP(self.head, 0, 0, "relu", 0.0, self.bias, self.initialisation)
+        return linear.build(observation_size, num_actions, seeds)
 
 
 OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear}

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 log = logging.getLogger("pg_experiments")
@@ -30,11 +31,15 @@ class Console:
         """The choices that were composed: per group the option, and its keys."""
         width = max(len(group) for group in choices)
         wide = max(len(option) for option, _ in choices.values())
+        table = Table.grid(padding=(0, 2))
         for group, (option, keys) in choices.items():
             values = " ".join(f"{key}={_short(value)}" for key, value in keys.items())
-            text = Text.assemble((f"{group:<{width}}  ", "bold"), (f"{option:<{wide}}  ", "cyan"), (values, "dim"))
-            self.rich.print(text)
-            log.info(text.plain)
+            table.add_row(Text(group, "bold"), Text(option, "cyan"), Text(values, "dim"))
+            log.info(line := f"{group:<{width}}  {option:<{wide}}  {values}")
+            if not self.rich.is_terminal:
+                self.rich.print(line, markup=False)
+        if self.rich.is_terminal:
+            self.rich.print(table, soft_wrap=False)
 
     def start(self, title: str) -> None:
         """Show the bar, where there is a terminal."""
