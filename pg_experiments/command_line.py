@@ -20,6 +20,10 @@ from pg_experiments.errors import UserError, by_nearness, nearest
 from pg_experiments.help import help_text
 
 
+FLAGS_WITH_A_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir"}
+FLAGS_WITH_A_VALUE |= {"-cd", "--info", "-i", "--experimental-rerun"}
+
+
 def config_directory() -> str:
     """`conf/`: inside the package where it was installed from a wheel, beside it in a clone."""
     package = Path(__file__).parent
@@ -36,7 +40,7 @@ def run_command(command: Callable[[], object]) -> None:
         command()
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
-    sys.argv += _names_of_jobs(sys.argv[1:])
+    sys.argv[1:] = _flags_first(sys.argv[1:]) + _names_of_jobs(sys.argv[1:])
     try:
         if {"--help", "-h"} & set(sys.argv):
             print(help_text(config_directory(), sys.argv[1:]))
@@ -104,6 +108,18 @@ def _parse(arguments: Iterable[str]) -> list[Override]:
         return OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
     except HydraException:
         return []
+
+
+def _flags_first(arguments: list[str]) -> list[str]:
+    """The same arguments in the only order that argparse takes: a flag after an override ends its list of them."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    takes_value = False
+    for argument in arguments:
+        is_flag = takes_value or argument.startswith("-")
+        takes_value = not takes_value and argument in FLAGS_WITH_A_VALUE
+        (flags if is_flag else overrides).append(argument)
+    return flags + overrides
 
 
 def _names_of_jobs(arguments: list[str]) -> list[str]:

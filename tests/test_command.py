@@ -194,7 +194,7 @@ def test_help_says_what_every_option_is_and_shows_the_config_of_the_overrides(co
 def test_a_directory_of_ones_own_adds_options(command, tmp_path):
     (tmp_path / "mine" / "policy").mkdir(parents=True)
     (tmp_path / "mine" / "policy" / "wide.yaml").write_text("defaults:\n  - mlp\n  - _self_\nhidden: 24\n")
-    done = command("--config-dir", "mine", "policy=wide", *(o for o in TINY if "hidden" not in o))
+    done = command("env.max_episodes=4", "--config-dir", "mine", "policy=wide", "device=cpu")
     assert done.returncode == 0, done.stderr
     assert "hidden=24" in done.stdout
     assert "policy         wide" in done.stdout
