@@ -19,7 +19,6 @@ from omegaconf.errors import OmegaConfBaseException
 from pg_experiments.errors import UserError, by_nearness, nearest
 from pg_experiments.help import help_text
 
-
 FLAGS_WITH_A_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir"}
 FLAGS_WITH_A_VALUE |= {"-cd", "--info", "-i", "--experimental-rerun"}
 
