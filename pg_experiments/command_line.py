@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from pg_experiments.errors import UserError, by_nearness, nearest
+from pg_experiments.errors import UserError
 from pg_experiments.help import help_text
+from pg_experiments.mistakes import explain
+from pg_experiments.option_files import OptionFiles
 
 FLAGS_WITH_A_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir"}
 FLAGS_WITH_A_VALUE |= {"-cd", "--info", "-i", "--experimental-rerun"}
@@ -35,82 +34,38 @@ def run_command(command: Callable[[], object]) -> None:
 
     With HYDRA_FULL_ERROR=1 in the environment, every error keeps its traceback.
     """
+    flags, overrides = _split(sys.argv[1:])
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        command()
+        _start(command, flags, overrides)
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
-    sys.argv[1:] = _flags_first(sys.argv[1:]) + _names_of_jobs(sys.argv[1:])
     try:
-        if {"--help", "-h"} & set(sys.argv):
-            print(help_text(config_directory(), sys.argv[1:]))
-        else:
-            command()
+        _start(command, flags, overrides)
     except KeyboardInterrupt:
         sys.exit(130)
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
-        sys.exit(f"error: {explain(error, sys.argv[1:])}")
     except Exception as error:
-        where = next((note for note in getattr(error, "__notes__", [])), "HYDRA_FULL_ERROR=1 shows where")
+        expected = isinstance(error, UserError | HydraException | OmegaConfBaseException | OSError)
+        if expected or str(error).startswith("Config group override"):
+            sys.exit(f"error: {explain(error, _parse(overrides), OptionFiles(_directories(flags)))}")
+        where = next(iter(getattr(error, "__notes__", [])), "HYDRA_FULL_ERROR=1 shows where")
         sys.exit(f"error: {type(error).__name__}: {error} ({where})")
 
 
-def explain(error: BaseException, arguments: Iterable[str]) -> str:
-    """One line that names the key, what was expected, and the nearest valid value."""
-    if isinstance(error, OverrideParseException):
-        return f"{error.override}: not an override; expected key=value"
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={option}: no such option; expected one of {', '.join(by_nearness(option, error.options))}"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; choose another hydra.run.dir (or hydra.sweep.dir)"
-    text = str(error)
-    if match := re.match(r"Ambiguous value for argument '([^']+)'", text):
-        return f"{match.group(1)}: several values are a sweep; add -m before them"
-    if match := re.match(r"Could not override '([^']+)'", text):
-        return _unknown_key(match.group(1), _parse(arguments))
-    return " ".join(text.split("\n")[:2]).strip()
+def _start(command: Callable[[], object], flags: list[str], overrides: list[str]) -> None:
+    parsed = _parse(overrides)
+    if {"--help", "-h"} & set(flags):
+        print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
+        return
+    if {"-m", "--multirun"} & set(flags) or "hydra.mode=MULTIRUN" in overrides:
+        _refuse_used_sweep(parsed)
+        overrides = overrides + _names_of_jobs(parsed)
+    # in the only order that argparse takes: a flag after an override would end its list of them
+    sys.argv[1:] = flags + overrides
+    command()
 
 
-def _unknown_key(key: str, overrides: list[Override]) -> str:
-    known = sorted(_known_keys(overrides))
-    near = nearest(key, known)
-    if near is None:
-        parts = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-        near = parts[0] if parts else None
-    return f"{key}: no such key; " + (f"did you mean {near}?" if near else "--help lists the keys")
-
-
-def _known_keys(overrides: list[Override]) -> set[str]:
-    """Every key that could have been meant, given the options that were chosen."""
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_directory(), version_base="1.3"):
-        groups = set(GlobalHydra.instance().config_loader().list_groups(""))
-        chosen = [str(o.input_line) for o in overrides if o.key_or_group in groups and not o.is_sweep_override()]
-        try:
-            config = compose("config", overrides=chosen)
-        except HydraException:
-            config = compose("config")
-    return set(_leaves(config)) | (groups - {"tuned", "hydra"})
-
-
-def _leaves(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in map(str, config):
-        node = config._get_node(key)
-        if isinstance(node, DictConfig):
-            yield from _leaves(node, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
-
-
-def _parse(arguments: Iterable[str]) -> list[Override]:
-    try:
-        return OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
-    except HydraException:
-        return []
-
-
-def _flags_first(arguments: list[str]) -> list[str]:
-    """The same arguments in the only order that argparse takes: a flag after an override ends its list of them."""
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Flags, with their values, and overrides."""
     flags: list[str] = []
     overrides: list[str] = []
     takes_value = False
@@ -118,12 +73,35 @@ def _flags_first(arguments: list[str]) -> list[str]:
         is_flag = takes_value or argument.startswith("-")
         takes_value = not takes_value and argument in FLAGS_WITH_A_VALUE
         (flags if is_flag else overrides).append(argument)
-    return flags + overrides
+    return flags, overrides
 
 
-def _names_of_jobs(arguments: list[str]) -> list[str]:
-    """For a sweep, the override that keeps what all of its jobs share out of their directories' names."""
-    if not {"-m", "--multirun"} & set(arguments):
+def _directories(flags: list[str]) -> list[Path]:
+    """The project's config directory, and the user's own."""
+    own = [value for flag, value in pairwise(flags) if flag in ("--config-dir", "-cd")]
+    own += [flag.partition("=")[2] for flag in flags if flag.startswith("--config-dir=")]
+    return [Path(config_directory()), *(Path(directory).absolute() for directory in own)]
+
+
+def _parse(overrides: list[str]) -> list[Override]:
+    """Hydra's reading of the overrides; none where it cannot read them, which it will say itself."""
+    try:
+        return OverridesParser.create().parse_overrides(overrides)
+    except HydraException:
         return []
-    shared = [o.key_or_group for o in _parse(arguments) if not o.is_sweep_override()]
+
+
+def _refuse_used_sweep(overrides: list[Override]) -> None:
+    """A second sweep would overwrite what the first one says of itself."""
+    for override in overrides:
+        directory = Path(str(override.value()))
+        if override.key_or_group == "hydra.sweep.dir" and (directory / "multirun.yaml").exists():
+            raise UserError(f"{directory}: already holds a sweep; choose another hydra.sweep.dir")
+
+
+def _names_of_jobs(overrides: list[Override]) -> list[str]:
+    """The override that keeps what all jobs of a sweep share out of their directories' names."""
+    shared = [override.key_or_group for override in overrides if not override.is_sweep_override()]
+    if len(shared) == len(overrides):
+        return []
     return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(repr(key) for key in shared)}]"]

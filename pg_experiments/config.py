@@ -134,9 +134,13 @@ def _value(key: str, hint: Any, value: Any) -> Any:
         near = _nearest_value(hint, value)
         closing = "" if near is None else f"; the nearest is {near}"
         raise UserError(f"{key}={_yaml(value)}: expected {_describe(hint)}{closing}") from None
-    if isinstance(checked, float) and math.isnan(checked):
-        raise UserError(f"{key}=nan: expected {_describe(hint)}")
+    if isinstance(checked, float) and (math.isnan(checked) or (math.isinf(checked) and _has_bounds(hint))):
+        raise UserError(f"{key}={checked}: expected {_describe(hint)}")
     return checked
+
+
+def _has_bounds(hint: Any) -> bool:
+    return get_origin(hint) is Annotated or any(_has_bounds(part) for part in get_args(hint))
 
 
 @cache
@@ -196,15 +200,30 @@ def _check_together(config: RunConfig) -> None:
         raise UserError(
             f"algorithm.episodes_per_update={quota}: expected at most env.max_episodes={limit}; the nearest is {limit}"
         )
-    if not isinstance(config.normalization, normalization.NormalizedReturns):
-        return
-    if isinstance(config.returns, returns.Trajectory):
-        raise UserError(
-            "returns=trajectory with normalization=returns: all steps of an episode have the same return, and "
-            "normalising per episode leaves 0; use normalization=advantages or normalization=none"
-        )
-    if getattr(config.baseline, "bootstrap", False):
+    _check_that_something_is_learned(config)
+    bootstraps = getattr(config.baseline, "bootstrap", False)
+    if bootstraps and isinstance(config.normalization, normalization.NormalizedReturns):
         raise UserError(
             "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to continue "
             "a return; use normalization=advantages or normalization=none"
         )
+
+
+def _check_that_something_is_learned(config: RunConfig) -> None:
+    """All steps of an episode have the same R(τ), so what centres an episode's returns by themselves leaves 0."""
+    if not isinstance(config.returns, returns.Trajectory):
+        return
+    if isinstance(config.normalization, normalization.NormalizedReturns):
+        centred_by = "normalization=returns"
+    elif config.algorithm.episodes_per_update > 1:
+        return
+    elif isinstance(config.normalization, normalization.NormalizedAdvantages):
+        centred_by = "normalization=advantages and algorithm.episodes_per_update=1"
+    elif isinstance(config.baseline, baseline.MeanOption):
+        centred_by = "baseline=mean and algorithm.episodes_per_update=1"
+    else:
+        return
+    raise UserError(
+        f"returns=trajectory with {centred_by}: all steps of an episode have the same return, and nothing is left to "
+        "learn from; use normalization=none, or normalization=advantages with several episodes per update"
+    )

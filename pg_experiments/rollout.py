@@ -57,8 +57,9 @@ class FlatIndex:
     """The played steps of each seed in a row, without the padding between them.
 
     A network then works on [R, N] steps, N being the most that any seed played, in whole blocks. Gradients are
-    summed block by block, so every product of matrices has the same shape whatever the neighbours played and
-    however a batch was padded: neither can change a bit of what a seed learns. It also bounds the memory.
+    summed block by block, so every product of matrices has the same shape whatever the R − 1 neighbours played and
+    however a batch was padded: neither can change a bit of what a seed learns. (With another R, matrix libraries
+    may round differently.) It also bounds the memory.
     """
 
     shape: tuple[int, int, int]  # T, R, E

@@ -17,7 +17,7 @@ from pg_experiments.rollout import Rollout
 from pg_experiments.threads import one_thread
 from pg_experiments.tracking import Tracker, UpdateRecord
 
-FEW = 8  # learners whose gradient step one thread takes as fast as two
+FEW = 32  # learners whose gradient step is too small to be worth a second thread
 
 
 class Run:
@@ -95,6 +95,7 @@ class Run:
             "policy_gradient_norm": norms,
             "learning_rate": self.config.optimizer.learning_rate * factors,
         }
+        self._check_finite(active, loss, norms)
         for _ in range(self.baseline.steps):
             value_loss, value_norms = self.baseline_optimizer.step(
                 self.baseline.losses(rollout, returns), rollout.learners, torch.ones_like(norms)
@@ -102,6 +103,15 @@ class Run:
             learned |= {"value_loss": value_loss, "value_gradient_norm": value_norms}
         self.baseline.follow(rollout, returns)
         return learned
+
+    def _check_finite(self, active: np.ndarray, loss: Tensor, norms: Tensor) -> None:
+        broken = ~(loss.isfinite() & norms.isfinite()).cpu().numpy()
+        if broken.any():
+            seeds = [self.accounts.seeds[learner].seed for learner in active[broken]]
+            raise FloatingPointError(
+                f"the policy's loss or gradient is not finite, of seeds {seeds}; a lower optimizer.learning_rate or an "
+                "optimizer.max_grad_norm may help"
+            )
 
     def judge(self, rollout: Rollout, returns: Tensor, values: Tensor) -> dict[str, Tensor]:
         """How well a learned baseline foresaw the returns."""

@@ -12,7 +12,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_experiments.command_line import config_directory, run_command
-from pg_experiments.errors import UserError
 
 
 def train(config: DictConfig) -> float:
@@ -20,9 +19,9 @@ def train(config: DictConfig) -> float:
     output = Path(HydraConfig.get().runtime.output_dir)
     try:
         return _train(config, output)
-    except UserError:
+    except Exception:
         with suppress(OSError):
-            output.rmdir()  # Hydra has made it; nothing is in it unless a run is
+            output.rmdir()  # Hydra has made it; it is empty unless a run has claimed it
         raise
 
 

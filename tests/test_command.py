@@ -40,7 +40,7 @@ def test_in_a_terminal_it_draws_a_bar(tmp_path):
         cwd=tmp_path,
         stdout=follower,
         stderr=follower,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"},
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"},
     )
     os.close(follower)
     shown = b""
@@ -75,8 +75,8 @@ def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(command, tmp
             assert json.loads((job / "result.json").read_text())["status"] == "done"
 
 
-def test_the_objective_reaches_a_sweeper(tmp_path):
-    """Hydra hands what `train` returns to whoever launched the job."""
+def test_the_task_returns_its_objective_to_hydra(tmp_path):
+    """Which hands it to the sweeper that launched the job."""
     script = (
         "import sys; from pg_experiments import train, command_line; import hydra;"
         "seen = []; sys.argv = ['train', 'env.max_episodes=4', 'policy.hidden=8', 'device=cpu'];"
@@ -100,6 +100,15 @@ MISTAKES = [
     (("env=gymnasium", "env.id=Pendulum-v1"), "supported are flat Box observations (one axis) and Discrete actions"),
     (("num_seeds=0",), "num_seeds=0: expected a whole number at least 1; the nearest is 1"),
     (("baselin=none",), "did you mean baseline?"),
+    (("hiden=64",), "did you mean policy.hidden?"),
+    (("optimizer.lr=0.1",), "optimizer.lr: no such key; optimizer has beta1, beta2,"),
+    (("policy=linear", "policy.hidden=3"), "policy.hidden: no such key with policy=linear; policy=mlp has it"),
+    (
+        ("-m", "policy=mlp,linear", "policy.hidden=8"),
+        "no such key with a chosen policy; policy=mlp has it",
+    ),
+    (("env=3",), "env=3: no such option; expected one of acrobot, cartpole, gymnasium"),
+    (("env=gymnasium", "env.id=phys2d/CartPole-v1"), "env.id=phys2d/CartPole-v1: Gymnasium cannot make it"),
     (("policy.hidden=1,2",), "several values are a sweep; add -m"),
     (("policy.hidden",), "not an override; expected key=value"),
     (("-m", "policy.hidden=-1,-2"), "policy.hidden=-1: expected a whole number at least 1"),
@@ -114,7 +123,8 @@ def test_a_mistake_is_answered_in_at_most_five_lines_without_a_traceback(command
     assert message in done.stderr
     assert len(done.stderr.splitlines()) <= 5
     assert "Traceback" not in done.stderr
-    assert not list(tmp_path.rglob("result.json")), "nothing is left behind"
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "multirun.yaml"]
+    assert not left, "nothing is left behind"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
@@ -131,6 +141,21 @@ def test_a_directory_that_cannot_be_written_is_said(command, tmp_path):
     assert "choose another hydra.run.dir" in done.stderr
     assert len(done.stderr.splitlines()) <= 5
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_sweep_is_never_overwritten(command, tmp_path):
+    arguments = ("-m", "seed=0,1", "policy.hidden=8", "env.max_episodes=2", "hydra.sweep.dir=mine")
+    assert command(*arguments).returncode == 0
+    before = (tmp_path / "mine" / "multirun.yaml").read_bytes()
+    again = command(*arguments, "num_seeds=2")
+    assert again.returncode == 1
+    assert "mine: already holds a sweep; choose another hydra.sweep.dir" in again.stderr
+    assert (tmp_path / "mine" / "multirun.yaml").read_bytes() == before
+
+
+def test_a_sweep_of_one_is_named_after_its_overrides(command, tmp_path):
+    assert command("-m", "policy.hidden=8", "env.max_episodes=2", "hydra.sweep.dir=mine").returncode == 0
+    assert (tmp_path / "mine" / "0_env.max_episodes=2,policy.hidden=8" / "result.json").exists()
 
 
 def test_a_run_is_never_overwritten(command, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pg_experiments.algorithm import Reinforce
+from pg_experiments.baseline import MeanBaseline
 from pg_experiments.policy import Linear
 from pg_experiments.returns import RewardToGo, Trajectory
 from tests.conftest import rollout_of, total_loss
@@ -129,3 +130,17 @@ def test_reward_to_go_has_no_more_variance_than_the_trajectory_and_a_state_value
     _, to_go = mean_and_variance(estimates(RewardToGo(exact_discount=True), "none", discount))
     _, with_value = mean_and_variance(estimates(RewardToGo(exact_discount=True), "value", discount))
     assert with_value < to_go < trajectory
+
+
+def test_the_mean_of_a_batch_of_one_episode_takes_everything_from_the_trajectory_return():
+    """A batch's own mean is a biased baseline: E episodes of equal length keep 1 − 1/E of R(τ), so one keeps nothing."""
+    mask = torch.ones(STEPS, 1, 4, dtype=torch.bool)
+    rewards = ALL.rewards[:, :4].unsqueeze(1)
+    states, actions = (x[:, :4].unsqueeze(1) for x in (ALL.states, ALL.actions))
+    rollout = rollout_of(torch.nn.functional.one_hot(states, 2).to(F64), actions, rewards, mask)
+    returns = Trajectory(exact_discount=False)(rewards, mask, 1.0)
+    kept = returns - MeanBaseline().values(rollout, returns)
+    others = torch.stack([returns[0, 0, [e for e in range(4) if e != own]].mean() for own in range(4)])
+    torch.testing.assert_close(kept[0, 0], (1 - 1 / 4) * (returns[0, 0] - others))
+    one = rollout_of(rollout.observations[:, :, :1], actions[:, :, :1], rewards[:, :, :1], mask[:, :, :1])
+    assert (returns[:, :, :1] - MeanBaseline().values(one, returns[:, :, :1])).abs().max() < 1e-12

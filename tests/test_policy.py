@@ -145,18 +145,21 @@ def test_stored_and_recomputed_log_probabilities_have_the_same_gradient(dropout,
         torch.testing.assert_close(stored, recomputed, rtol=1e-4, atol=1e-5)
 
 
-PER_STEP = ("observations", "actions", "rewards", "mask")
+PER_STEP = ("observations", "actions", "rewards", "mask", "dropout_masks")
 
 
-def random_rollout(T: int = 9, R: int = 2, E: int = 3, dtype: torch.dtype = torch.float32) -> Rollout:
+def random_rollout(dtype: torch.dtype = torch.float32) -> Rollout:
+    """Episodes of 1 to 150 steps with dropout masks; the first seed's fill two blocks, the second's one."""
+    T, R, E = 150, 2, 3
     generator = torch.Generator().manual_seed(4)
-    lengths = torch.tensor([[9, 1, 4], [2, 7, 3]])
-    return rollout_of(
+    lengths = torch.tensor([[150, 1, 40], [20, 70, 30]])
+    rollout = rollout_of(
         torch.randn(T, R, E, 4, generator=generator, dtype=dtype),
         torch.randint(2, (T, R, E), generator=generator),
         torch.randn(T, R, E, generator=generator, dtype=dtype),
         torch.arange(T).view(-1, 1, 1) < lengths,
     )
+    return dataclasses.replace(rollout, dropout_masks=torch.rand(T, R, E, 2, 16, generator=generator) < 0.5)
 
 
 def gradient_of(policy: Policy, rollout: Rollout) -> list[torch.Tensor]:
@@ -168,7 +171,7 @@ def gradient_of(policy: Policy, rollout: Rollout) -> list[torch.Tensor]:
 
 
 def test_permuting_the_episodes_of_a_batch_changes_nothing():
-    policy, rollout = mlp([0, 1]).double(), random_rollout(dtype=torch.float64)
+    policy, rollout = mlp([0, 1], dropout=0.5).double(), random_rollout(torch.float64)
     order = torch.tensor([2, 0, 1])
     permuted = dataclasses.replace(
         rollout,
@@ -180,7 +183,7 @@ def test_permuting_the_episodes_of_a_batch_changes_nothing():
 
 @pytest.mark.parametrize("garbage", [0.0, 1e6, float("nan"), float("inf")])
 def test_padding_and_what_it_holds_change_no_bit_of_the_gradient(garbage):
-    policy, rollout = mlp([0, 1]), random_rollout()
+    policy, rollout = mlp([0, 1], dropout=0.5), random_rollout()
 
     def padded(x: torch.Tensor) -> torch.Tensor:
         filler = garbage if x.is_floating_point() else x.new_zeros(()).item()
@@ -188,7 +191,7 @@ def test_padding_and_what_it_holds_change_no_bit_of_the_gradient(garbage):
         return torch.cat([torch.where(rollout.mask.view(*rollout.mask.shape, *[1] * (x.ndim - 3)), x, filler), rows])
 
     longer = dataclasses.replace(rollout, **{name: padded(getattr(rollout, name)) for name in PER_STEP})
-    assert len(longer.mask) == 49
+    assert len(longer.mask) == 190
     assert torch.equal(longer.lengths, rollout.lengths)
     for a, b in zip(gradient_of(policy, rollout), gradient_of(policy, longer), strict=True):
         assert b.isfinite().all()

@@ -147,6 +147,13 @@ def test_an_error_in_training_leaves_the_status_the_message_and_the_traceback(tm
     assert len(rows(tmp_path / "run")) == 3, "what was learned before is kept"
 
 
+def test_a_run_that_diverges_fails_and_names_the_seeds_and_the_knob(tmp_path):
+    overrides = ("optimizer=sgd", "optimizer.learning_rate=1e30", "num_seeds=2", "tracking.histograms_every=1")
+    with pytest.raises(FloatingPointError, match=r"of seeds \[0, 1\]; a lower optimizer\.learning_rate"):
+        train_in(tmp_path / "run", *overrides)
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "failed"
+
+
 def test_an_interrupted_run_says_so(tmp_path):
     run = make_run("env.max_episodes=20")
 
@@ -161,8 +168,9 @@ def test_an_interrupted_run_says_so(tmp_path):
 
 
 def test_the_status_line_tells_episodes_return_speed_and_time_left():
-    line = status_line(episodes=120, limit=500, mean_return=193.21, window=25, speed=12345.6, left_s=75)
-    assert line == "episodes 120/500  return 193.2 (last 25)  12,346 steps/s  at most 1:15 left"
+    line = status_line(episodes=120, limit=500, mean_return=193.21, speed=123456.7, left_s=75)
+    assert line == "episodes 120/500  return 193.2  123,457 steps/s  1:15 left"
+    assert len(line + "  solved 31/32") <= 72, "there is room for a bar in 80 columns"
 
 
 def seed(number: int, solved: int | None, final: float) -> dict:

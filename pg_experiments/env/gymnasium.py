@@ -53,7 +53,7 @@ class GymnasiumEnv:
             return StandingCartPole(num_envs, max_episode_steps=limit)
         try:
             first = gymnasium.make(spec, max_episode_steps=limit)
-        except gymnasium.error.Error as error:
+        except (gymnasium.error.Error, ImportError) as error:
             raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
         self._check_spaces(first)
 

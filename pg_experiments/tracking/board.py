@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, cast
+from types import UnionType
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import numpy as np
 import torch
@@ -74,9 +75,9 @@ class Board:
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:
         """Weights and gradients, those of all seeds together."""
         for name, parameter in module.named_parameters():
-            self.main.add_histogram(f"weights/{prefix}.{name}", parameter.detach(), self._step)
-            if parameter.grad is not None and parameter.grad.isfinite().all():
-                self.main.add_histogram(f"gradients/{prefix}.{name}", parameter.grad, self._step)
+            for kind, values in (("weights", parameter.detach()), ("gradients", parameter.grad)):
+                if values is not None and values.isfinite().all():  # TensorBoard has no bin for the others
+                    self.main.add_histogram(f"{kind}/{prefix}.{name}", values, self._step)
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """The final metrics of the HParams page, and the end of its session."""
@@ -122,8 +123,8 @@ def _mean(values: np.ndarray) -> float:
 
 def _example(hint: Any) -> Any:
     """Some value of the type that TensorBoard is to give a column."""
-    text = str(hint)
-    return 0.0 if "int" in text or "float" in text else ""
+    base = get_args(hint)[0] if get_origin(hint) in (Annotated, Union, UnionType) else hint
+    return _example(base) if base is not hint else 0.0 if base in (int, float) else ""
 
 
 def _as(example: Any, value: Any) -> Any:

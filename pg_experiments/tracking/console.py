@@ -41,19 +41,18 @@ class Console:
         if self.rich.is_terminal:
             self.rich.print(table, soft_wrap=False)
 
-    def start(self, title: str) -> None:
+    def start(self) -> None:
         """Show the bar, where there is a terminal."""
         if not self.rich.is_terminal:
             return
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[status]}"),
             console=self.rich,
             transient=True,
             expand=True,
         )
-        self._task = self._bar.add_task(title, total=1.0, status="")
+        self._task = self._bar.add_task("", total=1.0, status="")
         self._bar.start()
 
     def progress(self, share: float, status: str) -> None:
@@ -85,15 +84,11 @@ def _short(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def status_line(
-    *, episodes: int, limit: int | None, mean_return: float, window: int, speed: float, left_s: float | None
-) -> str:
-    """Episodes, mean return, environment steps per second and time left, in one line."""
+def status_line(*, episodes: int, limit: int | None, mean_return: float, speed: float, left_s: float | None) -> str:
+    """Episodes, mean return of the window, environment steps per second and time left at most: fits 80 columns."""
     of = "" if limit is None else f"/{limit}"
     left = "?" if left_s is None else f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
-    return (
-        f"episodes {episodes}{of}  return {mean_return:.1f} (last {window})  {speed:,.0f} steps/s  at most {left} left"
-    )
+    return f"episodes {episodes}{of}  return {mean_return:.1f}  {speed:,.0f} steps/s  {left} left"
 
 
 def headline(result: Mapping[str, Any], threshold: float, window: int) -> str:
@@ -106,13 +101,11 @@ def headline(result: Mapping[str, Any], threshold: float, window: int) -> str:
             return f"Solved after {solved[0]} episodes: {goal}."
         return f"Not solved in {result['episodes']} episodes; mean of the last {window} returns: {_one(seeds[0])}."
     finals = [seed["final_return"] for seed in seeds if seed["final_return"] is not None]
-    spread = f"final return {statistics.fmean(finals):.1f} ± {statistics.stdev(finals):.1f}" if len(finals) > 1 else ""
-    if not solved:
-        return f"Solved by 0 of {len(seeds)} seeds; {spread} (mean ± deviation over seeds)."
-    return (
-        f"Solved by {len(solved)} of {len(seeds)} seeds, after {statistics.median(solved):g} episodes in the median "
-        f"({solved[0]} to {solved[-1]}); {spread} (mean ± deviation over seeds)."
-    )
+    final = f"; final return {statistics.fmean(finals):.1f} ± {statistics.stdev(finals):.1f}" if len(finals) > 1 else ""
+    spread = final and f"{final} (mean ± deviation over seeds)"
+    median = statistics.median(solved) if solved else 0
+    after = f", after {median:g} episodes in the median ({solved[0]} to {solved[-1]})" if solved else ""
+    return f"Solved by {len(solved)} of {len(seeds)} seeds{after}{spread}."
 
 
 def _one(seed: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ class Tracker:
     def _announce(self) -> None:
         lines = self.composition.lines()
         self.console.header(lines)
-        self.console.start(lines["env"][0])
+        self.console.start()
 
     def _show(self, speed: float) -> None:
         accounts = self.accounts
@@ -110,7 +110,6 @@ class Tracker:
             episodes=max(account.episodes for account in accounts.seeds),
             limit=accounts.max_episodes,
             mean_return=float(np.mean(accounts.mean_returns())),
-            window=accounts.window,
             speed=speed,
             left_s=self.seconds * (1 - slowest) / slowest if slowest > 0 else None,
         )
@@ -150,6 +149,7 @@ class Tracker:
         result = {
             "status": status,
             "objective": _number(float(np.mean(finals))),
+            "objective_std": _number(float(np.std(finals, ddof=1))) if len(finals) > 1 else None,
             "num_seeds": len(accounts),
             "env_steps": sum(account.env_steps for account in accounts),
             "episodes": sum(account.episodes for account in accounts),
