@@ -133,7 +133,7 @@ def test_reward_to_go_has_no_more_variance_than_the_trajectory_and_a_state_value
 
 
 def test_the_mean_of_a_batch_of_one_episode_takes_everything_from_the_trajectory_return():
-    """A batch's own mean is a biased baseline: E episodes of equal length keep 1 − 1/E of R(τ), so one keeps nothing."""
+    """A batch's own mean is a biased baseline: E episodes of equal length keep 1 − 1/E of it, so one keeps nothing."""
     mask = torch.ones(STEPS, 1, 4, dtype=torch.bool)
     rewards = ALL.rewards[:, :4].unsqueeze(1)
     states, actions = (x[:, :4].unsqueeze(1) for x in (ALL.states, ALL.actions))
