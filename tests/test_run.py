@@ -170,3 +170,16 @@ def test_one_step_episodes_make_a_finite_update(baseline, normalization):
         assert new.isfinite().all()
         if normalization == "returns" and baseline == "none":
             assert torch.equal(old, new)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(
+    "overrides", [(), ("baseline=value", "algorithm.log_probs=stored"), ("baseline=moving_average",)]
+)
+def test_a_cuda_device_takes_the_same_first_update_as_the_cpu(overrides):
+    on_cpu, on_cuda = make_run("num_seeds=2", *overrides), make_run("num_seeds=2", "device=cuda", *overrides)
+    for run in (on_cpu, on_cuda):
+        one_update(run)
+    for cpu, cuda in zip(on_cpu.policy.parameters(), on_cuda.policy.parameters(), strict=True):
+        assert cuda.is_cuda
+        torch.testing.assert_close(cuda.cpu(), cpu, rtol=1e-3, atol=1e-4)
