@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -124,6 +124,16 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     return torch.where(spread > 0, 1 - variance(returns - values) / spread, torch.nan)
 
 
+class BaselineOption(Protocol):
+    """What an option of the group `baseline` offers."""
+
+    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
+        """The baseline of `len(seeds)` learners."""
+
+    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
+        """What makes the baseline's losses small; None where there is nothing to learn."""
+
+
 @dataclass(frozen=True)
 class NoBaselineOption:
     """No baseline."""
@@ -132,7 +142,6 @@ class NoBaselineOption:
         return Baseline()
 
     def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
-        """What makes the baseline's loss small; None for those that have nothing to learn."""
         return None
 
 

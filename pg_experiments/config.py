@@ -17,7 +17,14 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from pg_experiments import algorithm, baseline, env, normalization, optimizer, policy, returns
+from pg_experiments.algorithm import Reinforce
+from pg_experiments.baseline import BaselineOption, MeanOption
+from pg_experiments.env import GymnasiumEnv
 from pg_experiments.errors import UserError, by_nearness, nearest
+from pg_experiments.normalization import Normalization, NormalizedAdvantages, NormalizedReturns
+from pg_experiments.optimizer import OptimizerOption
+from pg_experiments.policy import MLP, Linear
+from pg_experiments.returns import Returns, Trajectory
 
 GROUPS: dict[str, dict[str, type]] = {
     "env": env.OPTIONS,
@@ -42,13 +49,13 @@ class Tracking:
 class RunConfig:
     """Everything that determines a run."""
 
-    env: Any
-    policy: Any
-    algorithm: Any
-    returns: Any
-    baseline: Any
-    normalization: Any
-    optimizer: Any
+    env: GymnasiumEnv
+    policy: MLP | Linear
+    algorithm: Reinforce
+    returns: Returns
+    baseline: BaselineOption
+    normalization: Normalization
+    optimizer: OptimizerOption
     tracking: Tracking
     seed: Annotated[int, Ge(0)]
     num_seeds: Annotated[int, Ge(1)]
@@ -202,7 +209,7 @@ def _check_together(config: RunConfig) -> None:
         )
     _check_that_something_is_learned(config)
     bootstraps = getattr(config.baseline, "bootstrap", False)
-    if bootstraps and isinstance(config.normalization, normalization.NormalizedReturns):
+    if bootstraps and isinstance(config.normalization, NormalizedReturns):
         raise UserError(
             "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to continue "
             "a return; use normalization=advantages or normalization=none"
@@ -211,15 +218,15 @@ def _check_together(config: RunConfig) -> None:
 
 def _check_that_something_is_learned(config: RunConfig) -> None:
     """All steps of an episode have the same R(τ), so what centres an episode's returns by themselves leaves 0."""
-    if not isinstance(config.returns, returns.Trajectory):
+    if not isinstance(config.returns, Trajectory):
         return
-    if isinstance(config.normalization, normalization.NormalizedReturns):
+    if isinstance(config.normalization, NormalizedReturns):
         centred_by = "normalization=returns"
     elif config.algorithm.episodes_per_update > 1:
         return
-    elif isinstance(config.normalization, normalization.NormalizedAdvantages):
+    elif isinstance(config.normalization, NormalizedAdvantages):
         centred_by = "normalization=advantages and algorithm.episodes_per_update=1"
-    elif isinstance(config.baseline, baseline.MeanOption):
+    elif isinstance(config.baseline, MeanOption):
         centred_by = "baseline=mean and algorithm.episodes_per_update=1"
     else:
         return

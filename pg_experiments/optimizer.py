@@ -95,7 +95,7 @@ NonNegative = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True)
-class _Option:
+class OptimizerOption:
     """What every optimizer can be told."""
 
     learning_rate: LearningRate
@@ -118,7 +118,7 @@ class _Option:
 
 
 @dataclass(frozen=True)
-class Adam(_Option):
+class Adam(OptimizerOption):
     """Adam (Kingma & Ba 2015); weight decay is L2, added to the gradient."""
 
     beta1: Fraction
@@ -141,7 +141,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
-class SGD(_Option):
+class SGD(OptimizerOption):
     """Stochastic gradient descent."""
 
     momentum: Fraction
@@ -153,7 +153,7 @@ class SGD(_Option):
 
 
 @dataclass(frozen=True)
-class RMSprop(_Option):
+class RMSprop(OptimizerOption):
     """RMSprop (Tieleman & Hinton 2012)."""
 
     decay: Fraction

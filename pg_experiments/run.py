@@ -12,6 +12,7 @@ from pg_experiments.accounts import Accounts
 from pg_experiments.baseline import explained_variance
 from pg_experiments.collector import Collector
 from pg_experiments.config import RunConfig
+from pg_experiments.env import sizes
 from pg_experiments.errors import UserError
 from pg_experiments.rollout import Rollout
 from pg_experiments.threads import one_thread
@@ -29,8 +30,8 @@ class Run:
         self.device = _device(config.device)
         seeds, episodes = config.seeds, config.algorithm.episodes_per_update
         self.env = config.env.make(len(seeds) * episodes)
-        observation_size = int(self.env.single_observation_space.shape[0])
-        self.policy = config.policy.build(observation_size, int(self.env.single_action_space.n), seeds)
+        observation_size, num_actions = sizes(self.env)
+        self.policy = config.policy.build(observation_size, num_actions, seeds)
         self.baseline = config.baseline.build(observation_size, seeds)
         self.policy.to(self.device)
         self.baseline.to(self.device)
@@ -96,11 +97,16 @@ class Run:
             "learning_rate": self.config.optimizer.learning_rate * factors,
         }
         self._check_finite(active, loss, norms)
-        for _ in range(self.baseline.steps):
-            value_loss, value_norms = self.baseline_optimizer.step(
-                self.baseline.losses(rollout, returns), rollout.learners, torch.ones_like(norms)
-            )
-            learned |= {"value_loss": value_loss, "value_gradient_norm": value_norms}
+        return learned | self._learn_baseline(rollout, returns)
+
+    def _learn_baseline(self, rollout: Rollout, returns: Tensor) -> dict[str, Tensor]:
+        learned: dict[str, Tensor] = {}
+        if self.baseline_optimizer is not None:
+            at_full_rate = torch.ones(len(rollout.learners), device=self.device)
+            for _ in range(self.baseline.steps):
+                losses = self.baseline.losses(rollout, returns)
+                loss, norms = self.baseline_optimizer.step(losses, rollout.learners, at_full_rate)
+                learned = {"value_loss": loss, "value_gradient_norm": norms}
         self.baseline.follow(rollout, returns)
         return learned
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import gymnasium
 from annotated_types import Ge
@@ -77,6 +77,12 @@ class GymnasiumEnv:
             raise UserError(f"env.id={self.id}: its observations are {_describe(observations)}; {supported}")
         if not isinstance(actions, Discrete):
             raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
+
+
+def sizes(env: VectorEnv) -> tuple[int, int]:
+    """D, the numbers in an observation, and how many actions there are, of what `GymnasiumEnv.make` made."""
+    (observation_size,) = env.single_observation_space.shape or ()
+    return observation_size, int(cast("Discrete", env.single_action_space).n)
 
 
 def _describe(space: gymnasium.Space[Any]) -> str:
