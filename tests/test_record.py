@@ -148,9 +148,11 @@ def test_an_error_in_training_leaves_the_status_the_message_and_the_traceback(tm
 
 
 def test_a_run_that_diverges_fails_and_names_the_seeds_and_the_knob(tmp_path):
-    overrides = ("optimizer=sgd", "optimizer.learning_rate=1e30", "num_seeds=2", "tracking.histograms_every=1")
+    run = make_run("optimizer=sgd", "optimizer.learning_rate=1e30", "num_seeds=2")
+    tracker = track(run, tmp_path / "run")
+    tracker.histograms_every = 1
     with pytest.raises(FloatingPointError, match=r"of seeds \[0, 1\]; a lower optimizer\.learning_rate"):
-        train_in(tmp_path / "run", *overrides)
+        run.execute(tracker)
     assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "failed"
 
 
