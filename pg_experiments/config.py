@@ -6,25 +6,22 @@ looked up or called, so a config from somebody's run directory can execute nothi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import TypeAdapter, ValidationError
+from annotated_types import Ge, Gt
 
 from pg_experiments import algorithm, baseline, env, normalization, optimizer, policy, returns
 from pg_experiments.algorithm import Reinforce
 from pg_experiments.baseline import BaselineOption, MeanOption
 from pg_experiments.env import GymnasiumEnv
-from pg_experiments.errors import UserError, by_nearness, nearest
+from pg_experiments.errors import UserError, by_nearness
 from pg_experiments.normalization import Normalization, NormalizedAdvantages, NormalizedReturns
 from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import MLP, Linear
 from pg_experiments.returns import Returns, Trajectory
+from pg_experiments.typed import checked_fields, hints_of, typed
 
 GROUPS: dict[str, dict[str, type]] = {
     "env": env.OPTIONS,
@@ -78,8 +75,8 @@ def check(config: Mapping[str, Any]) -> RunConfig:
     for group, options in GROUPS.items():
         built[group] = _option(group, options, values.pop(group, None))
     built["tracking"] = typed(Tracking, _mapping("tracking", values.pop("tracking", None)), "tracking.")
-    scalars = {key: hint for key, hint in _hints(RunConfig).items() if key not in built}
-    built |= _fields(scalars, values, "")
+    scalars = {key: hint for key, hint in hints_of(RunConfig).items() if key not in built}
+    built |= checked_fields(scalars, values, "")
     checked = RunConfig(**built)
     _check_together(checked)
     return checked
@@ -87,25 +84,14 @@ def check(config: Mapping[str, Any]) -> RunConfig:
 
 def every_key() -> dict[str, Any]:
     """Every key that any run can have, dotted, with its annotation; a group's own name is its choice of option."""
-    keys = _hints(RunConfig)
+    keys = hints_of(RunConfig)
     for group in [*GROUPS, "tracking"]:
         del keys[group]
     for group, options in GROUPS.items():
         keys[group] = str
         for option in options.values():
-            keys |= {f"{group}.{key}": hint for key, hint in _hints(option).items()}
+            keys |= {f"{group}.{key}": hint for key, hint in hints_of(option).items()}
     return keys
-
-
-def typed(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
-    """An instance of a dataclass from plain values, each checked against its field's annotation."""
-    return cls(**_fields(_hints(cls), values, prefix))
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    """The annotations of a dataclass's fields."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(cls)}
 
 
 def _option(group: str, options: Mapping[str, type], values: Any) -> Any:
@@ -120,82 +106,6 @@ def _mapping(key: str, values: Any) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
         raise UserError(f"{key}={values}: expected a group of keys")
     return values
-
-
-def _fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    for key in values:
-        if key not in hints:
-            near = nearest(str(key), hints)
-            hint = f"did you mean {prefix}{near}?" if near else f"known are {', '.join(sorted(hints))}"
-            raise UserError(f"{prefix}{key}: no such key; {hint}")
-    for key in hints:
-        if key not in values:
-            raise UserError(f"{prefix}{key}: missing; expected {_describe(hints[key])}")
-    return {key: _value(prefix + key, hint, values[key]) for key, hint in hints.items()}
-
-
-def _value(key: str, hint: Any, value: Any) -> Any:
-    try:
-        checked = _adapter(hint).validate_python(value, strict=True)
-    except ValidationError:
-        near = _nearest_value(hint, value)
-        closing = "" if near is None else f"; the nearest is {near}"
-        raise UserError(f"{key}={_yaml(value)}: expected {_describe(hint)}{closing}") from None
-    if isinstance(checked, float) and (math.isnan(checked) or (math.isinf(checked) and _has_bounds(hint))):
-        raise UserError(f"{key}={checked}: expected {_describe(hint)}")
-    return checked
-
-
-def _has_bounds(hint: Any) -> bool:
-    return get_origin(hint) is Annotated or any(_has_bounds(part) for part in get_args(hint))
-
-
-@cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(hint)
-
-
-def _yaml(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _describe(hint: Any) -> str:
-    """What a value of this annotation is, in words."""
-    if get_origin(hint) is Annotated:
-        base, *bounds = get_args(hint)
-        words = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
-        limits = [f"{words[type(b)][0]} {getattr(b, words[type(b)][1])}" for b in bounds if type(b) in words]
-        return f"{_describe(base)} {' and '.join(limits)}"
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(map(str, get_args(hint)))}"
-    if get_origin(hint) in (Union, UnionType):
-        return " or ".join(_describe(part) for part in get_args(hint))
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
-    return names.get(hint, str(hint))
-
-
-def _nearest_value(hint: Any, value: Any) -> str | None:
-    """The valid value next to a wrong one, where that can be said."""
-    if get_origin(hint) in (Union, UnionType):
-        return next((near for part in get_args(hint) if (near := _nearest_value(part, value))), None)
-    if get_origin(hint) is Literal:
-        return nearest(str(value), map(str, get_args(hint)))
-    if get_origin(hint) is not Annotated or isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    base, *bounds = get_args(hint)
-    if base is int:
-        value = round(value) if math.isfinite(value) else 0
-    for bound in bounds:
-        if isinstance(bound, Ge) and value < bound.ge:
-            return str(bound.ge)
-        if isinstance(bound, Le) and value > bound.le:
-            return str(bound.le)
-        if isinstance(bound, Gt | Lt) and base is float:
-            edge = bound.gt if isinstance(bound, Gt) else bound.lt
-            wrong = value <= edge if isinstance(bound, Gt) else value >= edge
-            if wrong:
-                return f"just {'above' if isinstance(bound, Gt) else 'below'} {edge}"
-    return str(value)
 
 
 def _check_together(config: RunConfig) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "pg_experiments"
 FLOORS = [
-    ("shapes", {"rollout", "stacked", "masked", "streams", "threads", "errors"}),
+    ("shapes", {"rollout", "stacked", "masked", "streams", "threads", "errors", "typed"}),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "tracking"}),
