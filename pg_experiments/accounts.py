@@ -13,7 +13,6 @@ class SeedAccount:
 
     seed: int
     returns: list[float] = field(default_factory=list)  # undiscounted, one per episode, in order of quota
-    lengths: list[int] = field(default_factory=list)  # agent steps
     env_steps: int = 0
     episodes_to_solve: int | None = None
 
@@ -27,9 +26,9 @@ class SeedAccount:
         """Whether the mean of a full window ever reached the threshold."""
         return self.episodes_to_solve is not None
 
-    def recent(self, values: list[float] | list[int], window: int) -> float:
-        """Mean of the last `window` values; NaN before the first episode."""
-        return float(np.mean(values[-window:])) if values else float("nan")
+    def mean_return(self, window: int) -> float:
+        """Mean of the last `window` returns; NaN before the first episode."""
+        return float(np.mean(self.returns[-window:])) if self.returns else float("nan")
 
 
 class Accounts:
@@ -72,20 +71,15 @@ class Accounts:
         for learner, seed_returns, seed_lengths in zip(learners, returns, lengths, strict=True):
             account = self.seeds[learner]
             account.env_steps += int(seed_lengths.sum())
-            for episode_return, length in zip(seed_returns, seed_lengths, strict=True):
+            for episode_return in seed_returns:
                 account.returns.append(float(episode_return))
-                account.lengths.append(int(length))
                 full = account.episodes >= self.window
-                if full and not account.solved and account.recent(account.returns, self.window) >= self.solved_at:
+                if full and not account.solved and account.mean_return(self.window) >= self.solved_at:
                     account.episodes_to_solve = account.episodes
 
     def mean_returns(self) -> np.ndarray:
         """[R] mean return of each seed's last `window` episodes."""
-        return np.array([account.recent(account.returns, self.window) for account in self.seeds])
-
-    def mean_lengths(self) -> np.ndarray:
-        """[R] likewise, in agent steps."""
-        return np.array([account.recent(account.lengths, self.window) for account in self.seeds])
+        return np.array([account.mean_return(self.window) for account in self.seeds])
 
     def _at_limit(self, account: SeedAccount) -> bool:
         too_many = self.max_episodes is not None and account.episodes + self.quota > self.max_episodes
