@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,10 +41,11 @@ class Accounts:
         *,
         solved_at: float,
         window: int,
-        quota: int,
+        quota: int | None,
         max_episodes: int | None,
         max_steps: int | None,
     ) -> None:
+        """`quota` is the number of episodes in a batch; None where episodes end when they will."""
         self.seeds = [SeedAccount(seed) for seed in seeds]
         self.solved_at = solved_at
         self.window = window
@@ -62,15 +64,15 @@ class Accounts:
         """For each seed, the share of its limits that is used up, 0 to 1."""
         return [self._progress(account) for account in self.seeds]
 
-    def add(self, learners: np.ndarray, returns: np.ndarray, lengths: np.ndarray) -> None:
-        """Enter one batch: the returns and lengths [R, E] of those learners [R], by index.
+    def add(self, learners: np.ndarray, steps: np.ndarray, returns: Sequence[np.ndarray]) -> None:
+        """Enter one batch of those learners [R], by index: the steps [R] learned from, and what episodes returned.
 
-        The episodes of a batch count in the order of their quota, never in that of their ends, which would put
+        Where a batch is a quota of episodes they come in its order, never in that of their ends, which would put
         short ones first.
         """
-        for learner, seed_returns, seed_lengths in zip(learners, returns, lengths, strict=True):
+        for learner, seed_steps, seed_returns in zip(learners, steps, returns, strict=True):
             account = self.seeds[learner]
-            account.env_steps += int(seed_lengths.sum())
+            account.env_steps += int(seed_steps)
             for episode_return in seed_returns:
                 account.returns.append(float(episode_return))
                 full = account.episodes >= self.window
@@ -82,7 +84,8 @@ class Accounts:
         return np.array([account.mean_return(self.window) for account in self.seeds])
 
     def _at_limit(self, account: SeedAccount) -> bool:
-        too_many = self.max_episodes is not None and account.episodes + self.quota > self.max_episodes
+        next_batch = self.quota or 1
+        too_many = self.max_episodes is not None and account.episodes + next_batch > self.max_episodes
         return too_many or (self.max_steps is not None and account.env_steps >= self.max_steps)
 
     def _progress(self, account: SeedAccount) -> float:

@@ -18,17 +18,30 @@ class PolicyLoss(NamedTuple):
     """A part of a batch's loss."""
 
     loss: Tensor  # [R] with its graph
-    entropy: Tensor  # [R] of the policy in nats, summed over time and averaged over episodes, as the loss is
+    entropy: Tensor  # [R] of the policy in nats, summed over time and reduced over episodes as the loss is
 
 
 @dataclass(frozen=True)
 class Reinforce:
-    """REINFORCE (Williams 1992): one gradient step per batch of whole episodes."""
+    """REINFORCE (Williams 1992): one gradient step per batch of whole episodes, or of whole points."""
 
-    episodes_per_update: Annotated[int, Ge(1)]
+    episodes_per_update: Annotated[int, Ge(1)] | None
+    points_per_update: Annotated[int, Ge(1)] | None
+    unfinished: Literal["wait", "carry_over"]
+    reduction: Literal["mean", "sum"]
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
     log_probs: Literal["recomputed", "stored"]
+
+    @property
+    def quota(self) -> int:
+        """Episodes, or points, of a batch: the columns of its rollout."""
+        return self.episodes_per_update or self.points_per_update or 0
+
+    @property
+    def divisor(self) -> int:
+        """What sums over the batch are divided by."""
+        return self.quota if self.reduction == "mean" else 1
 
     @property
     def keeps_graph(self) -> bool:
@@ -53,8 +66,8 @@ class Reinforce:
         self, policy: Policy, steps: FlatIndex, logits: Tensor, rollout: Rollout, advantages: Tensor
     ) -> PolicyLoss:
         log_probs = policy.head.log_prob(logits, steps.gather(rollout.actions))
-        loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, self.episodes_per_update)
-        entropy = total_entropy(policy.head.entropy(logits), steps.valid, self.episodes_per_update)
+        loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, self.divisor)
+        entropy = total_entropy(policy.head.entropy(logits), steps.valid, self.divisor)
         if self.entropy_bonus:
             loss = loss - self.entropy_bonus * entropy
         return PolicyLoss(loss, entropy.detach())

@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt
 from pg_experiments import algorithm, baseline, env, normalization, optimizer, policy, returns
 from pg_experiments.algorithm import Reinforce
 from pg_experiments.baseline import BaselineOption, MeanOption
-from pg_experiments.env import GymnasiumEnv
+from pg_experiments.env import AtariEnv, GymnasiumEnv
 from pg_experiments.errors import UserError, by_nearness
 from pg_experiments.normalization import Normalization, NormalizedAdvantages, NormalizedReturns
 from pg_experiments.optimizer import OptimizerOption
@@ -46,7 +46,7 @@ class Tracking:
 class RunConfig:
     """Everything that determines a run."""
 
-    env: GymnasiumEnv
+    env: GymnasiumEnv | AtariEnv
     policy: MLP | Linear
     algorithm: Reinforce
     returns: Returns
@@ -112,8 +112,9 @@ def _check_together(config: RunConfig) -> None:
     """What no key can say alone."""
     if config.env.max_episodes is None and config.env.max_steps is None:
         raise UserError("env.max_episodes=null and env.max_steps=null: a run needs at least one limit")
+    _check_batch(config)
     quota, limit = config.algorithm.episodes_per_update, config.env.max_episodes
-    if limit is not None and quota > limit:
+    if quota is not None and limit is not None and quota > limit:
         raise UserError(
             f"algorithm.episodes_per_update={quota}: expected at most env.max_episodes={limit}; the nearest is {limit}"
         )
@@ -126,14 +127,62 @@ def _check_together(config: RunConfig) -> None:
         )
 
 
+def _check_batch(config: RunConfig) -> None:
+    """What a batch is made of must be what the environment has."""
+    algorithm, env = config.algorithm, config.env
+    episodes, points = algorithm.episodes_per_update, algorithm.points_per_update
+    if (episodes is None) == (points is None):
+        raise UserError(
+            f"algorithm.episodes_per_update={_yaml(episodes)} and algorithm.points_per_update={_yaml(points)}: a batch "
+            "is a number of either; set one of them, and the other to null"
+        )
+    if not isinstance(env, AtariEnv):
+        for key, value in (("points_per_update", points), ("unfinished", algorithm.unfinished)):
+            if value not in (None, "wait"):
+                raise UserError(
+                    f"algorithm.{key}={value}: for games of points that go on, as env=pong; not for {env.id}"
+                )
+        return
+    if points is not None and env.return_ends != "point":
+        raise UserError(
+            f"algorithm.points_per_update={points}: with env.return_ends={env.return_ends} there are no points; use "
+            "algorithm.episodes_per_update, or env.return_ends=point"
+        )
+    if env.num_envs > algorithm.quota:
+        unit = "episodes" if points is None else "points"
+        raise UserError(
+            f"env.num_envs={env.num_envs}: a batch has only algorithm.{unit}_per_update={algorithm.quota} {unit}; the "
+            f"nearest is {algorithm.quota}"
+        )
+    if algorithm.keeps_graph:
+        raise UserError(
+            "algorithm.log_probs=stored: not for images, whose graphs do not fit; the nearest is recomputed"
+        )
+    if points is not None and _over_episodes(config.normalization):
+        raise UserError(
+            "normalization.over=episode with algorithm.points_per_update: all returns of a point have one sign, and "
+            "normalising them by themselves loses who won it; the nearest is normalization.over=batch"
+        )
+
+
+def _over_episodes(normalization: Normalization) -> bool:
+    return isinstance(normalization, NormalizedReturns) and normalization.over == "episode"
+
+
+def _yaml(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
 def _check_that_something_is_learned(config: RunConfig) -> None:
     """All steps of an episode have the same R(τ), so what centres an episode's returns by themselves leaves 0."""
     if not isinstance(config.returns, Trajectory):
         return
-    if isinstance(config.normalization, NormalizedReturns):
+    if _over_episodes(config.normalization):
         centred_by = "normalization=returns"
-    elif config.algorithm.episodes_per_update > 1:
+    elif config.algorithm.quota > 1:
         return
+    elif isinstance(config.normalization, NormalizedReturns):
+        centred_by = "normalization.over=batch and algorithm.episodes_per_update=1"
     elif isinstance(config.normalization, NormalizedAdvantages):
         centred_by = "normalization=advantages and algorithm.episodes_per_update=1"
     elif isinstance(config.baseline, MeanOption):

@@ -8,7 +8,7 @@ no deviation: they become 0, which says "nothing to tell these actions apart", w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -58,15 +58,17 @@ class NoNormalization:
 
 @dataclass(frozen=True)
 class NormalizedReturns(NoNormalization):
-    """Each episode's returns to mean 0 and deviation 1, as in the text.
+    """Returns to mean 0 and deviation 1, over each episode by itself, as in the text, or over a seed's batch.
 
     Not the same as subtracting a baseline that is independent of the action: the mean and the deviation come
-    from the episode itself and bias the gradient (a little, in long episodes). How episodes compare with each
-    other is lost: only early and late steps of one episode are told apart.
+    from the returns themselves and bias the gradient (a little, in long episodes). Over an episode, how episodes
+    compare with each other is lost: only early and late steps of one episode are told apart.
     """
 
+    over: Literal["episode", "batch"]
+
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
-        return standardize(returns, mask, (0,))
+        return standardize(returns, mask, (0,) if self.over == "episode" else (0, 2))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def policy_gradient_loss(log_probs: Tensor, advantages: Tensor, valid: Tensor, e
         log_probs: [R, N] of the actions taken, with their graph.
         advantages: [R, N], constants.
         valid: [R, N] bool; what is False counts nowhere.
-        episodes: how many episodes the N steps of a seed are from.
+        episodes: how many episodes the N steps of a seed are from; 1 for the sum over them.
 
     Returns:
         [R]: one loss per seed.

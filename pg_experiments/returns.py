@@ -1,7 +1,8 @@
 """From rewards to returns: what each action is credited with before any baseline.
 
 Time is the first axis and everything behind it is a batch, `[T, *batch]`; a column is one episode that starts
-at its first row. What `mask` hides counts nowhere, whatever it holds.
+at its first row. What `mask` hides counts nowhere, whatever it holds. Where `ends` says so, a return ends inside of
+the column and the next one begins with the next row: in Pong with each point, while the game goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor
 
 
-def reward_to_go(rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor:
+def reward_to_go(
+    rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None, ends: Tensor | None = None
+) -> Tensor:
     """Discounted sum of the rewards from each step on: G_t = r_t + γ G_{t+1}  (Sutton & Barto 2018, eq. 3.9).
 
     Args:
@@ -22,6 +25,7 @@ def reward_to_go(rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tens
         discount: γ, 0 to 1.
         bootstrap: [*batch] value of the state that follows the last step: V(s) after a truncation, 0 after a
             termination. None is 0 everywhere.
+        ends: [T, *batch] bool, True on the last step of each return; None where a column is a single one.
 
     Returns:
         [T, *batch], 0 where the mask is False.
@@ -33,28 +37,50 @@ def reward_to_go(rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tens
     returns = torch.empty_like(rewards)
     running = torch.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):
+        if ends is not None:
+            running = running.masked_fill(ends[t], 0.0)
         running = torch.add(rewards[t], running, alpha=discount, out=returns[t])
     return returns
 
 
-def trajectory_return(rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor:
-    """The whole return R(τ) = Σ_k γ^k r_k at every step of its episode. Arguments as in `reward_to_go`."""
-    whole = reward_to_go(rewards, mask, discount, bootstrap)[:1]
+def trajectory_return(
+    rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None, ends: Tensor | None = None
+) -> Tensor:
+    """The whole return R(τ) = Σ_k γ^k r_k at every step that it is the return of. Arguments as in `reward_to_go`."""
+    whole = reward_to_go(rewards, mask, discount, bootstrap, ends)
+    begins = steps_since_start(mask, ends) == 0
+    for t in range(1, len(whole)):
+        whole[t] = torch.where(begins[t], whole[t], whole[t - 1])
     return torch.where(mask, whole, 0.0)
 
 
-def discount_weights(mask: Tensor, discount: float) -> Tensor:
-    """[T, 1, …] γ^t: the factor on step t that the gradient of the discounted objective has (Thomas 2014)."""
-    steps = torch.arange(len(mask), device=mask.device, dtype=torch.float64)
-    return (discount**steps).view(-1, *(1 for _ in mask.shape[1:]))
+def steps_since_start(mask: Tensor, ends: Tensor | None) -> Tensor:
+    """[T, *batch] int64: how many steps of the same return came before each step."""
+    steps = torch.arange(len(mask), device=mask.device).view(-1, *(1 for _ in mask.shape[1:])).expand(mask.shape)
+    if ends is None:
+        return steps
+    after_end = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
+    return steps - torch.where(after_end, steps, 0).cummax(0).values
+
+
+def discount_weights(mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
+    """[T, *batch] γ^t: the factor on step t that the gradient of the discounted objective has (Thomas 2014)."""
+    return discount ** steps_since_start(mask, ends).double()
 
 
 class Returns(Protocol):
     """What an option of the group `returns` offers."""
 
-    def __call__(self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor: ...
+    def __call__(
+        self,
+        rewards: Tensor,
+        mask: Tensor,
+        discount: float,
+        bootstrap: Tensor | None = None,
+        ends: Tensor | None = None,
+    ) -> Tensor: ...
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:
+    def weigh(self, advantages: Tensor, mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
         """Put the weight of each step on its advantage, [T, *batch] -> [T, *batch]."""
 
 
@@ -68,13 +94,20 @@ class RewardToGo:
 
     exact_discount: bool
 
-    def __call__(self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor:
-        return reward_to_go(rewards, mask, discount, bootstrap)
+    def __call__(
+        self,
+        rewards: Tensor,
+        mask: Tensor,
+        discount: float,
+        bootstrap: Tensor | None = None,
+        ends: Tensor | None = None,
+    ) -> Tensor:
+        return reward_to_go(rewards, mask, discount, bootstrap, ends)
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:
+    def weigh(self, advantages: Tensor, mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
         if not self.exact_discount:
             return advantages
-        return advantages * discount_weights(mask, discount).to(advantages.dtype)
+        return advantages * discount_weights(mask, discount, ends).to(advantages.dtype)
 
 
 @dataclass(frozen=True)
@@ -83,10 +116,17 @@ class Trajectory:
 
     exact_discount: bool  # the whole return already is exact; the key lets both options share one sweep
 
-    def __call__(self, rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None) -> Tensor:
-        return trajectory_return(rewards, mask, discount, bootstrap)
+    def __call__(
+        self,
+        rewards: Tensor,
+        mask: Tensor,
+        discount: float,
+        bootstrap: Tensor | None = None,
+        ends: Tensor | None = None,
+    ) -> Tensor:
+        return trajectory_return(rewards, mask, discount, bootstrap, ends)
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float) -> Tensor:
+    def weigh(self, advantages: Tensor, mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
         return advantages
 
 

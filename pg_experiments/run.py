@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from pg_experiments.accounts import Accounts
 from pg_experiments.baseline import explained_variance
-from pg_experiments.collector import Collector
+from pg_experiments.collector import ArcadeCollector, Collector, EpisodeCollector
 from pg_experiments.config import RunConfig
-from pg_experiments.env import sizes
+from pg_experiments.env import Arcade, AtariEnv, sizes
 from pg_experiments.errors import UserError
+from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.threads import one_thread
 from pg_experiments.tracking import Tracker, UpdateRecord
+from pg_experiments.views import views
 
 FEW = 32  # learners whose gradient step is too small to be worth a second thread
 
@@ -28,8 +31,8 @@ class Run:
         """Build every part. Raises UserError where a choice does not fit the environment or the machine."""
         self.config = config
         self.device = _device(config.device)
-        seeds, episodes = config.seeds, config.algorithm.episodes_per_update
-        self.env = config.env.make(len(seeds) * episodes)
+        seeds = config.seeds
+        self.env = _environment(config)
         observation_size, num_actions = sizes(self.env)
         self.policy = config.policy.build(observation_size, num_actions, seeds)
         self.baseline = config.baseline.build(observation_size, seeds)
@@ -37,22 +40,22 @@ class Run:
         self.baseline.to(self.device)
         self.optimizer = config.optimizer.build(self.policy.parameters())
         self.baseline_optimizer = config.baseline.optimizer(self.baseline)
-        self.collector = Collector(
-            self.env,
-            self.policy,
-            seeds=seeds,
-            episodes=episodes,
-            device=self.device,
-            keep_graph=config.algorithm.keeps_graph,
-        )
+        self.collector = _collector(config, self.env, self.policy, self.device)
         self.accounts = Accounts(
             seeds,
             solved_at=config.env.solved_at,
             window=config.env.window,
-            quota=episodes,
+            quota=config.algorithm.episodes_per_update,
             max_episodes=config.env.max_episodes,
             max_steps=config.env.max_steps,
         )
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What no setting says: the actions that a policy chooses from, as the environment calls them."""
+        if not isinstance(self.env, Arcade):
+            return {}
+        return {"actions": ", ".join(f"{index} {meaning}" for index, meaning in enumerate(self.env.meanings))}
 
     def execute(self, tracker: Tracker) -> float:
         """Train until every seed is solved or at a limit. Returns the mean final return over seeds."""
@@ -61,7 +64,7 @@ class Run:
             while len(active := self.accounts.active):
                 rollout = self.collector.collect(update, active)
                 returns, values, advantages = self.credit(rollout)
-                with one_thread(len(active) < FEW):
+                with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):
                     learned = self.learn(rollout, returns, advantages, active)
                 self.record(tracker, update, active, rollout, learned | self.judge(rollout, returns, values))
                 update += 1
@@ -69,13 +72,13 @@ class Run:
 
     def credit(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
         """What each action is credited with: returns, baseline values and advantages, [T, R, E] each."""
-        of, discount = self.config, self.config.algorithm.discount
+        of, discount, ends = self.config, self.config.algorithm.discount, rollout.return_ends
         bootstrap = self.baseline.final_values(rollout)
-        returns = of.returns(rollout.rewards, rollout.mask, discount, bootstrap)
+        returns = of.returns(rollout.rewards, rollout.mask, discount, bootstrap, ends)
         returns = of.normalization.of_returns(returns, rollout.mask)
         values = self.baseline.values(rollout, returns).expand_as(returns)
         advantages = of.normalization.of_advantages(returns - values, rollout.mask)
-        return returns, values, of.returns.weigh(advantages, rollout.mask, discount)
+        return returns, values, of.returns.weigh(advantages, rollout.mask, discount, ends)
 
     def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> dict[str, Tensor]:
         """One step of the policy, and the baseline's own."""
@@ -89,7 +92,7 @@ class Run:
                 yield part.loss
 
         loss, norms = self.optimizer.step(losses(), rollout.learners, factors.to(self.device))
-        per_step = self.config.algorithm.episodes_per_update / rollout.flat.valid.sum(1)
+        per_step = self.config.algorithm.divisor / rollout.flat.valid.sum(1)
         learned = {
             "policy_loss": loss,
             "entropy": torch.stack(entropies).sum(0) * per_step,
@@ -129,10 +132,10 @@ class Run:
         self, tracker: Tracker, update: int, active: np.ndarray, rollout: Rollout, learned: dict[str, Tensor]
     ) -> None:
         """Enter the batch into the accounts and write the update down."""
-        returns, lengths = rollout.episodic_returns.cpu().numpy(), rollout.lengths.cpu().numpy()
-        self.accounts.add(active, returns, lengths)
+        returns, lengths = ([each.numpy() for each in part] for part in zip(*rollout.episodes, strict=True))
+        self.accounts.add(active, rollout.mask.sum((0, 2)).cpu().numpy(), returns)
         values = {name: value.detach().cpu().numpy() for name, value in learned.items()}
-        values |= {"episodic_return": returns.mean(1), "episodic_length": lengths.mean(1)}
+        values |= {"episodic_return": _means(returns), "episodic_length": _means(lengths)}
         values["mean_return"] = self.accounts.mean_returns()[active]
         accounts = [self.accounts.seeds[learner] for learner in active]
         tracker.write(
@@ -145,7 +148,43 @@ class Run:
                 wall_time_s=tracker.seconds,
             ),
             {"policy": self.policy, "baseline": self.baseline},
+            lambda: views(self.env, self.policy, rollout),
         )
+
+
+def _means(of_learners: Sequence[np.ndarray]) -> np.ndarray:
+    """[R]: the mean of each; NaN where there is nothing."""
+    return np.array([values.mean() if len(values) else np.nan for values in of_learners])
+
+
+def _environment(config: RunConfig) -> VectorEnv | Arcade:
+    if isinstance(config.env, AtariEnv):
+        return config.env.make(config.seeds, alone=config.algorithm.unfinished == "wait")
+    return config.env.make(len(config.seeds) * config.algorithm.quota)
+
+
+def _collector(config: RunConfig, env: VectorEnv | Arcade, policy: Policy, device: torch.device) -> Collector:
+    algorithm = config.algorithm
+    if isinstance(config.env, AtariEnv) and isinstance(env, Arcade):
+        return ArcadeCollector(
+            env,
+            policy,
+            seeds=config.seeds,
+            quota=algorithm.quota,
+            of_points=algorithm.points_per_update is not None,
+            return_ends_at_points=config.env.return_ends == "point",
+            carry_over=algorithm.unfinished == "carry_over",
+            device=device,
+        )
+    assert isinstance(env, VectorEnv)
+    return EpisodeCollector(
+        env,
+        policy,
+        seeds=config.seeds,
+        episodes=algorithm.quota,
+        device=device,
+        keep_graph=algorithm.keeps_graph,
+    )
 
 
 def _device(name: str) -> torch.device:

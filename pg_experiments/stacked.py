@@ -10,23 +10,28 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.sparse import SparseRows
 from pg_experiments.streams import Purpose, torch_stream
 
 Initialisation = Literal["torch", "xavier", "orthogonal"]
 Activation = Literal["relu", "leaky_relu", "tanh"]
-Layer = tuple[Tensor, Tensor]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or [1, 1, 1] zero
+Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or none
 
 # in place: a batch of hidden units is the largest thing a run ever holds
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
 def perceptron(
-    x: Tensor, layers: Sequence[Layer], activation: Activation, masks: Tensor | None = None, scale: float = 1.0
+    x: Tensor | SparseRows,
+    layers: Sequence[Layer],
+    activation: Activation,
+    masks: Tensor | None = None,
+    scale: float = 1.0,
 ) -> Tensor:
     """R multi-layer perceptrons side by side: [R, N, inputs] -> [R, N, outputs].
 
     Args:
-        x: [R, N, inputs].
+        x: [R, N, inputs], dense or sparse.
         layers: weights and biases, first to last; one layer alone is a linear map.
         activation: of the hidden layers.
         masks: [R, N, L, H], True or 1 for the hidden units that dropout keeps; None for no dropout.
@@ -37,11 +42,21 @@ def perceptron(
     activate = ACTIVATIONS[activation]
     for index, (weight, bias) in enumerate(hidden):
         if masks is None:
-            x = torch.baddbmm(bias, x, weight)
+            x = _affine(x, weight, bias, 1.0)
         else:
-            x = torch.baddbmm(bias, x, weight, beta=scale, alpha=scale).mul_(masks[..., index, :])
+            x = _affine(x, weight, bias, scale).mul_(masks[..., index, :])
         x = activate(x)
-    return torch.baddbmm(last_bias, x, last_weight)
+    return _affine(x, last_weight, last_bias, 1.0)
+
+
+def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+    """(x · W + b) · scale, [R, N, inputs] -> [R, N, outputs]."""
+    if isinstance(x, Tensor) and bias is not None:
+        return torch.baddbmm(bias, x, weight, beta=scale, alpha=scale)
+    product = torch.bmm(x, weight) if isinstance(x, Tensor) else x.matmul(weight)
+    if bias is not None:
+        product = product + bias
+    return product if scale == 1.0 else product.mul_(scale)
 
 
 class StackedMLP(nn.Module):
@@ -70,11 +85,11 @@ class StackedMLP(nn.Module):
         everyone = len(learners) == len(self.weights[0])
         weights = [weight if everyone else weight[learners] for weight in self.weights]
         if self.biases is None:
-            return [(weight, weight.new_zeros(1, 1, 1)) for weight in weights]
+            return [(weight, None) for weight in weights]
         biases = [bias if everyone else bias[learners] for bias in self.biases]
         return list(zip(weights, biases, strict=True))
 
-    def forward(self, x: Tensor, learners: Tensor) -> Tensor:
+    def forward(self, x: Tensor | SparseRows, learners: Tensor) -> Tensor:
         """[R, N, inputs] -> [R, N, outputs] of the learners [R] by index, without dropout."""
         return perceptron(x, self.layers_of(learners), self.activation)
 

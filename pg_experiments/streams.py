@@ -20,11 +20,12 @@ class Purpose(IntEnum):
     ENVIRONMENT = 2
     ACTIONS = 3
     DROPOUT = 4
+    EMULATORS = 5
 
 
-def seed_sequence(seed: int, purpose: Purpose, update: int = 0) -> np.random.SeedSequence:
-    """The root of one stream."""
-    return np.random.SeedSequence((seed, purpose, update))
+def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.SeedSequence:
+    """The root of one stream; the index is that of the update, for most purposes."""
+    return np.random.SeedSequence((seed, purpose, index))
 
 
 def numpy_stream(seed: int, purpose: Purpose, update: int) -> np.random.Generator:
@@ -36,6 +37,12 @@ def torch_stream(seed: int, purpose: Purpose) -> torch.Generator:
     """A torch generator (on the CPU, so that parameters are the same on every device)."""
     word = seed_sequence(seed, purpose).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(word) >> 1)
+
+
+def emulator_seeds(seed: int, count: int) -> list[int]:
+    """One seed, of 31 bits, for each emulator that a learner plays on from its first episode to its last."""
+    words = seed_sequence(seed, Purpose.EMULATORS).generate_state(count, np.uint32)
+    return [int(word) >> 1 for word in words]
 
 
 def episode_seeds(seed: int, update: int, episodes: int) -> list[int]:

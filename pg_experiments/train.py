@@ -44,6 +44,7 @@ def _train(config: DictConfig, output: Path) -> float:
         browse=Path(HydraConfig.get().sweep.dir).absolute() if sweeping else output,
         plain_every_seconds=checked.tracking.plain_every_seconds,
         histograms_every=checked.tracking.histograms_every,
+        facts=run.facts,
     )
     try:
         return run.execute(tracker)

@@ -88,6 +88,10 @@ def _describe(hint: Any) -> str:
         return f"one of {', '.join(map(str, get_args(hint)))}"
     if get_origin(hint) in (Union, UnionType):
         return " or ".join(_describe(part) for part in get_args(hint))
+    if get_origin(hint) is list:
+        return f"a list, each of it {_describe(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return "a group of names and texts"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
     return names.get(hint, str(hint))
 

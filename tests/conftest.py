@@ -81,6 +81,12 @@ def rollout_of(observations: torch.Tensor, actions: torch.Tensor, rewards: torch
     )
 
 
+def reinforce(**keys: Any) -> Reinforce:
+    """The algorithm with some keys, the others as in its YAML."""
+    values = composed()["algorithm"] | keys
+    return Reinforce(**{key: value for key, value in values.items() if key != "name"})
+
+
 def total_loss(algorithm: Reinforce, policy: Policy, rollout: Rollout, advantages: torch.Tensor) -> torch.Tensor:
     """[R]: the whole loss of a batch."""
     return sum((part.loss for part in algorithm.losses(policy, rollout, advantages)), torch.zeros(()))

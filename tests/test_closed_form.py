@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pg_experiments.algorithm import Reinforce
 from pg_experiments.policy import Linear
-from tests.conftest import rollout_of, total_loss
+from tests.conftest import reinforce, rollout_of, total_loss
 
 GENERATOR = torch.Generator().manual_seed(0)
-REINFORCE = Reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
+REINFORCE = reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
 
 
 def gradient(head: str, observation: torch.Tensor, action: int, num_actions: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,7 @@ from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.vector import AutoresetMode
 
 from pg_experiments.accounts import Accounts
-from pg_experiments.collector import Collector
+from pg_experiments.collector import EpisodeCollector
 from pg_experiments.env.gymnasium import GymnasiumEnv
 from pg_experiments.env.vector import StandingCartPole
 from pg_experiments.errors import UserError
@@ -87,7 +87,7 @@ def test_the_collector_refuses_an_environment_that_resets_itself():
     run = make_run()
     resetting = gymnasium.make_vec("CartPole-v1", num_envs=2)
     with pytest.raises(ValueError, match="AutoresetMode"):
-        Collector(resetting, run.policy, seeds=[0], episodes=2, device=torch.device("cpu"), keep_graph=False)
+        EpisodeCollector(resetting, run.policy, seeds=[0], episodes=2, device=torch.device("cpu"), keep_graph=False)
 
 
 @pytest.mark.parametrize("overrides", [(), ("env=acrobot", "env.max_episode_steps=60"), ("policy.head=bernoulli",)])
@@ -137,8 +137,8 @@ def test_a_truncated_episode_goes_on_with_its_value_and_a_terminated_one_does_no
 
 def test_the_quota_is_used_whole_and_in_its_own_order():
     accounts = Accounts([3], solved_at=10, window=3, quota=2, max_episodes=5, max_steps=None)
-    accounts.add(np.array([0]), np.array([[1.0, 2.0]]), np.array([[1, 2]]))
-    accounts.add(np.array([0]), np.array([[30.0, 4.0]]), np.array([[30, 4]]))
+    accounts.add(np.array([0]), np.array([3]), [np.array([1.0, 2.0])])
+    accounts.add(np.array([0]), np.array([34]), [np.array([30.0, 4.0])])
     (account,) = accounts.seeds
     assert account.returns == [1.0, 2.0, 30.0, 4.0]
     assert account.env_steps == 37
@@ -150,11 +150,11 @@ def test_no_batch_goes_beyond_the_episode_limit_and_the_one_that_passes_the_step
     accounts = Accounts([0, 1], solved_at=1e9, window=3, quota=2, max_episodes=5, max_steps=100)
     for _ in range(2):
         assert list(accounts.active) == [0, 1]
-        accounts.add(np.array([0, 1]), np.ones((2, 2)), np.array([[1, 1], [20, 20]]))
+        accounts.add(np.array([0, 1]), np.array([2, 40]), [np.ones(2), np.ones(2)])
     assert list(accounts.active) == [], "a third batch of two would be a sixth episode"
     accounts = Accounts([0, 1], solved_at=1e9, window=3, quota=2, max_episodes=None, max_steps=100)
     for _ in range(3):
-        accounts.add(np.array([1]), np.ones((1, 2)), np.array([[20, 20]]))
+        accounts.add(np.array([1]), np.array([40]), [np.ones(2)])
     assert list(accounts.active) == [0]
     assert accounts.progress == [0.0, 1.0]
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from pg_experiments.algorithm import Reinforce
 from pg_experiments.baseline import MeanBaseline
 from pg_experiments.policy import Linear
 from pg_experiments.returns import RewardToGo, Trajectory
-from tests.conftest import rollout_of, total_loss
+from tests.conftest import reinforce, rollout_of, total_loss
 
 F64 = torch.float64
 START = torch.tensor([0.7, 0.3], dtype=F64)
@@ -49,7 +48,7 @@ def enumerate_all() -> Everything:
 ALL = enumerate_all()
 POLICY = Linear(head="categorical", bias=False, initialisation="torch").build(2, 2, [3]).double()
 (THETA,) = POLICY.parameters()
-REINFORCE = Reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
+REINFORCE = reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
 
 
 def probabilities() -> torch.Tensor:

@@ -14,11 +14,11 @@ from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "pg_experiments"
 FLOORS = [
-    ("shapes", {"rollout", "stacked", "masked", "streams", "threads", "errors", "typed"}),
+    ("shapes", {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed"}),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "tracking"}),
-    ("run", {"config", "run"}),
+    ("run", {"config", "run", "views"}),
     ("commands", {"command_line", "help", "mistakes", "option_files", "train"}),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import gymnasium
 from annotated_types import Ge
 from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import VectorEnv
 
+from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
 from pg_experiments.errors import UserError, nearest
 
@@ -66,6 +67,8 @@ class GymnasiumEnv:
         # Gymnasium would import the module in `module:id`, and a config must not be able to execute anything
         if self.id in gymnasium.registry:
             return gymnasium.spec(self.id)
+        if game := game_of_gymnasium_id(self.id):
+            raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
         near = nearest(self.id, gymnasium.registry)
         hint = f"the nearest is {near}" if near else "`gymnasium.pprint_registry()` lists them"
         raise UserError(f"env.id={self.id}: Gymnasium has no environment of this id; {hint}")
@@ -77,12 +80,6 @@ class GymnasiumEnv:
             raise UserError(f"env.id={self.id}: its observations are {_describe(observations)}; {supported}")
         if not isinstance(actions, Discrete):
             raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
-
-
-def sizes(env: VectorEnv) -> tuple[int, int]:
-    """D, the numbers in an observation, and how many actions there are, of what `GymnasiumEnv.make` made."""
-    (observation_size,) = env.single_observation_space.shape or ()
-    return observation_size, int(cast("Discrete", env.single_action_space).n)
 
 
 def _describe(space: gymnasium.Space[Any]) -> str:

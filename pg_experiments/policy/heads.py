@@ -27,6 +27,9 @@ class Head(Protocol):
     def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
         """Actions drawn from the distribution, int64 [...]."""
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """π(a | s) of every action, [..., A]."""
+
     def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
         """log π(a | s) in nats, [...]."""
 
@@ -46,6 +49,9 @@ class Categorical:
 
     def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
         return (logits + noise).argmax(-1)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return logits.softmax(-1)
 
     def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
         return logits.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
@@ -72,6 +78,10 @@ class Bernoulli:
 
     def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
         return (noise < logits).squeeze(-1).long()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        up = logits.sigmoid()
+        return torch.cat([1 - up, up], -1)
 
     def log_prob(self, logits: Tensor, actions: Tensor) -> Tensor:
         z = logits.squeeze(-1)

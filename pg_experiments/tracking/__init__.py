@@ -2,7 +2,7 @@
 
 from pg_experiments.tracking.composition import Composition
 from pg_experiments.tracking.directory import RunDirectory
-from pg_experiments.tracking.metrics import UpdateRecord
+from pg_experiments.tracking.metrics import UpdateRecord, Views
 from pg_experiments.tracking.tracker import Tracker
 
-__all__ = ["Composition", "RunDirectory", "Tracker", "UpdateRecord"]
+__all__ = ["Composition", "RunDirectory", "Tracker", "UpdateRecord", "Views"]

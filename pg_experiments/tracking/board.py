@@ -20,7 +20,7 @@ from torch.utils.tensorboard import FileWriter, SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from pg_experiments.tracking.composition import Composition
-from pg_experiments.tracking.metrics import UpdateRecord
+from pg_experiments.tracking.metrics import UpdateRecord, Views
 
 TAGS = {
     "episodic_return": "charts/episodic_return",
@@ -81,6 +81,16 @@ class Board:
             for kind, values in (("weights", parameter.detach()), ("gradients", parameter.grad)):
                 if values is not None and values.abs().max() < LAST_BIN:
                     self.main.add_histogram(f"{kind}/{prefix}.{name}", values, self._step)
+
+    def views(self, views: Views) -> None:
+        """Pictures, each between black for its most negative number and white for its most positive, and samples."""
+        for name, numbers in views.images.items():
+            tiles = numbers.reshape(-1, 1, *numbers.shape[-2:])
+            largest = np.maximum(np.abs(tiles).max((2, 3), keepdims=True), np.finfo(np.float32).tiny)
+            self.main.add_images(name, 0.5 + 0.5 * tiles / largest, self._step)
+        for name, samples in views.distributions.items():
+            if np.isfinite(samples).all():
+                self.main.add_histogram(name, samples, self._step)
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """The final metrics of the HParams page, and the end of its session."""

@@ -27,8 +27,9 @@ class Console:
         self._printed_at = time.monotonic()
         self._bar: Progress | None = None
 
-    def header(self, choices: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-        """The choices that were composed: per group the option, and its keys."""
+    def header(self, choices: Mapping[str, tuple[str, Mapping[str, Any]]], facts: Mapping[str, str]) -> None:
+        """The choices that were composed: per group the option, and its keys. Then the facts, a line each."""
+        choices = {**choices, **{name: (fact, {}) for name, fact in facts.items()}}
         width = max(len(group) for group in choices)
         wide = max(len(option) for option, _ in choices.values())
         table = Table.grid(padding=(0, 2))

@@ -40,6 +40,14 @@ class UpdateRecord:
     wall_time_s: float  # seconds since the start of the run
 
 
+@dataclass(frozen=True)
+class Views:
+    """What is looked at rather than plotted, by name."""
+
+    images: dict[str, np.ndarray]  # [h, w] or several, [n, h, w]: numbers of any size, 0 in the middle of the greys
+    distributions: dict[str, np.ndarray]  # [n] samples
+
+
 class MetricsFile:
     """Appends rows, and writes each update through to the file at once."""
 

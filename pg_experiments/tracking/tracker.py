@@ -6,7 +6,7 @@ import logging
 import math
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pg_experiments.tracking.board import Board
 from pg_experiments.tracking.composition import Composition
 from pg_experiments.tracking.console import Console, browse_command, headline, status_line
 from pg_experiments.tracking.directory import RunDirectory
-from pg_experiments.tracking.metrics import MetricsFile, UpdateRecord
+from pg_experiments.tracking.metrics import MetricsFile, UpdateRecord, Views
 
 log = logging.getLogger("pg_experiments")
 RESULT_EVERY_SECONDS = 5.0
@@ -38,12 +38,15 @@ class Tracker:
         browse: Path,
         plain_every_seconds: float,
         histograms_every: int,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
+        """`facts` are lines for the header that are no settings."""
         self.directory = directory
         self.accounts = accounts
         self.composition = composition
         self.browse = browse
         self.histograms_every = histograms_every
+        self.facts = dict(facts or {})
         self.console = Console(plain_every_seconds)
         self.updates = 0
         self._started = time.monotonic()
@@ -83,8 +86,10 @@ class Tracker:
             log.removeHandler(handler)
             handler.close()
 
-    def write(self, record: UpdateRecord, modules: Mapping[str, nn.Module]) -> None:
-        """Write one update down."""
+    def write(
+        self, record: UpdateRecord, modules: Mapping[str, nn.Module], views: Callable[[], Views] | None = None
+    ) -> None:
+        """Write one update down; what takes a while to make is asked for only when it is its turn."""
         self.updates = record.update + 1
         speed = sum(account.env_steps for account in self.accounts.seeds) / max(record.wall_time_s, 1e-9)
         self.metrics.write(record)
@@ -92,13 +97,15 @@ class Tracker:
         if self.histograms_every and record.update % self.histograms_every == 0:
             for name, module in modules.items():
                 self.board.histograms(module, name)
+            if views is not None:
+                self.board.views(views())
         self._show(speed)
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
 
     def _announce(self) -> None:
         lines = self.composition.lines()
-        self.console.header(lines)
+        self.console.header(lines, self.facts)
         self.console.start()
 
     def _show(self, speed: float) -> None:

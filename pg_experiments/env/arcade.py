@@ -1,0 +1,130 @@
+"""Many Atari emulators, in two halves that take turns: while one half is looked at, the other is emulated.
+
+ale-py's `AtariVectorEnv` emulates in C++ threads, and steps all of its members or none. So the unit that can stand
+still is one `AtariVectorEnv`: all of a seed's environments of a half, or a single environment each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium.vector import AutoresetMode
+
+from pg_experiments.env.screens import Crop
+
+HEIGHT, WIDTH = 210, 160  # pixels of a screen
+AUTORESET = AutoresetMode.SAME_STEP  # the emulator's threads start the next episode; no step is spent on it
+
+
+class Outcome(NamedTuple):
+    """What followed a step, [R, E] each; where no step was made, nothing."""
+
+    rewards: np.ndarray  # float32
+    terminated: np.ndarray  # bool
+    truncated: np.ndarray  # bool
+
+
+class _Block(NamedTuple):
+    """Environments that step together."""
+
+    seed: int
+    envs: slice
+    emulators: AtariVectorEnv
+
+
+class ArcadeHalf:
+    """Environments [R, E] and the part of their screens that is looked at."""
+
+    def __init__(self, make: Callable[[int], AtariVectorEnv], seeds: Sequence[Sequence[int]], alone: bool, crop: Crop):
+        """Make the emulators and start their first episodes.
+
+        Args:
+            make: how to make an `AtariVectorEnv` of that many members.
+            seeds: [R][E], a seed for each emulator.
+            alone: whether each environment can stand still by itself, or all of a seed's together.
+            crop: what is looked at.
+        """
+        R, E = len(seeds), len(seeds[0])
+        size = 1 if alone else E
+        self.crop = crop
+        self.shape = (R, E)
+        self.screens = np.zeros((R, E, *crop.shape(WIDTH)), dtype=np.uint8)
+        self.final_screens = self.screens.copy()  # of episodes that have just ended
+        self.blocks = [_Block(r, slice(e, e + size), make(size)) for r in range(R) for e in range(0, E, size)]
+        for block in self.blocks:
+            if block.emulators.autoreset_mode != AUTORESET:
+                raise ValueError(f"the arcade needs {AUTORESET}, not {block.emulators.autoreset_mode}")
+            screens, _ = block.emulators.reset(seed=np.array(seeds[block.seed][block.envs]))
+            self._show(self.screens, block, screens)
+
+    def send(self, actions: np.ndarray, playing: np.ndarray) -> None:
+        """Let the emulators go on with actions [R, E] where `playing` [R, E], whole blocks of it, says so."""
+        for block in self._of(playing):
+            # as lists and past the checks of `AtariVectorEnv.send`: 4 µs for 16 environments instead of 25
+            chosen = actions[block.seed, block.envs].tolist()
+            block.emulators.ale.send(chosen, [1.0] * len(chosen))  # type: ignore[arg-type]
+
+    def receive(self, playing: np.ndarray) -> Outcome:
+        """Wait for what was sent, [R, E]. Then `screens` shows what follows: an ended episode's successor."""
+        rewards = np.zeros(self.shape, dtype=np.float32)
+        terminated, truncated = np.zeros((2, *self.shape), dtype=np.bool_)
+        for block in self._of(playing):
+            where = (block.seed, block.envs)
+            screens, rewards[where], terminated[where], truncated[where], info = block.emulators.recv()
+            self._show(self.screens, block, screens)
+            if "final_obs" in info:
+                self._show(self.final_screens, block, info["final_obs"])
+        return Outcome(rewards, terminated, truncated)
+
+    def _of(self, playing: np.ndarray) -> list[_Block]:
+        return [block for block in self.blocks if playing[block.seed, block.envs.start]]
+
+    def _show(self, screens: np.ndarray, block: _Block, frames: np.ndarray) -> None:
+        screens[block.seed, block.envs] = self.crop.of(frames[:, 0])
+
+
+class Arcade:
+    """The environments of R seeds, E each, in (up to) two halves."""
+
+    def __init__(
+        self,
+        make: Callable[[int, int], AtariVectorEnv],
+        seeds: Sequence[Sequence[int]],
+        *,
+        alone: bool,
+        crop: Crop,
+        actions: Sequence[int],
+        meanings: Sequence[str],
+    ) -> None:
+        """As `ArcadeHalf`, where `make` also takes the number of threads.
+
+        Args:
+            make: how to make an `AtariVectorEnv` of that many members and threads.
+            seeds: [R][E], a seed for each emulator.
+            alone: whether each environment can stand still by itself, or all of a seed's half together.
+            crop: what is looked at.
+            actions: [A] the emulator's index of each action that a policy chooses from.
+            meanings: [A] their names.
+        """
+        E = len(seeds[0])
+        split = [0, -(-E // 2), E] if E > 1 else [0, 1]
+        threads = 1 if alone else max(1, (os.cpu_count() or 1) // (len(seeds) * (len(split) - 1)))
+        self.crop = crop
+        self.actions = np.array(actions)
+        self.meanings = list(meanings)
+        self.shape = (len(seeds), E)
+        self.spans = [slice(a, b) for a, b in pairwise(split)]  # which of E each half has
+        self.halves = [
+            ArcadeHalf(lambda size: make(size, threads), [of_one[span] for of_one in seeds], alone, crop)
+            for span in self.spans
+        ]
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """h and w of what is looked at."""
+        return self.crop.shape(WIDTH)

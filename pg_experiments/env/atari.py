@@ -1,0 +1,148 @@
+"""Atari games: every setting of the emulator stated, and what a policy sees and does chosen by the config."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import ale_py
+from ale_py import roms
+from ale_py.vector_env import AtariVectorEnv
+from annotated_types import Ge, Le
+
+from pg_experiments.env.arcade import AUTORESET, HEIGHT, WIDTH, Arcade
+from pg_experiments.env.screens import Crop
+from pg_experiments.errors import UserError, by_nearness
+from pg_experiments.streams import emulator_seeds
+
+GYMNASIUM_ID = re.compile(r"(?:ALE/)?(?P<game>[A-Z]\w*?)(?:-ram)?(?:NoFrameskip|Deterministic)?-v\d+")
+
+
+@dataclass(frozen=True)
+class AtariEnv:
+    """One of ale-py's games, seen as differences of screens."""
+
+    game: str
+    actions: dict[str, str] | None
+    num_envs: Annotated[int, Ge(1)]
+    return_ends: Literal["point", "episode"]
+    frame_skip: Annotated[int, Ge(1)]
+    repeat_action_probability: Annotated[float, Ge(0), Le(1)]
+    max_pool: bool
+    reward_clipping: bool
+    fire_on_reset: bool
+    noop_max: Annotated[int, Ge(0)]
+    life_ends_episode: bool
+    max_frames: Annotated[int, Ge(1)]
+    top: Annotated[int, Ge(0), Le(HEIGHT - 1)]
+    bottom: Annotated[int, Ge(1), Le(HEIGHT)]
+    stride: Annotated[int, Ge(1), Le(WIDTH)]
+    background: list[Annotated[int, Ge(0), Le(255)]]
+    threshold: float | None
+    window: Annotated[int, Ge(1)]
+    max_episodes: Annotated[int, Ge(1)] | None
+    max_steps: Annotated[int, Ge(1)] | None
+
+    @property
+    def solved_at(self) -> float:
+        """The mean return that counts as solved: `threshold`, else infinity."""
+        return math.inf if self.threshold is None else self.threshold
+
+    def make(self, seeds: list[int], *, alone: bool) -> Arcade:
+        """The environments of those learners, each already in its first episode.
+
+        Args:
+            seeds: of the learners.
+            alone: whether each environment can stand still by itself, or all of a learner's half together.
+
+        Raises:
+            UserError: there is no such game or no ROM of it, or it has no such action.
+        """
+        self._check_game()
+        if self.top >= self.bottom:
+            raise UserError(
+                f"env.bottom={self.bottom}: expected more than env.top={self.top}; the nearest is {self.top + 1}"
+            )
+        names, indices = self._chosen_actions()
+        return Arcade(
+            self.emulators,
+            [emulator_seeds(seed, self.num_envs) for seed in seeds],
+            alone=alone,
+            crop=Crop(self.top, self.bottom, self.stride, tuple(self.background)),
+            actions=indices,
+            meanings=names,
+        )
+
+    def emulators(self, count: int, threads: int) -> AtariVectorEnv:
+        """ale-py's own vector environment, with nothing left to its defaults."""
+        return AtariVectorEnv(
+            self.game,
+            count,
+            num_threads=threads,
+            autoreset_mode=AUTORESET,
+            frameskip=self.frame_skip,
+            repeat_action_probability=self.repeat_action_probability,
+            maxpool=self.max_pool,
+            reward_clipping=self.reward_clipping,
+            use_fire_reset=self.fire_on_reset,
+            noop_max=self.noop_max,
+            episodic_life=self.life_ends_episode,
+            max_num_frames_per_episode=self.max_frames,
+            full_action_space=False,
+            img_height=HEIGHT,
+            img_width=WIDTH,
+            grayscale=True,
+            stack_num=1,
+        )
+
+    def _check_game(self) -> None:
+        known = roms.get_all_rom_ids()
+        if self.game not in known:
+            if game := game_of_gymnasium_id(self.game):
+                raise UserError(
+                    f"env.game={self.game}: an id of Gymnasium's, which has a frame skip of its own beside "
+                    f"env.frame_skip={self.frame_skip}, and it must not be set twice; use env.game={game}"
+                )
+            near = ", ".join(by_nearness(self.game.lower(), known)[:3])
+            raise UserError(f"env.game={self.game}: ale-py has no game of this name; the nearest are {near}")
+        try:
+            roms.get_rom_path(self.game)
+        except OSError as error:
+            detail = str(error).splitlines()[0]
+            raise UserError(
+                f"env.game={self.game}: its ROM cannot be read ({detail}); reinstall ale-py, or correct ALE_ROMS_DIR"
+            ) from None
+
+    def _chosen_actions(self) -> tuple[list[str], list[int]]:
+        """Names and emulator indices of the actions that a policy chooses from."""
+        minimal = minimal_actions(self.game)
+        if self.actions is None:
+            return minimal, list(range(len(minimal)))
+        for name, emulators_name in self.actions.items():
+            if emulators_name not in minimal:
+                near = by_nearness(emulators_name.upper(), minimal)
+                raise UserError(
+                    f"env.actions.{name}={emulators_name}: {self.game} has no such action; it has {', '.join(near)}"
+                )
+        return list(self.actions), [minimal.index(emulators_name) for emulators_name in self.actions.values()]
+
+
+def minimal_actions(game: str) -> list[str]:
+    """The emulator's names of the actions that make a difference in a game, by index."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    path = roms.get_rom_path(game)
+    assert path is not None, "the caller knows that there is such a game"
+    ale.loadROM(path)
+    return [action.name for action in ale.getMinimalActionSet()]
+
+
+def game_of_gymnasium_id(id: str) -> str | None:
+    """`ALE/MsPacman-v5` or `MsPacmanNoFrameskip-v4` -> `ms_pacman`; None for what is no Atari id."""
+    match = GYMNASIUM_ID.fullmatch(id)
+    if match is None:
+        return None
+    game = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", match["game"]).lower()
+    return game if game in roms.get_all_rom_ids() else None
