@@ -7,6 +7,7 @@ the memory, and the first layer is a signed sum of a few rows of its weights ins
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -25,11 +26,28 @@ class SparseRows(NamedTuple):
     def matmul(self, weight: Tensor) -> Tensor:
         """The product with each seed's weights: [R, N, D] · [R, D, H] -> [R, N, H]."""
         R, N, D = self.shape
+        if torch.is_grad_enabled() and R > 1:
+            # a gradient sums what a column was used for in an order that depends on everything in the table, so each
+            # seed has a table of its own: its neighbours change no bit
+            tables = weight.unbind(0)
+            return torch.cat([of_seed.matmul(tables[r][None]) for r, of_seed in enumerate(self._by_seed())])
+        values = self.values.to(weight.dtype)
         table = weight.reshape(R * D, -1)
-        rows = functional.embedding_bag(
-            self.columns, table, self.starts, mode="sum", per_sample_weights=self.values.to(weight.dtype)
-        )
+        rows = functional.embedding_bag(self.columns, table, self.starts, mode="sum", per_sample_weights=values)
         return rows.view(R, N, -1)
+
+    def _by_seed(self) -> list[SparseRows]:
+        _, N, D = self.shape
+        bounds = [*self.starts[::N].tolist(), len(self.columns)]
+        return [
+            SparseRows(
+                self.columns[begin:end] - r * D,
+                self.values[begin:end],
+                self.starts[r * N : (r + 1) * N] - begin,
+                (1, N, D),
+            )
+            for r, (begin, end) in enumerate(pairwise(bounds))
+        ]
 
     def dense(self) -> Tensor:
         """The same as a tensor [R, N, D]."""

@@ -54,7 +54,7 @@ class Differences:
         self.crop = crop
         self.seen = np.zeros(shape, dtype=np.bool_)  # [R, E, h, w]
         self._edges = np.arange(R * E + 1) * (h * w)
-        self._before = np.arange(R * E) % E * (h * w)  # pixels of a seed's screens before this one
+        self._before = (np.arange(R * E) - np.arange(R * E) // E) * (h * w)  # from screen · D to seed · D
 
     def look(self, cropped: np.ndarray, chosen: np.ndarray, fresh: np.ndarray) -> Look:
         """Look at some of the screens.

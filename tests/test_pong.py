@@ -1,0 +1,321 @@
+"""Pong from pixels: what is seen, what a batch holds, and that UP is up, all on the real emulator."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from ale_py.vector_env import AtariVectorEnv
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from pg_experiments.env.screens import Look
+from pg_experiments.policy.heads import Bernoulli
+from pg_experiments.sparse import SparseRows
+from pg_experiments.stacked import StackedMLP, perceptron
+from pg_experiments.streams import Purpose, emulator_seeds
+from tests.conftest import make_run, reinforce, rollout_of, total_loss, track, train_in
+
+PIXELS = 6400
+SMALL = ("env=pong", "policy.hidden=16")
+
+
+def emulator(seed: int, run, **changes) -> AtariVectorEnv:
+    """One emulator of its own, with the settings of a run."""
+    of = run.config.env
+    settings = {
+        "frameskip": of.frame_skip,
+        "repeat_action_probability": of.repeat_action_probability,
+        "max_num_frames_per_episode": of.max_frames,
+        "noop_max": 30,
+        "maxpool": False,
+        "reward_clipping": False,
+        "use_fire_reset": False,
+        "img_height": 210,
+        "img_width": 160,
+        "stack_num": 1,
+        "autoreset_mode": "SameStep",
+    }
+    single = AtariVectorEnv("pong", 1, **settings | changes)
+    single.first_screen, _ = single.reset(seed=np.array([seed]))
+    return single
+
+
+def slow_foreground(screen: np.ndarray) -> np.ndarray:
+    """The text's sources, pixel by pixel, from the red channel of a colour screen [210, 160, 3]."""
+    seen = np.zeros((80, 80))
+    for row in range(80):
+        for column in range(80):
+            red = screen[35 + 2 * row, 2 * column, 0]
+            seen[row, column] = red not in (144, 109, 0)
+    return seen
+
+
+def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_colour():
+    run = make_run(*SMALL, "env.num_envs=2", "algorithm.points_per_update=4", "env.max_frames=560")
+    half, differences = run.env.halves[0], run.collector.looks[0]
+    look, send = differences.look, half.send
+    looked: list[Look] = []
+    seen_and_done: list[tuple[Look, int]] = []
+    differences.look = lambda *arguments: (looked.append(look(*arguments)), looked[-1])[1]
+    half.send = lambda actions, playing: (
+        seen_and_done.append((looked[-1], int(actions[0, 0]))),
+        send(actions, playing),
+    )
+    for update in range(3):
+        run.collector.collect(update, np.arange(1))
+
+    colour = emulator(emulator_seeds(0, 2)[0], run, grayscale=False)
+    screen, before, fresh = colour.first_screen, np.zeros((80, 80)), True
+    assert len(seen_and_done) > 200
+    assert sum(len(seen.columns) for seen, _ in seen_and_done) > 2000
+    for seen, action in seen_and_done:
+        now = slow_foreground(screen[0, 0])
+        expected = np.zeros((80, 80)) if fresh else now - before
+        ours = np.zeros(PIXELS)
+        ours[seen.columns] = seen.values
+        assert np.array_equal(ours.reshape(80, 80), expected)
+        before = now
+        screen, _, terminated, truncated, _ = colour.step(np.array([action]))
+        fresh = bool(terminated[0] | truncated[0])
+
+
+def sparse_rows(dense: torch.Tensor) -> SparseRows:
+    R, N, D = dense.shape
+    rows, columns = dense.reshape(R * N, D).nonzero(as_tuple=True)
+    starts = torch.searchsorted(rows, torch.arange(R * N))
+    return SparseRows(columns + rows // N * D, dense.reshape(R * N, D)[rows, columns], starts, (R, N, D))
+
+
+@pytest.mark.parametrize("R", [1, 3])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dropout", [True, False])
+def test_sparse_and_dense_first_layers_agree_forward_and_backward(R, bias, dropout):
+    generator = torch.Generator().manual_seed(R)
+    network = StackedMLP(R, 500, 1, hidden=20, layers=1, activation="leaky_relu", bias=bias)
+    network.initialise(range(R), Purpose.POLICY_PARAMETERS, "torch", 1.0)
+    kept = torch.rand(R, 40, 500, generator=generator) < 0.03
+    dense = torch.where(kept, torch.randint(0, 2, kept.shape, generator=generator) * 2.0 - 1, 0.0)
+    dense[:, 7] = 0.0
+    sparse = sparse_rows(dense)
+    assert torch.equal(sparse.dense(), dense)
+    masks = (torch.rand(R, 40, 1, 20, generator=generator) < 0.5).float() if dropout else None
+    weigh = torch.randn(R, 40, 1, generator=generator)
+    results = []
+    for x in (dense, sparse):
+        network.zero_grad()
+        out = perceptron(x, network.layers_of(torch.arange(R)), "leaky_relu", masks, 2.0)
+        (out * weigh).sum().backward()
+        results.append([out.detach(), *(p.grad.clone() for p in network.parameters())])
+    for of_dense, of_sparse in zip(*results, strict=True):
+        torch.testing.assert_close(of_sparse, of_dense, rtol=1e-5, atol=1e-5)
+
+
+BATCHES = {
+    "points, nobody waits": ("algorithm.points_per_update=7",),
+    "points, strictly on-policy": ("algorithm.points_per_update=7", "algorithm.unfinished=wait"),
+    "episodes, nobody waits": ("algorithm.points_per_update=null", "algorithm.episodes_per_update=5"),
+    "episodes, strictly on-policy": (
+        "algorithm.points_per_update=null",
+        "algorithm.episodes_per_update=5",
+        "algorithm.unfinished=wait",
+    ),
+}
+
+
+@pytest.mark.parametrize("batches", BATCHES.values(), ids=BATCHES.keys())
+def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_of_its_own_makes(batches):
+    """Three environments, two seeds, three batches; each environment is played again by itself, action by action."""
+    run = make_run(*SMALL, "num_seeds=2", "env.num_envs=3", "env.max_frames=700", *batches)
+    collector = run.collector
+    slots: dict[int, tuple[int, int]] = {}  # of each unit: the seed and the environment
+    ids: list[list[int]] = []
+    begin, take = collector._begin_unit, collector._take_batch
+    collector._begin_unit = lambda r, e: (begin(r, e), slots.update({int(collector.unit[r, e]): (r, e)}))
+    collector._take_batch = lambda r: (batch := take(r), ids.append([unit.id for unit in batch]))[0]
+    columns: dict[int, tuple] = {}
+    in_games = "null" in batches[0]
+    for update in range(3):
+        ids.clear()
+        rollout = collector.collect(update, np.arange(2))
+        assert rollout.mask.shape[1:] == (2, collector.quota)
+        dense = [rollout.observations.take(*place).dense() for place in positions(rollout)]
+        for r in range(2):
+            for e, unit in enumerate(ids[r]):
+                assert slots[unit][0] == r
+                played = slice(0, int(rollout.lengths[r, e]))
+                assert rollout.mask[played, r, e].all()
+                assert unit not in columns, "each is used once"
+                rewards = rollout.rewards[played, r, e]
+                ended = (bool(rollout.terminated[r, e]), bool(rollout.truncated[r, e]))
+                assert sum(ended) == 1
+                if in_games:
+                    assert torch.equal(rollout.return_ends[played, r, e], rewards != 0), "every point ends the return"
+                else:
+                    assert not rewards[:-1].any()
+                    assert bool(rewards[-1]) == ended[0], "a point, or cut off before it"
+                columns[unit] = (dense[r * collector.quota + e], rollout.actions[played, r, e], rewards, ended)
+    check_against_emulators(run, columns, slots)
+
+
+def positions(rollout):
+    """For each column: its places in the flattened [T, R, E], as [R = 1, N]."""
+    _, R, E = rollout.mask.shape
+    for r in range(R):
+        for e in range(E):
+            steps = torch.arange(int(rollout.lengths[r, e]))
+            yield (steps * R * E + r * E + e)[None], torch.ones(1, len(steps), dtype=torch.bool)
+
+
+def check_against_emulators(run, columns, slots) -> None:
+    for seed in range(2):
+        for env, emulator_seed in enumerate(emulator_seeds(seed, 3)):
+            single = emulator(emulator_seed, run)
+            screen, before, fresh = single.first_screen, None, True
+            of_slot = [unit for unit in sorted(slots) if unit >= 0 and slots[unit] == (seed, env)]
+            played = [unit for unit in of_slot if unit in columns]
+            assert played == of_slot[: len(played)], "an environment's points are used in their order"
+            for unit in played:
+                observations, actions, rewards, ended = columns[unit]
+                for t, action in enumerate(actions):
+                    now = np.isin(screen[0, 0, 35:195:2, ::2], (87, 107), invert=True).astype(int)
+                    expected = np.zeros(PIXELS) if fresh else (now - before).ravel()
+                    assert np.array_equal(observations[0, t].numpy(), expected)
+                    before = now
+                    screen, reward, terminated, truncated, _ = single.step(np.array([[3, 2][int(action)]]))
+                    fresh = bool(terminated[0] | truncated[0])
+                    assert float(reward[0]) == float(rewards[t])
+                assert ended[1] == (bool(truncated[0]) and not (reward[0] and "points" in run_unit(run)))
+
+
+def run_unit(run) -> str:
+    return "points" if run.config.algorithm.points_per_update else "episodes"
+
+
+def test_nothing_that_was_played_is_lost_when_nobody_waits():
+    run = make_run(*SMALL, "env.num_envs=4", "algorithm.points_per_update=6")
+    received = 0
+    for half in run.env.halves:
+        receive = half.receive
+
+        def counting(playing, receive=receive):
+            nonlocal received
+            received += int(playing.sum())
+            return receive(playing)
+
+        half.receive = counting
+    learned = sum(int(run.collector.collect(update, np.arange(1)).mask.sum()) for update in range(5))
+    assert learned + run.collector.tape.length - int(run.collector.in_flight.sum()) == received
+
+
+def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
+    overrides = (*SMALL, "env.num_envs=4", "algorithm.points_per_update=10", "env.max_frames=1200", "num_seeds=2")
+    run = make_run(*overrides)
+    tracker = track(run, tmp_path / "run", *overrides)
+    tracker.histograms_every = 5
+    active, steps = np.arange(2), np.zeros(2)
+    with tracker.running():
+        for update in range(10):
+            rollout = run.collector.collect(update, active)
+            steps += rollout.mask.sum((0, 2)).numpy()
+            returns, values, advantages = run.credit(rollout)
+            learned = run.learn(rollout, returns, advantages, active)
+            run.record(tracker, update, active, rollout, learned | run.judge(rollout, returns, values))
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    assert [(int(row["update"]), int(row["seed"])) for row in rows] == [(u, s) for u in range(10) for s in range(2)]
+    assert [int(row["env_steps"]) for row in rows[-2:]] == steps.tolist()
+    for seed in range(2):
+        account = run.accounts.seeds[seed]
+        assert account.episodes == int(rows[-2 + seed]["episodes"]) > 0
+        assert all(-21 <= episode_return <= 21 for episode_return in account.returns)
+    board = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0, "histograms": 0}).Reload()
+    sizes = {name: {(i.width, i.height) for i in board.Images(name)} for name in board.Tags()["images"]}
+    assert sizes == {"policy/first_layer": {(8 * 80, 2 * 80)}, "observations/mean_difference": {(80, 80)}}
+    assert len(board.Histograms("policy/probability_of_UP")) == 2
+
+
+def test_the_same_seed_gives_the_same_bits_whoever_the_neighbour_is():
+    overrides = (*SMALL, "env.num_envs=4", "algorithm.points_per_update=6")
+
+    def parameters(*seeds: str) -> list[list[torch.Tensor]]:
+        run = make_run(*overrides, *seeds)
+        for update in range(3):
+            rollout = run.collector.collect(update, np.arange(2))
+            returns, _, advantages = run.credit(rollout)
+            run.learn(rollout, returns, advantages, np.arange(2))
+        return [[p.detach()[r] for p in run.policy.parameters()] for r in range(2)]
+
+    first, again = parameters("num_seeds=2", "seed=4"), parameters("num_seeds=2", "seed=4")
+    shifted = parameters("num_seeds=2", "seed=5")
+    for one, other in ((first[0], again[0]), (first[1], again[1]), (first[1], shifted[0])):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not torch.equal(first[0][0], first[1][0])
+
+
+def test_a_run_of_pong_is_written_down_the_same_twice(tmp_path):
+    overrides = (*SMALL, "env.num_envs=4", "algorithm.points_per_update=8", "env.max_steps=1500", "env=pong_v5")
+    texts = []
+    for name in ("one", "two"):
+        train_in(tmp_path / name, *overrides)
+        rows = list(csv.DictReader((tmp_path / name / "metrics.csv").open()))
+        texts.append([{key: value for key, value in row.items() if key != "wall_time_s"} for row in rows])
+    assert texts[0] == texts[1]
+
+
+class Following:
+    """Moves the paddle to where the ball is: it reads both from the screen that the collector's policy would see."""
+
+    head, has_dropout, num_logits = Bernoulli(), False, 1
+
+    def __init__(self, env, sign: int) -> None:
+        self.halves = {half.shape[1]: half for half in env.halves}
+        self.sign = sign
+
+    def of(self, learners, device=None):
+        def logits(observations: SparseRows, masks) -> torch.Tensor:
+            R, E, _ = observations.shape
+            out = torch.zeros(R, E, 1)
+            for e, screen in enumerate(self.halves[E].screens[0]):
+                ball, paddle = np.argwhere(screen == 236), np.argwhere(screen[:, 70:] == 147)
+                if len(ball) and len(paddle):
+                    out[0, e] = 100.0 * self.sign * np.sign(paddle[:, 0].mean() - ball[:, 0].mean())
+            return out
+
+        return logits
+
+
+def test_up_is_up_for_a_policy_that_follows_the_ball_wins_points_that_chance_and_its_mirror_image_lose():
+    """150 points each: standard errors of about 0.04 by chance and 0.07 by following, so 0.2 is over two of both."""
+
+    def points(sign: int | None) -> float:
+        run = make_run(*SMALL, "env.num_envs=3", "algorithm.points_per_update=150", "seed=1")
+        if sign is not None:
+            run.collector.policy = Following(run.env, sign)
+        return float(run.collector.collect(0, np.arange(1)).episodic_returns.mean())
+
+    by_chance = points(None)
+    assert by_chance < -0.8
+    assert points(1) > by_chance + 0.2
+    assert points(-1) < by_chance + 0.1
+
+
+def test_the_texts_cross_entropy_form_of_the_loss_is_ours():
+    """The text weighs nn.BCELoss by the returns and divides by the episodes; ours is the log-probability form."""
+    generator = torch.Generator().manual_seed(3)
+    T, E = 12, 4
+    run = make_run("policy=linear", "policy.head=bernoulli", "policy.initialisation=torch")
+    observations = torch.randn(T, 1, E, 4, generator=generator)
+    actions = torch.randint(0, 2, (T, 1, E), generator=generator)
+    returns = torch.randn(T, 1, E, generator=generator)
+    rollout = rollout_of(observations, actions, returns, torch.ones(T, 1, E, dtype=torch.bool))
+    for reduction, divisor in (("mean", E), ("sum", 1)):
+        algorithm = reinforce(episodes_per_update=E, reduction=reduction)
+        probability_of_up = (observations @ run.policy.network.weights[0][0]).sigmoid().squeeze(-1)
+        text = (nn.BCELoss(reduction="none")(probability_of_up, actions.float()) / divisor * returns).sum()
+        ours = total_loss(algorithm, run.policy, rollout, returns)
+        torch.testing.assert_close(ours, text[None], rtol=1e-5, atol=1e-6)
+        (weight,) = run.policy.network.weights
+        gradients = [torch.autograd.grad(loss, weight)[0] for loss in (text, ours.sum())]
+        torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
