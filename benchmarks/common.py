@@ -8,22 +8,32 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from pg_experiments.command_line import config_directory
-from pg_experiments.config import check, every_key
+from pg_experiments.config import RunConfig, check, every_key
 from pg_experiments.run import Run
 from pg_experiments.tracking import Composition, RunDirectory, Tracker
+
+
+def checked(*overrides: str) -> RunConfig:
+    """The checked config of those overrides."""
+    return check(_composed(*overrides))
+
+
+def _composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(config_directory(), version_base="1.3"):
+        composed = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+    return cast("dict[str, Any]", composed)
 
 
 @contextmanager
 def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
     """A run and its tracker, in a directory that is gone afterwards."""
-    with initialize_config_dir(config_directory(), version_base="1.3"):
-        composed = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
-    assert isinstance(composed, dict)
+    composed = _composed(*overrides)
     config = check(composed)
     run = Run(config)
     with tempfile.TemporaryDirectory() as folder:

@@ -53,9 +53,13 @@ class Run:
     @property
     def facts(self) -> dict[str, str]:
         """What no setting says: the actions that a policy chooses from, as the environment calls them."""
-        if not isinstance(self.env, Arcade):
+        if not isinstance(self.env, Arcade) or not isinstance(self.config.env, AtariEnv):
             return {}
-        return {"actions": ", ".join(f"{index} {meaning}" for index, meaning in enumerate(self.env.meanings))}
+        emulators = self.config.env.actions or {}
+        names = [
+            f"{name} (the emulator's {emulators[name]})" if name in emulators else name for name in self.env.meanings
+        ]
+        return {"actions": ", ".join(f"{index} {name}" for index, name in enumerate(names))}
 
     def execute(self, tracker: Tracker) -> float:
         """Train until every seed is solved or at a limit. Returns the mean final return over seeds."""

@@ -118,3 +118,19 @@ def test_what_the_mask_hides_changes_no_return_and_no_normalised_one(garbage):
         assert torch.equal(
             NormalizedAdvantages().of_advantages(dirty, mask), NormalizedAdvantages().of_advantages(returns, mask)
         )
+
+
+def test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own():
+    rewards = torch.randn(9, 2, 3, generator=GENERATOR, dtype=torch.float64)
+    mask = everything(rewards)
+    ends = torch.zeros_like(mask)
+    ends[3], ends[6] = True, True
+    weighed = torch.ones_like(rewards)
+    for option in (RewardToGo(exact_discount=True), Trajectory(exact_discount=False)):
+        whole = option(rewards, mask, 0.9, ends=ends)
+        weights = option.weigh(weighed, mask, 0.9, ends=ends)
+        for part in (slice(0, 4), slice(4, 7), slice(7, 9)):
+            torch.testing.assert_close(whole[part], option(rewards[part], mask[part], 0.9))
+            torch.testing.assert_close(
+                weights[part], option.weigh(weighed[part], mask[part], 0.9).expand(weights[part].shape)
+            )

@@ -116,7 +116,7 @@ class AtariEnv:
             ) from None
 
     def _chosen_actions(self) -> tuple[list[str], list[int]]:
-        """Names and emulator indices of the actions that a policy chooses from."""
+        """What the actions that a policy chooses from are called, and their indices for the emulator."""
         minimal = minimal_actions(self.game)
         if self.actions is None:
             return minimal, list(range(len(minimal)))

@@ -64,11 +64,11 @@ class GymnasiumEnv:
         return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
 
     def _spec(self) -> gymnasium.envs.registration.EnvSpec:
+        if game := game_of_gymnasium_id(self.id):
+            raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
         # Gymnasium would import the module in `module:id`, and a config must not be able to execute anything
         if self.id in gymnasium.registry:
             return gymnasium.spec(self.id)
-        if game := game_of_gymnasium_id(self.id):
-            raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
         near = nearest(self.id, gymnasium.registry)
         hint = f"the nearest is {near}" if near else "`gymnasium.pprint_registry()` lists them"
         raise UserError(f"env.id={self.id}: Gymnasium has no environment of this id; {hint}")
