@@ -338,7 +338,7 @@ def test_the_texts_cross_entropy_form_of_the_loss_is_ours():
         (("env.num_envs=161",), r"env\.num_envs=161: a batch has only algorithm\.points_per_update=160 points; .* 160"),
         (
             ("algorithm.points_per_update=null", "algorithm.episodes_per_update=10"),
-            r"env\.num_envs=64: a batch has only algorithm\.episodes_per_update=10 episodes; the nearest is 10",
+            r"env\.num_envs=32: a batch has only algorithm\.episodes_per_update=10 episodes; the nearest is 10",
         ),
         (
             ("algorithm.episodes_per_update=10",),
