@@ -19,7 +19,7 @@ from torch import Tensor
 from pg_experiments.sparse import SparseRows, SparseSteps, StepsByRow
 
 BLOCK = 128  # steps of each seed that are learned from at a time
-SPARSE_BLOCK = 2048  # likewise of sparse ones, whose first layer is large: every block adds to all of its gradient
+SPARSE_BLOCK = 8192  # likewise of sparse ones, whose first layer is large: every block adds to all of its gradient
 
 
 class Episodes(NamedTuple):

@@ -30,12 +30,12 @@ class Crop:
         """[N, height, width] grey levels -> a view [N, h, w]."""
         return screens[:, self.top : self.bottom : self.stride, :: self.stride]
 
-    def foreground(self, cropped: np.ndarray) -> np.ndarray:
-        """Grey levels to bool, same shape: True where there is something."""
-        foreground: np.ndarray = cropped != self.background[0] if self.background else cropped != 0
-        for level in self.background[1:]:
-            foreground &= cropped != level
-        return foreground
+    @property
+    def foreground(self) -> np.ndarray:
+        """[256] int8: of each grey level, 1 for something in front of the background and 0 for nothing."""
+        levels = np.ones(256, dtype=np.int8)
+        levels[list(self.background)] = 0
+        return levels
 
 
 class Look(NamedTuple):
@@ -51,8 +51,8 @@ class Differences:
 
     def __init__(self, shape: tuple[int, int, int, int], crop: Crop) -> None:
         R, E, h, w = shape
-        self.crop = crop
-        self.seen = np.zeros(shape, dtype=np.bool_)  # [R, E, h, w]
+        self.foreground = crop.foreground
+        self.seen = np.zeros(shape, dtype=np.uint8)  # [R, E, h, w] grey levels
         self._edges = np.arange(R * E + 1) * (h * w)
         self._before = (np.arange(R * E) - np.arange(R * E) // E) * (h * w)  # from screen · D to seed · D
 
@@ -64,13 +64,17 @@ class Differences:
             chosen: [R, E] bool, those that are looked at; the others stay as they were last seen.
             fresh: [R, E] bool, those of them that show the first screen of an episode: nothing has changed there.
         """
-        now = self.crop.foreground(cropped)
-        if not chosen.all():
-            now[~chosen] = self.seen[~chosen]
-        if fresh.any():
-            self.seen[fresh] = now[fresh]
-        places = np.flatnonzero(now ^ self.seen)
+        changed = cropped != self.seen
+        looked_at = chosen & ~fresh
+        if not looked_at.all():
+            changed[~looked_at] = False
+        places = np.flatnonzero(changed)  # few, so what is in front of the background is asked of these alone
+        values = self.foreground[cropped.reshape(-1)[places]] - self.foreground[self.seen.reshape(-1)[places]]
+        places, values = places[values != 0], values[values != 0]
+        if chosen.all():
+            self.seen[:] = cropped
+        else:
+            self.seen[chosen] = cropped[chosen]
         starts = np.searchsorted(places, self._edges)
         columns = places - np.repeat(self._before, starts[1:] - starts[:-1])
-        self.seen = now
-        return Look(columns, now.reshape(-1)[places].astype(np.int8) * 2 - 1, starts)
+        return Look(columns, values, starts)
