@@ -28,8 +28,8 @@ def curve(file: Path) -> dict[str, np.ndarray]:
 
 
 def passed(of_run: dict[str, np.ndarray], score: float) -> str:
-    """When the mean return first exceeded a score, as a cell of a table."""
-    above = np.flatnonzero(of_run["score"] > score)
+    """When the mean return first reached a score, as a cell of a table."""
+    above = np.flatnonzero(of_run["score"] >= score)
     if not len(above):
         return "not yet"
     return f"{of_run['steps'][above[0]]:.2f} M, {of_run['minutes'][above[0]]:.1f} min"
@@ -38,7 +38,7 @@ def passed(of_run: dict[str, np.ndarray], score: float) -> str:
 def main() -> None:
     picture, *folders = map(Path, sys.argv[1:])
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
-    print(f"| run | {' | '.join(f'above {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}")
+    print(f"| run | {' | '.join(f'reached {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}")
     for colour, folder in zip(COLOURS, folders, strict=False):
         for number, file in enumerate(sorted(folder.glob("*/metrics.csv"))):
             of_run = curve(file)
