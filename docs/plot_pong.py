@@ -38,7 +38,9 @@ def passed(of_run: dict[str, np.ndarray], score: float) -> str:
 def main() -> None:
     picture, *folders = map(Path, sys.argv[1:])
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
-    print(f"| run | {' | '.join(f'reached {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}")
+    print(
+        f"| run | {' | '.join(f'reached {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}"
+    )
     for colour, folder in zip(COLOURS, folders, strict=False):
         for number, file in enumerate(sorted(folder.glob("*/metrics.csv"))):
             of_run = curve(file)

@@ -14,7 +14,7 @@ from pg_experiments.sparse import SparseSteps
 from pg_experiments.tracking import Views
 
 SAMPLES = 4096  # steps of each learner whose probabilities are shown, at most
-UNITS = 16  # of the first learner's first layer are shown
+UNITS = 16  # of a first layer are shown
 
 
 def views(env: VectorEnv | Arcade, policy: Policy, rollout: Rollout) -> Views:
@@ -23,10 +23,17 @@ def views(env: VectorEnv | Arcade, policy: Policy, rollout: Rollout) -> Views:
     images = {}
     if isinstance(env, Arcade) and isinstance(rollout.observations, SparseSteps):
         h, w = env.image_shape
-        first_layer = policy.network.weights[0].detach()[0].T[:UNITS]
-        images["policy/first_layer"] = first_layer.reshape(-1, h, w).cpu().numpy()
+        images["policy/first_layer"] = _strongest_units(policy).reshape(-1, h, w).cpu().numpy()
         images["observations/mean_difference"] = _mean_of(rollout.observations).reshape(h, w)
     return Views(images, _probabilities(policy, rollout, names))
+
+
+def _strongest_units(policy: Policy) -> Tensor:
+    """[units, D]: the first learner's first-layer weights of the units that count most for what follows."""
+    first, *later = (weight.detach()[0] for weight in policy.network.weights)
+    counts = later[0].abs().sum(1) if later else torch.ones(first.shape[1], device=first.device)
+    strongest: Tensor = first.T[counts.topk(min(UNITS, len(counts))).indices.sort().values]
+    return strongest
 
 
 def _mean_of(steps: SparseSteps) -> np.ndarray:
