@@ -21,7 +21,7 @@ from pg_experiments.normalization import Normalization, NormalizedAdvantages, No
 from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import MLP, Linear
 from pg_experiments.returns import Returns, Trajectory
-from pg_experiments.typed import checked_fields, hints_of, typed
+from pg_experiments.typed import as_yaml, checked_fields, hints_of, typed
 
 GROUPS: dict[str, dict[str, type]] = {
     "env": env.OPTIONS,
@@ -133,8 +133,8 @@ def _check_batch(config: RunConfig) -> None:
     episodes, points = algorithm.episodes_per_update, algorithm.points_per_update
     if (episodes is None) == (points is None):
         raise UserError(
-            f"algorithm.episodes_per_update={_yaml(episodes)} and algorithm.points_per_update={_yaml(points)}: a batch "
-            "is a number of either; set one of them, and the other to null"
+            f"algorithm.episodes_per_update={as_yaml(episodes)} and algorithm.points_per_update={as_yaml(points)}: "
+            "a batch is a number of either; set one of them, and the other to null"
         )
     if not isinstance(env, AtariEnv):
         for key, value in (("points_per_update", points), ("unfinished", algorithm.unfinished)):
@@ -167,10 +167,6 @@ def _check_batch(config: RunConfig) -> None:
 
 def _over_episodes(normalization: Normalization) -> bool:
     return isinstance(normalization, NormalizedReturns) and normalization.over == "episode"
-
-
-def _yaml(value: int | None) -> str:
-    return "null" if value is None else str(value)
 
 
 def _check_that_something_is_learned(config: RunConfig) -> None:

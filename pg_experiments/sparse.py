@@ -49,15 +49,6 @@ class SparseRows(NamedTuple):
             for r, (begin, end) in enumerate(pairwise(bounds))
         ]
 
-    def dense(self) -> Tensor:
-        """The same as a tensor [R, N, D]."""
-        R, N, D = self.shape
-        counts = torch.diff(self.starts, append=self.starts.new_tensor([len(self.columns)]))
-        row = torch.arange(R * N, device=self.starts.device).repeat_interleave(counts)
-        full = self.values.new_zeros(R * N, D)
-        full[row, self.columns % D] = self.values
-        return full.view(R, N, D)
-
 
 @dataclass(frozen=True)
 class SparseSteps:

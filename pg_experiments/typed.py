@@ -58,7 +58,7 @@ def _value(key: str, hint: Any, value: Any) -> Any:
     except ValidationError:
         near = _nearest_value(hint, value)
         closing = "" if near is None else f"; the nearest is {near}"
-        raise UserError(f"{key}={_yaml(value)}: expected {_describe(hint)}{closing}") from None
+        raise UserError(f"{key}={as_yaml(value)}: expected {_describe(hint)}{closing}") from None
     if isinstance(checked, float) and (math.isnan(checked) or (math.isinf(checked) and _has_bounds(hint))):
         raise UserError(f"{key}={checked}: expected {_describe(hint)}")
     return checked
@@ -73,7 +73,8 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     return TypeAdapter(hint)
 
 
-def _yaml(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """A plain value as it is written in a config and on the command line."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

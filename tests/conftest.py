@@ -20,6 +20,7 @@ from pg_experiments.config import check, every_key
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.run import Run
+from pg_experiments.sparse import SparseRows
 from pg_experiments.tracking import Composition, RunDirectory, Tracker
 
 REPOSITORY = Path(__file__).parent.parent
@@ -79,6 +80,15 @@ def rollout_of(observations: torch.Tensor, actions: torch.Tensor, rewards: torch
         final_observations=observations[-1],
         dropout_masks=None,
     )
+
+
+def dense_of(rows: SparseRows) -> torch.Tensor:
+    """The same numbers as a tensor [R, N, D]."""
+    R, N, D = rows.shape
+    counts = torch.diff(rows.starts, append=torch.tensor([len(rows.columns)]))
+    full = torch.zeros(R * N, D)
+    full[torch.arange(R * N).repeat_interleave(counts), rows.columns % D] = rows.values
+    return full.view(R, N, D)
 
 
 def reinforce(**keys: Any) -> Reinforce:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from pg_experiments.policy import Linear
-from tests.conftest import reinforce, rollout_of, total_loss
+from tests.conftest import make_run, reinforce, rollout_of, total_loss
 
 GENERATOR = torch.Generator().manual_seed(0)
 REINFORCE = reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
@@ -42,3 +43,23 @@ def test_bernoulli_gradient_is_the_action_minus_its_probability_times_the_featur
     theta, ascent = gradient("bernoulli", x, action, 2)
     p = (x @ theta).sigmoid()
     torch.testing.assert_close(ascent[:, 0], (action - p[0]) * x, rtol=0, atol=1e-12)
+
+
+def test_the_texts_cross_entropy_form_of_the_loss_is_ours():
+    """The text weighs nn.BCELoss by the returns and divides by the episodes; ours is the log-probability form."""
+    generator = torch.Generator().manual_seed(3)
+    T, E = 12, 4
+    run = make_run("policy=linear", "policy.head=bernoulli", "policy.initialisation=torch")
+    observations = torch.randn(T, 1, E, 4, generator=generator)
+    actions = torch.randint(0, 2, (T, 1, E), generator=generator)
+    returns = torch.randn(T, 1, E, generator=generator)
+    rollout = rollout_of(observations, actions, returns, torch.ones(T, 1, E, dtype=torch.bool))
+    for reduction, divisor in (("mean", E), ("sum", 1)):
+        algorithm = reinforce(episodes_per_update=E, reduction=reduction)
+        probability_of_up = (observations @ run.policy.network.weights[0][0]).sigmoid().squeeze(-1)
+        text = (nn.BCELoss(reduction="none")(probability_of_up, actions.float()) / divisor * returns).sum()
+        ours = total_loss(algorithm, run.policy, rollout, returns)
+        torch.testing.assert_close(ours, text[None], rtol=1e-5, atol=1e-6)
+        (weight,) = run.policy.network.weights
+        gradients = [torch.autograd.grad(loss, weight)[0] for loss in (text, ours.sum())]
+        torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)

@@ -9,15 +9,12 @@ import pytest
 import torch
 from ale_py.vector_env import AtariVectorEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import nn
 
 from pg_experiments.env.screens import Look
-from pg_experiments.errors import UserError
 from pg_experiments.policy.heads import Bernoulli
 from pg_experiments.sparse import SparseRows
-from pg_experiments.stacked import StackedMLP, perceptron
-from pg_experiments.streams import Purpose, emulator_seeds
-from tests.conftest import make_run, one_update, reinforce, rollout_of, total_loss, track, train_in
+from pg_experiments.streams import emulator_seeds
+from tests.conftest import dense_of, make_run, track, train_in
 
 PIXELS = 6400
 SMALL = ("env=pong", "policy.hidden=16")
@@ -83,37 +80,6 @@ def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_c
         fresh = bool(terminated[0] | truncated[0])
 
 
-def sparse_rows(dense: torch.Tensor) -> SparseRows:
-    R, N, D = dense.shape
-    rows, columns = dense.reshape(R * N, D).nonzero(as_tuple=True)
-    starts = torch.searchsorted(rows, torch.arange(R * N))
-    return SparseRows(columns + rows // N * D, dense.reshape(R * N, D)[rows, columns], starts, (R, N, D))
-
-
-@pytest.mark.parametrize("R", [1, 3])
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("dropout", [True, False])
-def test_sparse_and_dense_first_layers_agree_forward_and_backward(R, bias, dropout):
-    generator = torch.Generator().manual_seed(R)
-    network = StackedMLP(R, 500, 1, hidden=20, layers=1, activation="leaky_relu", bias=bias)
-    network.initialise(range(R), Purpose.POLICY_PARAMETERS, "torch", 1.0)
-    kept = torch.rand(R, 40, 500, generator=generator) < 0.03
-    dense = torch.where(kept, torch.randint(0, 2, kept.shape, generator=generator) * 2.0 - 1, 0.0)
-    dense[:, 7] = 0.0
-    sparse = sparse_rows(dense)
-    assert torch.equal(sparse.dense(), dense)
-    masks = (torch.rand(R, 40, 1, 20, generator=generator) < 0.5).float() if dropout else None
-    weigh = torch.randn(R, 40, 1, generator=generator)
-    results = []
-    for x in (dense, sparse):
-        network.zero_grad()
-        out = perceptron(x, network.layers_of(torch.arange(R)), "leaky_relu", masks, 2.0)
-        (out * weigh).sum().backward()
-        results.append([out.detach(), *(p.grad.clone() for p in network.parameters())])
-    for of_dense, of_sparse in zip(*results, strict=True):
-        torch.testing.assert_close(of_sparse, of_dense, rtol=1e-5, atol=1e-5)
-
-
 BATCHES = {
     "points, nobody waits": ("algorithm.points_per_update=7",),
     "points, strictly on-policy": ("algorithm.points_per_update=7", "algorithm.unfinished=wait"),
@@ -142,7 +108,7 @@ def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_o
         ids.clear()
         rollout = collector.collect(update, np.arange(2))
         assert rollout.mask.shape[1:] == (2, collector.quota)
-        dense = [rollout.observations.take(*place).dense() for place in positions(rollout)]
+        dense = [dense_of(rollout.observations.take(*place)) for place in positions(rollout)]
         for r in range(2):
             for e, unit in enumerate(ids[r]):
                 assert slots[unit][0] == r
@@ -300,85 +266,3 @@ def test_up_is_up_for_a_policy_that_follows_the_ball_wins_points_that_chance_and
     assert by_chance < -0.8
     assert points(1) > by_chance + 0.2
     assert points(-1) < by_chance + 0.1
-
-
-def test_the_texts_cross_entropy_form_of_the_loss_is_ours():
-    """The text weighs nn.BCELoss by the returns and divides by the episodes; ours is the log-probability form."""
-    generator = torch.Generator().manual_seed(3)
-    T, E = 12, 4
-    run = make_run("policy=linear", "policy.head=bernoulli", "policy.initialisation=torch")
-    observations = torch.randn(T, 1, E, 4, generator=generator)
-    actions = torch.randint(0, 2, (T, 1, E), generator=generator)
-    returns = torch.randn(T, 1, E, generator=generator)
-    rollout = rollout_of(observations, actions, returns, torch.ones(T, 1, E, dtype=torch.bool))
-    for reduction, divisor in (("mean", E), ("sum", 1)):
-        algorithm = reinforce(episodes_per_update=E, reduction=reduction)
-        probability_of_up = (observations @ run.policy.network.weights[0][0]).sigmoid().squeeze(-1)
-        text = (nn.BCELoss(reduction="none")(probability_of_up, actions.float()) / divisor * returns).sum()
-        ours = total_loss(algorithm, run.policy, rollout, returns)
-        torch.testing.assert_close(ours, text[None], rtol=1e-5, atol=1e-6)
-        (weight,) = run.policy.network.weights
-        gradients = [torch.autograd.grad(loss, weight)[0] for loss in (text, ours.sum())]
-        torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (
-            ("env=atari", "env.game=brakout"),
-            r"ale-py has no game of this name; the nearest are breakout",
-        ),
-        (
-            ("env=atari", "env.game=PongNoFrameskip-v4"),
-            r"frame skip of its own .* set twice; use env\.game=pong",
-        ),
-        (("env=atari", "env.game=ALE/MsPacman-v5"), r"use env\.game=ms_pacman"),
-        (("env.actions={DOWN:LEFT,UP:JUMP}",), r"env\.actions\.UP=JUMP: pong has no such action; it has FIRE, LEFT"),
-        (("env.num_envs=161",), r"env\.num_envs=161: a batch has only algorithm\.points_per_update=160 points; .* 160"),
-        (
-            ("algorithm.points_per_update=null", "algorithm.episodes_per_update=10"),
-            r"env\.num_envs=32: a batch has only algorithm\.episodes_per_update=10 episodes; the nearest is 10",
-        ),
-        (
-            ("algorithm.episodes_per_update=10",),
-            r"=10 and algorithm\.points_per_update=160: a batch is",
-        ),
-        (
-            ("algorithm.points_per_update=null",),
-            r"=null and algorithm\.points_per_update=null: a batch is",
-        ),
-        (("env.return_ends=episode",), r"points_per_update=160: with env\.return_ends=episode there are no points"),
-        (("env=atari", "policy.head=bernoulli"), r"chooses between 2 actions, and this environment has 4"),
-        (("normalization.over=episode",), r"all returns of a point have one sign"),
-        (("algorithm.log_probs=stored",), r"not for images"),
-        (("env.top=100", "env.bottom=90"), r"env\.bottom=90: expected more than env\.top=100; the nearest is 101"),
-        (
-            ("env=cartpole", "algorithm.points_per_update=80", "algorithm.episodes_per_update=null"),
-            r"not for CartPole-v1",
-        ),
-        (("env=cartpole", "algorithm.unfinished=carry_over"), r"algorithm\.unfinished=carry_over: for games"),
-        (("env=gymnasium", "env.id=PongNoFrameskip-v4"), r"seen as images; use env=atari env\.game=pong"),
-    ],
-)
-def test_what_does_not_fit_a_game_is_said_in_one_line(overrides, message):
-    with pytest.raises(UserError, match=message) as caught:
-        make_run("env=pong", *overrides)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_rom_is_said(monkeypatch, tmp_path):
-    for directory in (tmp_path, tmp_path / "nowhere"):
-        monkeypatch.setenv("ALE_ROMS_DIR", str(directory))
-        with pytest.raises(UserError, match=r"env\.game=pong: its ROM cannot be read .* correct ALE_ROMS_DIR"):
-            make_run("env=pong")
-
-
-@pytest.mark.parametrize(
-    "overrides", [("env=pong", "policy=linear"), ("policy.bias=false", "policy.activation=leaky_relu")]
-)
-def test_one_policy_serves_images_and_vectors(overrides):
-    """There is no image policy to put on CartPole by mistake: a perceptron takes what the environment shows."""
-    small = ("env.num_envs=2", "algorithm.points_per_update=2") if "env=pong" in overrides else ()
-    learned = one_update(make_run(*overrides, *small))
-    assert learned["policy_gradient_norm"].isfinite().all()

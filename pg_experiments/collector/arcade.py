@@ -178,14 +178,14 @@ class ArcadeCollector:
     def _rollout(self, active: np.ndarray) -> Rollout:
         """The batch of the active seeds; what belongs to a later one stays on the tape."""
         recorded = self.tape.rows()
-        batch = [self._take_batch(r) for r in active]
+        batch, games = [self._take_batch(r) for r in active], [self._take_games(r) for r in active]
         rollout = assemble(
             batch,
             recorded,
             learners=active,
             size=self.size,
             points_within=self.return_ends_at_points and not self.of_points,
-            games=[self._take_games(r) for r in active] if self.of_points else None,
+            games=games if self.of_points else None,
             device=self.device,
         )
         self._keep(recorded, [unit.id for of_seed in batch for unit in of_seed])

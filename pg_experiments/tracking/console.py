@@ -15,6 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from pg_experiments.typed import as_yaml
+
 log = logging.getLogger("pg_experiments")
 
 
@@ -34,7 +36,7 @@ class Console:
         wide = max(len(option) for option, _ in choices.values())
         table = Table.grid(padding=(0, 2))
         for group, (option, keys) in choices.items():
-            values = " ".join(f"{key}={_short(value)}" for key, value in keys.items())
+            values = " ".join(f"{key}={as_yaml(value)}" for key, value in keys.items())
             table.add_row(Text(group, "bold"), Text(option, "cyan"), Text(values, "dim"))
             log.info(line := f"{group:<{width}}  {option:<{wide}}  {values}")
             if not self.rich.is_terminal:
@@ -79,10 +81,6 @@ class Console:
         for name, text in lines.items():
             self.rich.print(f"  {name:<10}{text}", markup=False)
             log.info("%s: %s", name, text)
-
-
-def _short(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def status_line(*, episodes: int, limit: int | None, mean_return: float, speed: float, left_s: float | None) -> str:
