@@ -7,12 +7,10 @@ the memory, and the first layer is a signed sum of a few rows of its weights ins
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 class SparseRows(NamedTuple):
@@ -26,28 +24,40 @@ class SparseRows(NamedTuple):
     def matmul(self, weight: Tensor) -> Tensor:
         """The product with each seed's weights: [R, N, D] · [R, D, H] -> [R, N, H]."""
         R, N, D = self.shape
-        if torch.is_grad_enabled() and R > 1:
-            # a gradient sums what a column was used for in an order that depends on everything in the table, so each
-            # seed has a table of its own: its neighbours change no bit
-            tables = weight.unbind(0)
-            return torch.cat([of_seed.matmul(tables[r][None]) for r, of_seed in enumerate(self._by_seed())])
         values = self.values.to(weight.dtype)
         table = weight.reshape(R * D, -1)
-        rows = functional.embedding_bag(self.columns, table, self.starts, mode="sum", per_sample_weights=values)
+        multiply = _SignedSum.apply if torch.is_grad_enabled() else _signed_sum
+        rows: Tensor = multiply(table, self.columns, self.starts, values)
         return rows.view(R, N, -1)
 
-    def _by_seed(self) -> list[SparseRows]:
-        _, N, D = self.shape
-        bounds = [*self.starts[::N].tolist(), len(self.columns)]
-        return [
-            SparseRows(
-                self.columns[begin:end] - r * D,
-                self.values[begin:end],
-                self.starts[r * N : (r + 1) * N] - begin,
-                (1, N, D),
-            )
-            for r, (begin, end) in enumerate(pairwise(bounds))
-        ]
+
+def _signed_sum(table: Tensor, numbers: Tensor, starts: Tensor, signs: Tensor) -> Tensor:
+    """Sums of rows of a table [K, H]: of those with the `numbers` [nnz], bags of them from `starts` [N] on: [N, H]."""
+    # as functional.embedding_bag(mode="sum"), which takes longer to say so
+    return torch.embedding_bag(table, numbers, starts, False, 0, False, signs)[0]
+
+
+class _SignedSum(torch.autograd.Function):
+    """`_signed_sum` with a gradient that is one, too: of the rows of what comes back, for each row of the table.
+
+    The sums run over the steps in their order, so a seed's gradient is the same to the last bit whatever else is in
+    the table; and it takes a third of the time of `embedding_bag`'s own.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, numbers: Tensor, starts: Tensor, signs: Tensor) -> Tensor:
+        ctx.save_for_backward(numbers, starts, signs)
+        ctx.count = len(table)
+        return _signed_sum(table, numbers, starts, signs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        numbers, starts, signs = ctx.saved_tensors
+        uses = torch.bincount(numbers, minlength=ctx.count)
+        lengths = torch.diff(starts, append=starts.new_tensor([len(numbers)]))
+        rows = torch.repeat_interleave(lengths)
+        order = torch.argsort(numbers.int(), stable=True)  # half the time of sorting int64
+        return _signed_sum(gradient.contiguous(), rows[order], uses.cumsum(0) - uses, signs[order]), None, None, None
 
 
 @dataclass(frozen=True)
