@@ -244,7 +244,7 @@ class Following:
         def logits(observations: SparseRows, masks) -> torch.Tensor:
             R, E, _ = observations.shape
             out = torch.zeros(R, E, 1)
-            for e, screen in enumerate(self.halves[E].screens[0]):
+            for e, screen in enumerate(self.halves[E].screens[0, :, :, ::2]):
                 ball, paddle = np.argwhere(screen == 236), np.argwhere(screen[:, 70:] == 147)
                 if len(ball) and len(paddle):
                     out[0, e] = 100.0 * self.sign * np.sign(paddle[:, 0].mean() - ball[:, 0].mean())

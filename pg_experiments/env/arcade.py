@@ -53,7 +53,7 @@ class ArcadeHalf:
         size = 1 if alone else E
         self.crop = crop
         self.shape = (R, E)
-        self.screens = np.zeros((R, E, *crop.shape(WIDTH)), dtype=np.uint8)
+        self.screens = np.zeros((R, E, crop.shape(WIDTH)[0], WIDTH), dtype=np.uint8)  # the rows that are looked at
         self.final_screens = self.screens.copy()  # of episodes that have just ended
         self.blocks = [_Block(r, slice(e, e + size), make(size)) for r in range(R) for e in range(0, E, size)]
         for block in self.blocks:
@@ -85,7 +85,7 @@ class ArcadeHalf:
         return [block for block in self.blocks if playing[block.seed, block.envs.start]]
 
     def _show(self, screens: np.ndarray, block: _Block, frames: np.ndarray) -> None:
-        screens[block.seed, block.envs] = self.crop.of(frames[:, 0])
+        screens[block.seed, block.envs] = self.crop.rows(frames[:, 0])
 
 
 class Arcade:
