@@ -38,7 +38,7 @@ class AtariEnv:
     max_frames: Annotated[int, Ge(1)]
     top: Annotated[int, Ge(0), Le(HEIGHT - 1)]
     bottom: Annotated[int, Ge(1), Le(HEIGHT)]
-    stride: Annotated[int, Ge(1), Le(WIDTH)]
+    stride: Literal[1, 2, 4, 8]
     background: list[Annotated[int, Ge(0), Le(255)]]
     threshold: float | None
     window: Annotated[int, Ge(1)]
