@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 from pg_experiments.command_line import config_directory
 from pg_experiments.config import RunConfig, check, every_key
 from pg_experiments.run import Run
-from pg_experiments.tracking import Composition, RunDirectory, Tracker
+from pg_experiments.run_directory import RunDirectory
+from pg_experiments.tracking import Composition, Tracker
 
 
 def checked(*overrides: str) -> RunConfig:

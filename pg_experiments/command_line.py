@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from pg_experiments.composing import composing
 from pg_experiments.errors import UserError
 from pg_experiments.help import help_text
 from pg_experiments.mistakes import explain
@@ -52,16 +53,57 @@ def run_command(command: Callable[[], object]) -> None:
 
 
 def _start(command: Callable[[], object], flags: list[str], overrides: list[str]) -> None:
+    overrides, wanted = _take_preview(overrides)
     parsed = _parse(overrides)
     if {"--help", "-h"} & set(flags):
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return
-    if {"-m", "--multirun"} & set(flags) or "hydra.mode=MULTIRUN" in overrides:
-        _refuse_used_sweep(parsed)
+    sweeping = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
+    if sweeping or wanted:
         overrides = overrides + _names_of_jobs(parsed)
+        parsed = _parse(overrides)
+    if wanted:
+        from pg_experiments.preview import preview
+
+        preview(_directories(flags), _config_name(flags), parsed, sweeping=sweeping)
+        return
     # in the only order that argparse takes: a flag after an override would end its list of them
     sys.argv[1:] = flags + overrides
-    command()
+    if sweeping:
+        _sweep(command, flags, parsed)
+    else:
+        command()
+
+
+def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Override]) -> None:
+    """Run a sweep to its end, whatever becomes of its jobs, and say what did. Exits with 1 unless all are done."""
+    from pg_experiments.sweep import Begun, JobFailed, jobs_of, refuse_changed
+    from pg_experiments.sweep_report import report
+
+    for override in overrides:
+        if override.key_or_group == "hydra.sweep.dir":
+            with composing(_directories(flags), _config_name(flags)) as compose:
+                refuse_changed(Path(str(override.value())), overrides, compose)
+    jobs = jobs_of(overrides)
+    try:
+        command()
+    except JobFailed:
+        pass  # the report says it
+    except BaseException:
+        if Begun.directory is not None:
+            report(Begun.directory, jobs)
+        raise
+    if Begun.directory is not None and not report(Begun.directory, jobs):
+        sys.exit(1)
+
+
+def _take_preview(overrides: list[str]) -> tuple[list[str], bool]:
+    """The overrides without `preview=…`, which is no key of a run, and whether it was true."""
+    rest = [override for override in overrides if not override.startswith("preview=")]
+    given = [override.removeprefix("preview=") for override in overrides if override not in rest]
+    if wrong := [value for value in given if value not in ("true", "false")]:
+        raise UserError(f"preview={wrong[0]}: expected true or false; the nearest is true")
+    return rest, given[-1:] == ["true"]
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -74,6 +116,13 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
         takes_value = not takes_value and argument in FLAGS_WITH_A_VALUE
         (flags if is_flag else overrides).append(argument)
     return flags, overrides
+
+
+def _config_name(flags: list[str]) -> str:
+    """The primary config."""
+    given = [value for flag, value in pairwise(flags) if flag in ("--config-name", "-cn")]
+    given += [flag.partition("=")[2] for flag in flags if flag.startswith("--config-name=")]
+    return given[-1] if given else "config"
 
 
 def _directories(flags: list[str]) -> list[Path]:
@@ -89,14 +138,6 @@ def _parse(overrides: list[str]) -> list[Override]:
         return OverridesParser.create().parse_overrides(overrides)
     except HydraException:
         return []
-
-
-def _refuse_used_sweep(overrides: list[Override]) -> None:
-    """A second sweep would overwrite what the first one says of itself."""
-    for override in overrides:
-        directory = Path(str(override.value()))
-        if override.key_or_group == "hydra.sweep.dir" and (directory / "multirun.yaml").exists():
-            raise UserError(f"{directory}: already holds a sweep; choose another hydra.sweep.dir")
 
 
 def _names_of_jobs(overrides: list[Override]) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from pg_experiments.composing import composing, without_hydra
 from pg_experiments.option_files import OptionFiles
 
 HEADER = """\
@@ -19,6 +19,7 @@ Policy-gradient experiments. One run is an option from each group; a sweep compa
   python -m pg_experiments.train                                     REINFORCE on CartPole
   python -m pg_experiments.train baseline=value num_seeds=32         32 seeds at once, with a learned baseline
   python -m pg_experiments.train -m policy.hidden=128,256,512        a sweep
+  python -m pg_experiments.train -m policy.hidden=128,256 preview=true   its jobs, and none of them run
   python -m pg_experiments.train env=pong                            Pong from pixels
   python -m pg_experiments.train env=gymnasium env.id=MountainCar-v0
 """
@@ -34,10 +35,9 @@ def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:
         directories: where configs lie, the project's own first.
         overrides: whose config is shown.
     """
-    first, *own = map(str, directories)
-    search = [f"hydra.searchpath=[{','.join(f'file://{path}' for path in own)}]"] if own else []
-    with initialize_config_dir(first, version_base="1.3"):
-        config = OmegaConf.to_yaml(compose("config", [*overrides, *search]))
+    with composing(directories) as compose:
+        whole = compose(overrides)
+    config = OmegaConf.to_yaml(without_hydra(whole))
     groups = _groups(OptionFiles(directories))
     return f"{HEADER}\n== Groups: group=option ==\n{groups}\n== Keys: group.key=value ==\n{config}\n{FOOTER}"
 

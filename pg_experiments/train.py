@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -12,36 +13,65 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_experiments.command_line import config_directory, run_command
+from pg_experiments.run_directory import LOG, RunDirectory
+from pg_experiments.sweep import JobFailed, done_before, identity, note_place, place_of
 
 
 def train(config: DictConfig) -> float:
     """Train one run in Hydra's output directory. Returns the mean final return over seeds."""
-    output = Path(HydraConfig.get().runtime.output_dir)
+    hydra_config = HydraConfig.get()
+    output = Path(hydra_config.runtime.output_dir)
+    composed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    if hydra_config.mode == RunMode.MULTIRUN:
+        return _job(config, composed, output, Path(hydra_config.sweep.dir).absolute())
+
+    def claim() -> RunDirectory:
+        directory = RunDirectory.claim(output)
+        _save_composition(config, output / ".hydra")
+        return directory
+
     try:
-        return _train(config, output)
+        return _train(composed, claim, output)
     except Exception:
-        with suppress(OSError):
-            output.rmdir()  # Hydra has made it; it is empty unless a run has claimed it
+        _remove_if_empty(output)
         raise
 
 
-def _train(config: DictConfig, output: Path) -> float:
+def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path) -> float:
+    """Train one job of a sweep, unless it is done. Whatever ends it is written down before anything can go wrong."""
+    values = identity(composed)
+    place = place_of(sweep, values, otherwise=output)
+    if place != output:
+        _remove_if_empty(output)
+    if (objective := done_before(place)) is not None:
+        print(f"{place.name}: done before, objective {objective:.4g}", flush=True)
+        return objective
+    directory = RunDirectory.claim(place, again=True)
+    try:
+        _save_composition(config, place / ".hydra")
+        note_place(sweep, values, place)
+        return _train(composed, lambda: directory, sweep)
+    except (Exception, SystemExit) as error:
+        directory.write_failure(error)
+        raise JobFailed(f"{place.name}: {type(error).__name__}: {error} (traceback in {place / LOG})") from error
+    finally:
+        directory.release()
+
+
+def _train(composed: dict[str, Any], claim: Callable[[], RunDirectory], browse: Path) -> float:
     # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
     from pg_experiments.config import check, every_key
     from pg_experiments.run import Run
-    from pg_experiments.tracking import Composition, RunDirectory, Tracker
+    from pg_experiments.tracking import Composition, Tracker
 
-    composed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     checked = check(composed)
     run = Run(checked)
-    directory = RunDirectory.claim(output)
-    _save_composition(config, output / ".hydra")
-    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    directory = claim()
     tracker = Tracker(
         directory,
         run.accounts,
         composition=Composition(composed, every_key(), _choices(), _overridden()),
-        browse=Path(HydraConfig.get().sweep.dir).absolute() if sweeping else output,
+        browse=browse,
         plain_every_seconds=checked.tracking.plain_every_seconds,
         histograms_every=checked.tracking.histograms_every,
         facts=run.facts,
@@ -49,8 +79,14 @@ def _train(config: DictConfig, output: Path) -> float:
     try:
         return run.execute(tracker)
     except Exception as error:
-        error.add_note(f"traceback in {output / 'train.log'}")
+        error.add_note(f"traceback in {directory.path / LOG}")
         raise
+
+
+def _remove_if_empty(directory: Path) -> None:
+    """Hydra has made it."""
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def _choices() -> dict[str, str]:

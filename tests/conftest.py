@@ -20,8 +20,9 @@ from pg_experiments.config import check, every_key
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.run import Run
+from pg_experiments.run_directory import RunDirectory
 from pg_experiments.sparse import SparseRows
-from pg_experiments.tracking import Composition, RunDirectory, Tracker
+from pg_experiments.tracking import Composition, Tracker
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -61,7 +61,7 @@ def test_in_a_terminal_it_draws_a_bar(tmp_path):
 def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(command, tmp_path):
     done = command("-m", "policy.hidden=4,8", "baseline=none,value", *(o for o in TINY if "hidden" not in o))
     assert done.returncode == 0, done.stderr
-    jobs = {path.name for path in (tmp_path / "multirun").glob("*/*/*") if path.is_dir()}
+    jobs = {path.name for path in (tmp_path / "multirun").glob("*/*/[0-9]*")}
     assert jobs == {
         "0_baseline=none,policy.hidden=4",
         "1_baseline=value,policy.hidden=4",
@@ -70,9 +70,8 @@ def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(command, tmp
     }
     sweep = next((tmp_path / "multirun").glob("*/*"))
     assert f"tensorboard --logdir {sweep.relative_to(tmp_path)}" in done.stdout
-    for job in sweep.iterdir():
-        if job.is_dir():
-            assert json.loads((job / "result.json").read_text())["status"] == "done"
+    for job in jobs:
+        assert json.loads((sweep / job / "result.json").read_text())["status"] == "done"
 
 
 def test_the_task_returns_its_objective_to_hydra(tmp_path):
@@ -114,7 +113,6 @@ MISTAKES = [
     (("env=gymnasium", "env.id=phys2d/CartPole-v1"), "env.id=phys2d/CartPole-v1: Gymnasium cannot make it"),
     (("policy.hidden=1,2",), "several values are a sweep; add -m"),
     (("policy.hidden",), "not an override; expected key=value"),
-    (("-m", "policy.hidden=-1,-2"), "policy.hidden=-1: expected a whole number at least 1"),
     (("--config-dir", "nowhere"), "not found"),
 ]
 
@@ -144,16 +142,6 @@ def test_a_directory_that_cannot_be_written_is_said(command, tmp_path):
     assert "choose another hydra.run.dir" in done.stderr
     assert len(done.stderr.splitlines()) <= 5
     assert (tmp_path / "file").read_text() == "in the way"
-
-
-def test_a_sweep_is_never_overwritten(command, tmp_path):
-    arguments = ("-m", "seed=0,1", "policy.hidden=8", "env.max_episodes=2", "hydra.sweep.dir=mine")
-    assert command(*arguments).returncode == 0
-    before = (tmp_path / "mine" / "multirun.yaml").read_bytes()
-    again = command(*arguments, "num_seeds=2")
-    assert again.returncode == 1
-    assert "mine: already holds a sweep; choose another hydra.sweep.dir" in again.stderr
-    assert (tmp_path / "mine" / "multirun.yaml").read_bytes() == before
 
 
 def test_a_sweep_of_one_is_named_after_its_overrides(command, tmp_path):

@@ -17,9 +17,12 @@ FLOORS = [
     ("shapes", {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed"}),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
-    ("record", {"accounts", "tracking"}),
+    ("record", {"accounts", "run_directory", "tracking"}),
     ("run", {"config", "run", "views"}),
-    ("commands", {"command_line", "help", "mistakes", "option_files", "train"}),
+    (
+        "commands",
+        {"command_line", "composing", "help", "mistakes", "option_files", "preview", "sweep", "sweep_report", "train"},
+    ),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata
 
 from pg_experiments.errors import UserError
-from pg_experiments.tracking import RunDirectory
+from pg_experiments.run_directory import RunDirectory
 from pg_experiments.tracking.console import headline, status_line
 from tests.conftest import make_run, track, train_in
 
@@ -123,7 +123,7 @@ def test_a_reader_of_the_result_sees_the_old_one_or_the_new_one_whole(tmp_path):
     directory.write_result({"status": "done"})
     assert json.load(held) == {"status": "running"}
     assert json.loads((tmp_path / "result.json").read_text()) == {"status": "done"}
-    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+    assert [file.name for file in tmp_path.iterdir() if file.name != ".lock"] == ["result.json"]
 
 
 def test_an_error_in_training_leaves_the_status_the_message_and_the_traceback(tmp_path):

@@ -15,10 +15,10 @@ import numpy as np
 from torch import nn
 
 from pg_experiments.accounts import Accounts
+from pg_experiments.run_directory import RunDirectory
 from pg_experiments.tracking.board import Board
 from pg_experiments.tracking.composition import Composition
 from pg_experiments.tracking.console import Console, browse_command, headline, status_line
-from pg_experiments.tracking.directory import RunDirectory
 from pg_experiments.tracking.metrics import MetricsFile, UpdateRecord, Views
 
 log = logging.getLogger("pg_experiments")
@@ -61,11 +61,7 @@ class Tracker:
     def running(self) -> Iterator[None]:
         """Open every file, and close the record truthfully however the run ends."""
         seeds = [account.seed for account in self.accounts.seeds]
-        handler = logging.FileHandler(self.directory.path / "train.log", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        log.propagate = False
+        handler = self.directory.open_log()
         self._started = time.monotonic()
         try:
             self._write_result("running")
@@ -83,8 +79,8 @@ class Tracker:
             self._finish("failed", error=f"{type(error).__name__}: {error}")
             raise
         finally:
-            log.removeHandler(handler)
-            handler.close()
+            self.directory.close_log(handler)
+            self.directory.release()
 
     def write(
         self, record: UpdateRecord, modules: Mapping[str, nn.Module], views: Callable[[], Views] | None = None

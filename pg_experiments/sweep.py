@@ -1,0 +1,123 @@
+"""A sweep's jobs, each recognised by its configuration: the same command goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Override
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from pg_experiments.composing import Compose, plain
+from pg_experiments.errors import UserError
+from pg_experiments.run_directory import read_result, state
+
+INDEX = ".jobs"  # in a sweep's directory: for each configuration a file that names its job's directory
+SIDESHOWS = {"tracking"}  # groups that change nothing of what is learned
+
+
+class Begun(Callback):
+    """Hydra's word that a sweep begins; it alone knows its directory."""
+
+    directory: Path | None = None
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        Begun.directory = Path(config.hydra.sweep.dir).absolute()
+
+
+class JobFailed(Exception):  # noqa: N818  (what happened, not what it is)
+    """A job of a sweep failed; its own directory says how."""
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a job this one and no other: its configuration by dotted keys."""
+    return _flat({key: value for key, value in config.items() if key not in SIDESHOWS})
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+    return flat
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def place_of(sweep: Path, values: Mapping[str, Any], otherwise: Path) -> Path:
+    """The directory of the sweep's job with this identity; `otherwise`, if there is none.
+
+    Raises:
+        UserError: `otherwise` belongs to a job with another identity.
+    """
+    noted = sweep / INDEX / _digest(values)
+    if noted.exists() and (name := noted.read_text(encoding="utf-8")):
+        return sweep / name
+    if state(otherwise) != "new":
+        _refuse_another(otherwise, values)
+    return otherwise
+
+
+def note_place(sweep: Path, values: Mapping[str, Any], place: Path) -> None:
+    """Remember where the job with this identity is."""
+    noted = sweep / INDEX / _digest(values)
+    noted.parent.mkdir(exist_ok=True)
+    temporary = noted.with_suffix(f".{os.getpid()}")
+    temporary.write_text(os.path.relpath(place, sweep), encoding="utf-8")
+    temporary.replace(noted)
+
+
+def done_before(place: Path) -> float | None:
+    """The objective of a job that is done; None where there is still something to do."""
+    result = read_result(place)
+    if result is None or result["status"] != "done":
+        return None
+    return math.nan if result["objective"] is None else float(result["objective"])
+
+
+def jobs_of(overrides: Sequence[Override]) -> list[list[str]] | None:
+    """The overrides of each job of a command; None where its sweeper chooses as it goes."""
+    chosen = any(override.key_or_group == "hydra/sweeper" for override in overrides)
+    if chosen or any(o.is_sweep_override() and not o.is_discrete_sweep() for o in overrides):
+        return None
+    return BasicSweeper.split_arguments(list(overrides), None)[0]
+
+
+def overrides_of(job: Path) -> list[str]:
+    """What a job's directory says that it was told."""
+    return [str(override) for override in OmegaConf.load(job / ".hydra" / "overrides.yaml")]
+
+
+def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose) -> None:
+    """Refuse to go on with a sweep whose jobs would now be others: told from its first job, before any begins.
+
+    Raises:
+        UserError: the same values of what is swept now compose another configuration.
+    """
+    first = next((file.parent.parent for file in sorted(sweep.glob("*/.hydra/overrides.yaml"))), None)
+    if first is None or state(first) == "new":
+        return
+    swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
+    shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    values = [override for override in overrides_of(first) if override.partition("=")[0] in swept]
+    _refuse_another(first, identity(plain(compose([*shared, *values]))))
+
+
+def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:
+    saved = OmegaConf.to_container(OmegaConf.load(job / ".hydra" / "config.yaml"), resolve=True)
+    assert isinstance(saved, dict)
+    before = identity({str(key): value for key, value in saved.items()})
+    keys = [key for key in {**before, **values} if before.get(key, "absent") != values.get(key, "absent")]
+    if keys:
+        told = "; ".join(f"{key} was {before.get(key, 'absent')}, is {values.get(key, 'absent')}" for key in keys)
+        raise UserError(
+            f"{os.path.relpath(job)}: this job ran with another configuration ({told}); choose another hydra.sweep.dir"
+        )
