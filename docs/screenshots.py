@@ -1,0 +1,54 @@
+"""The README's pictures of TensorBoard and of a sweep's report, as a browser shows them.
+
+    python -m pg_experiments.train -m policy.hidden=16,64,256 num_seeds=16 hydra.sweep.dir=multirun/widths
+    python -m pg_experiments.compare sweep=multirun/widths
+    python -m docs.screenshots multirun/widths
+
+The last writes `docs/tensorboard.png`, the sweep's curves of `charts/mean_return`, and `docs/report.png`, the whole of
+its `report.html`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from docs.browser import MEANS, chromium, open_tab, tensorboard, wait_for_curves
+
+DOCS = Path(__file__).parent
+SHARPNESS = 1.5  # pixels of the picture for each of the page
+# Of TensorBoard. With "ignore outliers", as it is by itself, the best curve is cut off at its top.
+SETTINGS = {"sideBarWidthInPercent": 21, "timeSeriesSettingsPaneOpened": False, "ignoreOutliers": False}
+
+
+def picture_tensorboard(browser: Browser, sweep: Path, picture: Path) -> None:
+    """The Time Series page with the one chart, as wide as the page."""
+    page = browser.new_page(viewport={"width": 1280, "height": 700}, device_scale_factor=SHARPNESS)
+    page.add_init_script(f"localStorage.setItem('_tb_global_settings', {json.dumps(json.dumps(SETTINGS))})")
+    with tensorboard(sweep) as address:
+        open_tab(page, address, "timeseries", tagFilter="^charts/mean_return$", smoothing="0", **MEANS)
+        page.get_by_role("button", name="Toggle full size mode").click()
+        wait_for_curves(page.locator("scalar-card"))
+        page.screenshot(path=picture, animations="disabled")
+    page.close()
+
+
+def picture_report(browser: Browser, sweep: Path, picture: Path) -> None:
+    """The report from its top to its end, at the width of a desktop."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=SHARPNESS)
+    page.goto((sweep / "report.html").resolve().as_uri())
+    page.screenshot(path=picture, full_page=True, animations="disabled")
+    page.close()
+
+
+def main(sweep: Path) -> None:
+    with chromium() as browser:
+        picture_tensorboard(browser, sweep, DOCS / "tensorboard.png")
+        picture_report(browser, sweep, DOCS / "report.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
