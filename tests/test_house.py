@@ -19,7 +19,7 @@ FLOORS = [
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "tracking"}),
     ("run", {"config", "run", "views"}),
-    ("commands", {"command_line", "help", "mistakes", "option_files", "train"}),
+    ("commands", {"command_line", "help", "mistakes", "option_files", "train", "compare", "comparison"}),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
@@ -52,6 +52,10 @@ def test_no_import_goes_up_a_floor(file):
         assert not tops & {"gymnasium", "logging", "rich", "tensorboard"}
     if own != "tracking":
         assert "tensorboard" not in tops
+    if own in ("compare", "comparison"):
+        rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
+        assert rooms <= {"comparison", "errors", "typed"}, "a comparison reads files, and knows no run"
+        assert not tops & {"hydra", "omegaconf", "torch"}
 
 
 def test_an_environment_knows_no_policy_and_a_policy_no_environment():
