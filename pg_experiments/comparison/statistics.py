@@ -43,23 +43,21 @@ def estimate(statistic: Callable[..., Any], strata: Strata) -> Estimate:
         statistic: takes an array and an axis, and is finite.
         strata: each [seeds].
     """
-    return _bootstrapped(lambda *samples, axis: statistic(np.concatenate(samples, axis=axis), axis=axis), strata)
+    return _bootstrapped(_of_pooled(statistic), strata)
 
 
-def band(statistic: Callable[..., Any], strata: Strata) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same at each of P points, with all points of a seed resampled together: value, low and high, each [P].
+def _of_pooled(statistic: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *strata, axis: statistic(np.concatenate(strata, axis=axis), axis=axis)
+
+
+def band(statistic: Callable[..., Any], strata: Strata) -> tuple[np.ndarray, np.ndarray]:
+    """The interval at each of P points, with all points of a seed resampled together: low and high, each [P].
 
     Args:
         statistic: takes an array and an axis, and is finite.
         strata: each [P, seeds].
     """
-
-    def pooled(*samples: np.ndarray, axis: int) -> Any:
-        return statistic(np.concatenate(samples, axis=axis), axis=axis)
-
-    value = np.asarray(pooled(*strata, axis=-1))
-    low, high = _interval(pooled, strata, value.size * sum(stratum.shape[-1] for stratum in strata))
-    return value, low, high
+    return _interval(_of_pooled(statistic), strata, sum(stratum.size for stratum in strata))
 
 
 def median(strata: Strata) -> Estimate:
