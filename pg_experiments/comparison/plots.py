@@ -178,14 +178,13 @@ def _banded(summary: Summary, steps: bool) -> bool:
 def _finish(figure: Figure, panel: Axes, summary: Summary, title: str, *, steps: bool = False) -> None:
     """Title, and a legend that names the grey curves once, at its end."""
     panel.set_title(title + (", with 95 % interval" if _banded(summary, steps) else ""), fontsize="medium", loc="left")
-    entries = sorted(
-        zip(*panel.get_legend_handles_labels(), strict=True), key=lambda entry: entry[0].get_color() == GREY
-    )
-    others = len(summary.rows) - len(in_colour(summary))
-    entries = entries[: len(entries) - max(0, others - 1)]
+    handles, labels = panel.get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))
+    if len(entries) > len(in_colour(summary)):
+        entries[labels[0]] = entries.pop(labels[0])  # the grey ones, which were drawn first
     figure.legend(
-        [handle for handle, _ in entries],
-        [label for _, label in entries],
+        list(entries.values()),
+        list(entries),
         loc="outside lower center",
         ncols=_legend_columns(summary),
         frameon=False,

@@ -118,8 +118,8 @@ def notes(summary: Summary) -> list[str]:
     found = [
         *_about_what(summary),
         "Final values are interquartile means over seeds. Intervals are 95 % each by itself (stratified bootstrap; "
-        "Wilson's for the fraction solved). With few seeds they are too narrow: with 10 they hold the true value some 92 "
-        "times of 100, with 3 some 70.",
+        "Wilson's for the fraction solved). With few seeds they are too narrow: with 10 they hold the true value some "
+        "92 times of 100, with 3 some 70.",
         _about_comparisons(summary),
         *summary.grouping.notes,
     ]
