@@ -12,7 +12,7 @@ from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcomes
 from pg_experiments.comparison.summary import Summary
-from pg_experiments.comparison.table import rich_table
+from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
 
 MOST_LINES = 20
@@ -22,7 +22,8 @@ WIDE = 200  # columns where there is no terminal, so that a file has whole lines
 def show(summary: Summary) -> None:
     """The table, what it supports, and what does not count."""
     console = _console()
-    console.print(rich_table(summary))
+    for table in rich_tables(summary, console.width):
+        console.print(table)
     for finding in findings(summary):
         console.print(f"• {finding}", markup=False, style="bold", soft_wrap=True)
     console.print()
@@ -47,7 +48,7 @@ def show_files(directory: Path, names: Sequence[str]) -> None:
     """Where the files lie."""
     cwd = Path.cwd()
     shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
-    _console().print(f"\n{shlex.quote(str(shown))}: {', '.join(names)}", markup=False)
+    _console().print(f"\n{shlex.quote(str(shown))}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
 def _console() -> Console:

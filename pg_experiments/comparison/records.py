@@ -91,7 +91,7 @@ def read_run(path: Path, columns: Sequence[str]) -> Run:
     try:
         settings = flat(read_yaml(path / ".hydra" / "config.yaml"))
         if (path / ".hydra" / "overrides.yaml").exists():
-            overrides = tuple(map(str, read_yaml(path / ".hydra" / "overrides.yaml") or []))
+            overrides = tuple(one_line(str(o)) for o in read_yaml(path / ".hydra" / "overrides.yaml") or [])
         result = json.loads((path / RESULT).read_text(encoding="utf-8") or "{}")
         problem = _problem(result)
         if problem is not None:
@@ -99,8 +99,7 @@ def read_run(path: Path, columns: Sequence[str]) -> Run:
         seeds = _seeds(path / "metrics.csv", result["seeds"], columns)
         return Run(path, settings, overrides, None, int(result["env_steps"]), float(result["wall_time_s"]), seeds)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        return Run(path, settings, overrides, f"cannot be read: {type(error).__name__}: {text}")
+        return Run(path, settings, overrides, f"cannot be read: {one_line(f'{type(error).__name__}: {error}')}")
 
 
 def read_yaml(file: Path) -> Any:
@@ -109,15 +108,20 @@ def read_yaml(file: Path) -> Any:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested groups as dotted keys; a whole number is written as one, be it a float or not."""
+    """Dotted keys, and values as on a command line; a whole number is written as one, be it a float or not."""
     dotted: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             dotted |= flat(value, f"{prefix}{key}.")
         else:
             whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-            dotted[f"{prefix}{key}"] = as_yaml(int(value) if whole else value)
+            dotted[one_line(f"{prefix}{key}")] = one_line(as_yaml(int(value) if whole else value))
     return dotted
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, and without anything that a terminal would obey."""
+    return "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
 
 
 def _problem(result: Mapping[str, Any]) -> str | None:
@@ -125,7 +129,7 @@ def _problem(result: Mapping[str, Any]) -> str | None:
     if status == "done":
         return None
     if status == "failed":
-        return f"failed: {' '.join(str(result.get('error')).split())}"
+        return f"failed: {one_line(str(result.get('error')))}"
     if status == "running":
         return f"running, or killed: the last that it wrote is of update {result.get('updates')}"
     if status == "interrupted":

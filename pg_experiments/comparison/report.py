@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pg_experiments.comparison.excluded import not_counted
+from pg_experiments.comparison.grouping import ABSENT
 from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import as_csv, as_markdown, cells, escaped, header
@@ -50,11 +51,9 @@ def _title(directory: Path) -> str:
 
 def what_differed(summary: Summary) -> dict[str, list[str]]:
     """Each key that tells configurations apart, and its values in the order of the runs."""
-    values: dict[str, dict[str, None]] = {key: {} for key in summary.grouping.keys}
-    for settings in summary.grouping.configurations:
-        for key in values:
-            values[key][settings.get(key, "(none)")] = None
-    return {key: list(of_key) for key, of_key in values.items()}
+    keys = summary.grouping.keys
+    values = {key: [settings.get(key, ABSENT) for settings in summary.grouping.configurations] for key in keys}
+    return {key: list(dict.fromkeys(of_key)) for key, of_key in values.items()}
 
 
 def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str:

@@ -120,14 +120,18 @@ def _interval(statistic: Callable[..., Any], samples: Strata, size: int) -> tupl
     return interval.low, interval.high
 
 
+def permutations(comparisons: int) -> int:
+    """How often seeds are dealt anew: so often that a p-value multiplied by the number of comparisons can be small."""
+    return max(PERMUTATIONS, 200 * comparisons - 1)
+
+
 def permutation_p(first: Strata, second: Strata, comparisons: int = 1) -> float:
     """How probable so uneven a probability of improvement is where both groups are the same.
 
-    Two-sided: seeds are dealt anew to both groups, within each stratum. So many times that even a p-value multiplied by
-    the number of comparisons can be small.
+    Two-sided: seeds are dealt anew to both groups, within each stratum.
     """
     rng = np.random.default_rng(0)
-    times = max(PERMUTATIONS, 200 * comparisons - 1)
+    times = permutations(comparisons)
     observed, dealt = 0.0, np.zeros(times)
     for x, y in zip(first, second, strict=True):
         ranks = rankdata(np.concatenate([x, y])) - (len(x) + len(y) + 1) / 2  # of mean 0

@@ -10,18 +10,29 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pg_experiments.comparison.statistics import Estimate
 from pg_experiments.comparison.summary import Row, Summary
-from pg_experiments.comparison.wording import duration, number, probability, whole, with_interval
+from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
 
 
 def header(summary: Summary) -> list[str]:
     """The names of the columns."""
     finals = ["final return" if metric == "mean_return" else f"final {metric}" for metric in summary.metrics]
-    return ["configuration", "seeds", *finals, "P(better)", "solved", "episodes", "steps", "steps/s", "wall time"]
+    return [
+        "configuration",
+        "seeds",
+        *finals,
+        f"P({better(summary)})",
+        "solved",
+        "episodes",
+        "steps",
+        "steps/s",
+        "wall time",
+    ]
 
 
 def cells(summary: Summary) -> list[list[str]]:
@@ -48,13 +59,24 @@ def _improvement(estimate: Estimate) -> str:
     return "" if math.isnan(estimate.value) else with_interval(estimate, probability)
 
 
-def rich_table(summary: Summary) -> Table:
-    """For a terminal: an interval stands below its value."""
+def rich_tables(summary: Summary, width: int) -> list[Table]:
+    """For a terminal of that many columns: an interval stands below its value; where there is no room, two tables."""
+    names, rows = header(summary), cells(summary)
+    middle = names.index("solved")
+    whole = _rich_table(summary, names, rows, range(1, len(names)))
+    if Console(width=1000).measure(whole).maximum <= width:
+        return [whole]
+    return [_rich_table(summary, names, rows, part) for part in (range(1, middle), range(middle, len(names)))]
+
+
+def _rich_table(summary: Summary, names: Sequence[str], rows: Sequence[Sequence[str]], part: range) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(header(summary)):
-        table.add_column(Text(name), justify="left" if place == 0 else "right", overflow="fold")
-    for row in cells(summary):
-        table.add_row(*(Text(cell.replace(" [", "\n[")) for cell in row))
+    table.add_column(Text(names[0]), overflow="fold")
+    for column in part:
+        table.add_column(Text(names[column]), justify="right", no_wrap=True)
+    for row, texts in zip(summary.rows, rows, strict=True):
+        numbers = (texts[column].replace(" [", "\n[") for column in part)
+        table.add_row(Text("\n".join(row.group.lines)), *map(Text, numbers))
     return table
 
 

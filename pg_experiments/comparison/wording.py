@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pg_experiments.comparison.statistics import PERMUTATIONS, Estimate
+from pg_experiments.comparison.statistics import Estimate, permutations
 from pg_experiments.comparison.summary import FEWEST_SEEDS, MOST_GROUPS_IN_PAIRS, Pair, Summary
 
 MOST_SENTENCES = 10  # with more pairs, those of one verdict share a sentence
+RETURNS = ("mean_return", "episodic_return")
 MOST_NAMES = 10  # in such a sentence
 
 
@@ -63,10 +64,10 @@ def _of_all(pair: Pair) -> str:
 
 
 def _by_verdict(summary: Summary) -> list[str]:
-    reference = _name(summary, summary.reference)
+    reference, word = _name(summary, summary.reference), better(summary)
     heads = {
-        "better": f"Better than {reference}",
-        "worse": f"Worse than {reference}",
+        "better": f"{word.capitalize()} than {reference}",
+        "worse": f"{'Worse' if word == 'better' else 'Lower'} than {reference}",
         "not distinguishable": f"Not distinguishable from {reference}",
         "too few seeds": f"Too few seeds to say anything in comparison with {reference}",
         "nothing in common": f"No other setting in common with {reference}",
@@ -90,11 +91,13 @@ def _name(summary: Summary, index: int) -> str:
 def _sentence(summary: Summary, pair: Pair) -> str:
     first, second = _name(summary, pair.first), _name(summary, pair.second)
     seeds = _seeds(pair)
-    metric = "returns more" if summary.metrics[0] == "mean_return" else f"has the higher {summary.metrics[0]}"
     if pair.verdict in ("better", "worse"):
-        better, worse = (second, first) if pair.verdict == "better" else (first, second)
+        upper, lower = (second, first) if pair.verdict == "better" else (first, second)
         value = pair.improvement.value if pair.verdict == "better" else 1 - pair.improvement.value
-        return f"{better} is better than {worse}: a seed of it {metric} with probability {value:.2f} ({_p(pair.p)})."
+        return (
+            f"{upper} is {better(summary)} than {lower}: a seed of the first {_does_more(summary)} than one of the second "
+            f"with probability {value:.2f} ({_p(pair.p)})."
+        )
     if pair.verdict == "not distinguishable":
         return f"{first} and {second} are not distinguishable with {seeds} ({_p(pair.p)})."
     if pair.verdict == "nothing in common":
@@ -102,6 +105,15 @@ def _sentence(summary: Summary, pair: Pair) -> str:
     if min(pair.seeds) < FEWEST_SEEDS:
         return f"Of {first} and {second} nothing can be said with {seeds}."
     return f"{first} and {second}: {seeds} are too few to tell any difference."
+
+
+def better(summary: Summary) -> str:
+    """What more of the first metric is."""
+    return "better" if summary.metrics[0] in RETURNS else "higher"
+
+
+def _does_more(summary: Summary) -> str:
+    return "returns more" if summary.metrics[0] in RETURNS else f"has more {summary.metrics[0]}"
 
 
 def _seeds(pair: Pair) -> str:
@@ -169,8 +181,9 @@ def _about_comparisons(summary: Summary) -> str:
     if not summary.tested:
         return ""
     against = "all pairs" if len(summary.rows) <= MOST_GROUPS_IN_PAIRS else "each with the reference"
-    times = max(PERMUTATIONS, 200 * len(summary.pairs) - 1)
+    made = "1 comparison was made" if summary.tested == 1 else f"{summary.tested} comparisons were made"
+    times = permutations(len(summary.pairs))
     return (
-        f"{summary.tested} comparisons were made ({against}); p-values are from {times:,} permutations of the seeds, "
+        f"{made} ({against}); p-values are from {times:,} permutations of the seeds, "
         "corrected for their number by Holm's method, and below 0.05 counts as a difference."
     )
