@@ -106,7 +106,9 @@ def compare(arguments: Arguments) -> None:
     found = outcomes.outcomes(grouped.groups, metrics, arguments.threshold)
     if not found.groups:
         console.show_not_counted(grouped, found)
-        raise UserError(f"sweep={','.join(arguments.sweep)}: {len(runs)} runs, and none that counts")
+        raise UserError(
+            f"sweep={','.join(arguments.sweep)}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}, and none counts"
+        )
     reference = grouping.find_reference([of_group for of_group, _ in found.groups], arguments.reference)
     result = summary.summarise(grouped, found, arguments.threshold, arguments.by, reference)
     console.show(result)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -75,9 +76,9 @@ def find_runs(directories: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _natural(text: str) -> list[tuple[int, str]]:
-    """A key that sorts 2 before 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text) if part]
+def _natural(text: str) -> list[tuple[float, str]]:
+    """A key that sorts 2 before 10, and both before a letter."""
+    return [(int(part), "") if part.isdecimal() else (math.inf, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def read_run(path: Path, columns: Sequence[str]) -> Run:

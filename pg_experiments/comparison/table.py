@@ -62,7 +62,7 @@ def _improvement(estimate: Estimate) -> str:
 def rich_tables(summary: Summary, width: int) -> list[Table]:
     """For a terminal of that many columns: an interval stands below its value; where there is no room, two tables."""
     names, rows = header(summary), cells(summary)
-    middle = names.index("solved")
+    middle = names.index("episodes")
     whole = _rich_table(summary, names, rows, range(1, len(names)))
     if Console(width=1000).measure(whole).maximum <= width:
         return [whole]

@@ -95,8 +95,8 @@ def _sentence(summary: Summary, pair: Pair) -> str:
         upper, lower = (second, first) if pair.verdict == "better" else (first, second)
         value = pair.improvement.value if pair.verdict == "better" else 1 - pair.improvement.value
         return (
-            f"{upper} is {better(summary)} than {lower}: a seed of the first {_does_more(summary)} than one of the second "
-            f"with probability {value:.2f} ({_p(pair.p)})."
+            f"{upper} is {better(summary)} than {lower}: a seed of the first {_does_more(summary)} than one of the "
+            f"second with probability {value:.2f} ({_p(pair.p)})."
         )
     if pair.verdict == "not distinguishable":
         return f"{first} and {second} are not distinguishable with {seeds} ({_p(pair.p)})."
