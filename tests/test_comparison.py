@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def labels(grouping: Grouping) -> list[str]:
 def test_runs_are_found_at_any_depth_in_the_order_of_their_numbers(tmp_path):
     for name in ("10_seed=10", "9_seed=9", "deep/er/2_seed=2"):
         write_run(tmp_path / name, [], level(50))
-    (tmp_path / "9_seed=9" / "seed_0").mkdir()
+    shutil.copytree(tmp_path / "9_seed=9", tmp_path / "9_seed=9" / "copy")
     assert [path.name for path in find_runs([tmp_path])] == ["9_seed=9", "10_seed=10", "2_seed=2"]
     twice = find_runs([tmp_path, tmp_path / "9_seed=9"])
     assert len(twice) == 3, "a run in two of the directories is one run"
@@ -87,6 +88,8 @@ def test_values_tuned_for_an_environment_follow_from_it_but_what_somebody_named_
     write_run(tmp_path / "0", ["env=cartpole"], level(50))
     write_run(tmp_path / "1", ["env=pong"], level(50))
     assert labels(grouped(tmp_path)) == ["env=cartpole", "env=pong"]
+    write_run(tmp_path / "2", ["env=pong", "policy=linear"], level(50))
+    assert labels(grouped(tmp_path))[2] == "env=pong, policy=linear", "the width follows from both together"
     for folder, width in (("2", 16), ("3", 64)):
         write_run(
             tmp_path / "named" / folder,
@@ -132,9 +135,10 @@ def test_a_setting_that_helps_in_one_stratum_and_harms_in_the_other_improves_not
 def test_strata_that_only_one_group_has_do_not_decide_what_is_better(tmp_path):
     for width, baseline, value in ((8, "none", 100), (16, "none", 100), (16, "value", 500)):
         write_run(tmp_path / f"{width}{baseline}", [f"policy.hidden={width}", f"baseline={baseline}"], level(value))
-    summary = compared(tmp_path, by="policy.hidden")
-    assert summary.pairs[0].seeds == (5, 5)
-    assert summary.pairs[0].verdict == "not distinguishable"
+    for reference in ("policy.hidden=8", "policy.hidden=16"):
+        summary = compared(tmp_path, by="policy.hidden", reference=reference)
+        assert summary.pairs[0].seeds == (5, 5)
+        assert summary.pairs[0].verdict == "not distinguishable"
     assert any("Not every group has the same other settings" in note for note in notes(summary))
 
 

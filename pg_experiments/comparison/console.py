@@ -11,6 +11,7 @@ from rich.console import Console
 from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcomes
+from pg_experiments.comparison.records import one_line
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
@@ -39,7 +40,7 @@ def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
     if outside:
         console.print(f"\nNot counted, {len(outside)}:", style="bold")
     for run, why in outside[:MOST_LINES]:
-        console.print(f"  {run.path}: {why}", markup=False, soft_wrap=True)
+        console.print(f"  {one_line(str(run.path))}: {why}", markup=False, soft_wrap=True)
     if len(outside) > MOST_LINES:
         console.print(f"  and {len(outside) - MOST_LINES} more, which the report lists")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pg_experiments.comparison.configurations import (
     Identity,
     Settings,
+    choices,
     identity,
     named,
     telling_keys,
@@ -68,7 +69,7 @@ def group(runs: Sequence[Run], by: str | None = None) -> Grouping:
     known = {key for settings in (compared or every).values() for key in settings}
     if by is not None and by not in known:
         raise UserError(f"by={by}: no run has this key; the nearest are {', '.join(by_nearness(by, known)[:5])}")
-    keys = telling_keys(list(compared.values()), named(runs), by)
+    keys = telling_keys(list(compared.values()), choices(runs), named(runs), by)
     own = keys if by is None else [by]
     groups: dict[tuple[str, ...], dict[str, list[Sample]]] = {}
     for run in runs:

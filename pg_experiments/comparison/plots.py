@@ -22,7 +22,7 @@ from matplotlib.ticker import EngFormatter
 
 from pg_experiments.comparison.outcomes import Outcome, Strata
 from pg_experiments.comparison.statistics import band, interquartile_mean
-from pg_experiments.comparison.summary import Summary
+from pg_experiments.comparison.summary import Summary, finals_of, of_seeds
 from pg_experiments.comparison.wording import threshold_of
 
 MOST_IN_COLOUR = 10  # if there are more groups than that,
@@ -73,8 +73,7 @@ def _profile(summary: Summary) -> Figure:
     room = 0.03 * (np.ptp(finals) or 1.0)
     levels = np.linspace(min(finals) - room, max(finals) + room, POINTS)
     for curve in _curves_of(summary, steps=True):
-        values = [np.array([outcome.finals[metric] for outcome in seeds]) for seeds in curve.strata.values()]
-        above = [(of_stratum > levels[:, None]).astype(float) for of_stratum in values]
+        above = [(values > levels[:, None]).astype(float) for values in finals_of(curve.strata, metric)]
         curve.draw(panel, levels, above, np.mean)
     panel.set(xlabel=f"final {_axis_name(metric)}", ylabel="fraction of seeds above it", ylim=(-0.02, 1.02))
     _finish(figure, panel, summary, "Performance profile: higher is better", steps=True)
@@ -86,8 +85,8 @@ def _to_threshold(summary: Summary) -> Figure:
     end = summary.outcomes.common_steps or max(outcome.seed.env_steps[-1] for outcome in _every_seed(summary))
     steps = np.linspace(0, end, POINTS)
     for curve in _curves_of(summary, steps=True):
-        values = [np.array([outcome.steps for outcome in seeds]) for seeds in curve.strata.values()]
-        reached = [(of_stratum <= steps[:, None]).astype(float) for of_stratum in values]
+        until = of_seeds(curve.strata, lambda outcome: outcome.steps)
+        reached = [(values <= steps[:, None]).astype(float) for values in until]
         curve.draw(panel, steps, reached, np.mean)
     _steps_axis(panel, summary)
     panel.set(ylabel="fraction of seeds", ylim=(-0.02, 1.02))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.comparison.grouping import ABSENT
@@ -77,7 +77,7 @@ def _relative(run: Run, directory: Path) -> str:
 
 def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], commands: Sequence[str]) -> str:
     environment = Environment(
-        loader=PackageLoader("pg_experiments.comparison", "."),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -92,15 +92,13 @@ def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], comm
         notes=notes(summary),
         differed=what_differed(summary),
         commands=commands,
-        pictures=[(name, CAPTIONS[name], base64.b64encode(content).decode()) for name, content in pictures.items()],
-        runs=[_linked(run, summary, directory) for run in counted],
-        outside=[
-            (_linked(run, summary, directory), why) for run, why in not_counted(summary.grouping, summary.outcomes)
-        ],
+        pictures=[(CAPTIONS[name], base64.b64encode(content).decode()) for name, content in pictures.items()],
+        runs=[_linked(run, directory) for run in counted],
+        outside=[(_linked(run, directory), why) for run, why in not_counted(summary.grouping, summary.outcomes)],
     )
 
 
-def _linked(run: Run, summary: Summary, directory: Path) -> dict[str, Any]:
+def _linked(run: Run, directory: Path) -> dict[str, Any]:
     """A run's directory and files, as links from the page."""
     path = _relative(run, directory)
     base = "./" + quote(path)  # the dot keeps a directory's name from being read as a scheme

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics as middle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ class Summary:
     @property
     def tested(self) -> int:
         """How many comparisons there were to correct for."""
-        return sum(pair.p == pair.p for pair in self.pairs)
+        return sum(not math.isnan(pair.p) for pair in self.pairs)
 
 
 def summarise(grouping: Grouping, found: Outcomes, threshold: float | None, by: str | None, reference: int) -> Summary:
@@ -96,10 +97,7 @@ def _row(group: Group, strata: Strata, metrics: Sequence[str]) -> Row:
     return Row(
         group=group,
         seeds=sum(map(len, strata.values())),
-        finals={
-            metric: estimate(interquartile_mean, of_seeds(strata, lambda o, m=metric: o.finals[m]))  # type: ignore[misc]
-            for metric in metrics
-        },
+        finals={metric: estimate(interquartile_mean, finals_of(strata, metric)) for metric in metrics},
         solved=fraction([np.isfinite(steps) for steps in of_seeds(strata, lambda o: o.steps)]),
         episodes=median(of_seeds(strata, lambda o: o.episodes)),
         steps=median(of_seeds(strata, lambda o: o.steps)),
@@ -113,13 +111,18 @@ def of_seeds(strata: Strata, value: Callable[[Outcome], float]) -> list[np.ndarr
     return [np.array([value(outcome) for outcome in seeds]) for seeds in strata.values()]
 
 
+def finals_of(strata: Strata, metric: str) -> list[np.ndarray]:
+    """The final value of each seed, by stratum."""
+    return of_seeds(strata, lambda outcome: outcome.finals[metric])
+
+
 def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
     others = [index for index in range(len(groups)) if index != reference]
     chosen = [(reference, other) for other in others]
     if len(groups) <= MOST_GROUPS_IN_PAIRS:
         chosen += combinations(others, 2)
     pairs = [_pair(groups, first, second, metric, len(chosen)) for first, second in chosen]
-    tested = [index for index, pair in enumerate(pairs) if pair.p == pair.p]
+    tested = [index for index, pair in enumerate(pairs) if not math.isnan(pair.p)]
     for index, p in zip(tested, holm([pairs[index].p for index in tested]), strict=True):
         pairs[index] = _judged(pairs[index], p)
     return pairs
@@ -127,7 +130,7 @@ def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
 
 def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, comparisons: int) -> Pair:
     shared = [name for name in groups[first] if name in groups[second]]
-    x, y = (of_seeds({name: groups[i][name] for name in shared}, lambda o: o.finals[metric]) for i in (first, second))
+    x, y = (finals_of({name: groups[index][name] for name in shared}, metric) for index in (first, second))
     seeds = sum(map(len, x)), sum(map(len, y))
     nothing = Estimate(np.nan, np.nan, np.nan)
     if not shared:
