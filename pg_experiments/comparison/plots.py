@@ -171,7 +171,8 @@ def _legend_columns(summary: Summary) -> int:
 
 
 def _banded(summary: Summary, steps: bool) -> bool:
-    return len(in_colour(summary)) <= (MOST_BANDS_OF_STEPS if steps else MOST_BANDS)
+    few = len(in_colour(summary)) <= (MOST_BANDS_OF_STEPS if steps else MOST_BANDS)
+    return few and any(row.seeds > 1 for row in summary.rows)
 
 
 def _finish(figure: Figure, panel: Axes, summary: Summary, title: str, *, steps: bool = False) -> None:

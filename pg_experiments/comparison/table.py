@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pg_experiments.comparison.statistics import Estimate
-from pg_experiments.comparison.summary import Row, Summary
+from pg_experiments.comparison.summary import FEWEST_SEEDS, Pair, Row, Summary
 from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
 
 
@@ -46,7 +46,7 @@ def _cells(summary: Summary, index: int, row: Row) -> list[str]:
         row.group.label,
         str(row.seeds),
         *(with_interval(final, number) for final in row.finals.values()),
-        "reference" if pair is None else _improvement(pair.improvement),
+        "reference" if pair is None else _improvement(pair),
         with_interval(row.solved, probability),
         with_interval(row.episodes, whole),
         with_interval(row.steps, whole),
@@ -55,8 +55,10 @@ def _cells(summary: Summary, index: int, row: Row) -> list[str]:
     ]
 
 
-def _improvement(estimate: Estimate) -> str:
-    return "" if math.isnan(estimate.value) else with_interval(estimate, probability)
+def _improvement(pair: Pair) -> str:
+    if min(pair.seeds) < FEWEST_SEEDS:
+        return "too few" if max(pair.seeds) else ""
+    return with_interval(pair.improvement, probability)
 
 
 def rich_tables(summary: Summary, width: int) -> list[Table]:

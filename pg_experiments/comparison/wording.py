@@ -60,7 +60,7 @@ def _of_all(pair: Pair) -> str:
     """What holds for each pair, where it is that nothing is known."""
     if pair.verdict == "not distinguishable":
         return f"No configuration is distinguishable from another with {_seeds(pair)}."
-    return f"Nothing can be said of which configuration is better: {_seeds(pair)} are too few to tell any difference."
+    return f"Nothing can be said of which configuration is better: {_seeds(pair)} cannot tell any difference."
 
 
 def _by_verdict(summary: Summary) -> list[str]:
@@ -104,7 +104,7 @@ def _sentence(summary: Summary, pair: Pair) -> str:
         return f"{first} and {second} share no other setting, so they are not compared."
     if min(pair.seeds) < FEWEST_SEEDS:
         return f"Of {first} and {second} nothing can be said with {seeds}."
-    return f"{first} and {second}: {seeds} are too few to tell any difference."
+    return f"{first} and {second}: {seeds} cannot tell any difference."
 
 
 def better(summary: Summary) -> str:
