@@ -21,7 +21,8 @@ FLOORS = [
     ("run", {"config", "run", "views"}),
     (
         "commands",
-        {"command_line", "composing", "help", "mistakes", "option_files", "preview", "sweep", "sweep_report", "train"},
+        {"command_line", "composing", "help", "mistakes", "option_files", "preview", "sweep", "sweep_report", "train"}
+        | {"compare", "comparison"},
     ),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
@@ -55,6 +56,10 @@ def test_no_import_goes_up_a_floor(file):
         assert not tops & {"gymnasium", "logging", "rich", "tensorboard"}
     if own != "tracking":
         assert "tensorboard" not in tops
+    if own in ("compare", "comparison"):
+        rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
+        assert rooms <= {"comparison", "errors", "typed"}, "a comparison reads files, and knows no run"
+        assert not tops & {"hydra", "omegaconf", "torch"}
 
 
 def test_an_environment_knows_no_policy_and_a_policy_no_environment():

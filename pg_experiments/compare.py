@@ -1,0 +1,138 @@
+"""`python -m pg_experiments.compare`: what a sweep says of its configurations, and what it does not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pg_experiments.errors import UserError, nearest
+
+HELP = """\
+Compare the runs of a sweep: interquartile means, 95 % intervals, and what can be told apart.
+
+  python -m pg_experiments.compare sweep=multirun/DATE/TIME
+  python -m pg_experiments.compare sweep=multirun/first,multirun/second by=policy.hidden
+  python -m pg_experiments.compare sweep=multirun/DATE/TIME reference='baseline=none' threshold=400
+
+sweep=DIR[,DIR…]      sweeps or runs, of any launcher; every result.json below them is one run
+by=KEY                group by this key and average over the others, as by=policy.hidden
+metric=NAME[,NAME…]   columns of metrics.csv (mean_return); the first decides what is better, and more is
+threshold=X           when the first metric has reached X; left out, when a run was solved by its own env.threshold
+reference='KEY=VALUE' what the others are compared with: the first group that has these settings; left out, the first
+
+Into the (first) directory it writes comparison.csv, comparison.md, curves.png, performance_profile.png,
+to_threshold.png, and report.html, which has all of it in one page."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What is compared, and how."""
+
+    sweep: list[str]
+    by: str | None = None
+    metric: list[str] | None = None
+    threshold: float | None = None
+    reference: str | None = None
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Read `key=value` arguments, in which paths may have commas and equals signs as a run's own directory does.
+
+    Raises:
+        UserError: a key is unknown or missing, a value does not fit, or a directory does not exist.
+    """
+    from pg_experiments.typed import typed
+
+    values: dict[str, Any] = {f.name: f.default for f in fields(Arguments) if f.default is not MISSING}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: expected key=value, as sweep={argument}")
+        values[key] = value
+    if "sweep" not in values:
+        raise UserError("sweep: missing; expected a directory, as sweep=multirun/DATE/TIME")
+    values["sweep"] = _directories(values["sweep"])
+    if isinstance(values["metric"], str):
+        values["metric"] = values["metric"].split(",")
+    if values["threshold"] is not None:
+        values["threshold"] = _number(values["threshold"])
+    checked: Arguments = typed(Arguments, values, "")
+    return checked
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _directories(text: str) -> list[str]:
+    """Split a list at its commas, but not a name at its own: the longest beginning that exists is one of the list."""
+    parts = text.split(",")
+    found = []
+    while parts:
+        ends = (end for end in range(len(parts), 0, -1) if Path(",".join(parts[:end])).is_dir())
+        end = next(ends, None)
+        if end is None or not parts[0]:
+            raise UserError(f"sweep={','.join(parts)}: no such directory{_near(Path(parts[0]))}")
+        found.append(",".join(parts[:end]))
+        parts = parts[end:]
+    return found
+
+
+def _near(path: Path) -> str:
+    there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
+    near = nearest(path.name, there)
+    return f"; did you mean {path.parent / near}?" if near else ""
+
+
+def compare(arguments: Arguments) -> None:
+    """Read, compare, print what came out and write the files.
+
+    Raises:
+        UserError: no run is done, or an argument names what the runs do not have.
+    """
+    # here and not above: what takes long to import waits until the arguments are known to be right
+    from pg_experiments.comparison import console, grouping, origin, outcomes, records, report, summary
+
+    directories = [Path(directory) for directory in arguments.sweep]
+    metrics = arguments.metric or ["mean_return"]
+    runs = [records.read_run(path, metrics) for path in records.find_runs(directories)]
+    grouped = grouping.group(runs, arguments.by)
+    found = outcomes.outcomes(grouped.groups, metrics, arguments.threshold)
+    if not found.groups:
+        console.show_not_counted(grouped, found)
+        raise UserError(
+            f"sweep={','.join(arguments.sweep)}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}, and none counts"
+        )
+    reference = grouping.find_reference([of_group for of_group, _ in found.groups], arguments.reference)
+    result = summary.summarise(grouped, found, arguments.threshold, arguments.by, reference)
+    console.show(result)
+
+    from pg_experiments.comparison import plots  # matplotlib takes a second, in which the table can be read
+
+    names = report.write_report(directories[0], result, plots.pictures(result), origin.commands(directories))
+    console.show_files(directories[0], names)
+
+
+def main() -> None:
+    """The command."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(HELP)
+        return
+    try:
+        compare(parse(sys.argv[1:]))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

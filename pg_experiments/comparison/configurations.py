@@ -1,0 +1,81 @@
+"""Configurations: what makes two runs the same but for their seed, and which keys tell different ones apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pg_experiments.comparison.records import Run, read_yaml
+
+WITHOUT = re.compile(r"seed|num_seeds|preview|tracking\..*")  # what does not change what is learned
+GROUP = re.compile(r"\w+\.name")  # the key that tells which option of a group it is
+Settings = Mapping[str, str]
+Identity = frozenset[tuple[str, str]]
+
+
+def identity(run: Run) -> Identity:
+    """What makes two runs the same but for their seed."""
+    return frozenset((key, value) for key, value in run.settings.items() if not WITHOUT.fullmatch(key))
+
+
+def with_choices(runs: Sequence[Run]) -> dict[Identity, dict[str, str]]:
+    """Each configuration once, with the option of each group in place of the name of its class."""
+    found: dict[Identity, dict[str, str]] = {}
+    for run in runs:
+        if identity(run) in found:
+            continue
+        settings = {key: value for key, value in run.settings.items() if not WITHOUT.fullmatch(key)}
+        names = {key.removesuffix(".name"): key for key in settings if GROUP.fullmatch(key)}
+        options = {group: settings.pop(key) for group, key in names.items()} | _options(run)
+        found[identity(run)] = options | settings
+    return found
+
+
+def _options(run: Run) -> dict[str, str]:
+    """The option of each group by the name that it was chosen with, where Hydra's own record can be read."""
+    try:
+        choices: Mapping[str, Any] = read_yaml(run.path / ".hydra" / "hydra.yaml")["hydra"]["runtime"]["choices"]
+        return {str(group): str(option) for group, option in choices.items() if re.fullmatch(r"\w+", group) and option}
+    except Exception:  # another program's file: without it, a group has the name of its class
+        return {}
+
+
+def choices(runs: Sequence[Run]) -> set[str]:
+    """The keys that choose an option."""
+    return {"experiment", *(key.removesuffix(".name") for run in runs for key in run.settings if GROUP.fullmatch(key))}
+
+
+def named(runs: Sequence[Run]) -> dict[str, None]:
+    """The keys that command lines set, in their order."""
+    keys = (override.lstrip("+~").partition("=")[0] for run in runs for override in run.overrides)
+    return dict.fromkeys(keys)
+
+
+def telling_keys(
+    configurations: Sequence[Settings], choices: Collection[str], named: Mapping[str, None], by: str | None
+) -> list[str]:
+    """The keys that differ, less those that nobody named and that follow from the choices of options.
+
+    With `baseline=none,value` the keys of `value` follow; with `env=cartpole,pong` so do tuned values of all groups.
+    """
+    every = dict.fromkeys(key for settings in configurations for key in settings)
+    differing = [key for key in every if len({settings.get(key) for settings in configurations}) > 1]
+    order = {key: place for place, key in enumerate(named)}
+    differing.sort(key=lambda key: (key not in order, order.get(key, 0), key not in choices))
+    if by is not None:
+        differing = [by, *(key for key in differing if key != by)]
+    kept: list[str] = []
+    for key in differing:
+        chosen = [choice for choice in kept if choice in choices]
+        if key == by or key in named or not _follows(key, chosen, configurations):
+            kept.append(key)
+    return kept
+
+
+def _follows(key: str, choices: Sequence[str], configurations: Sequence[Settings]) -> bool:
+    """Whether configurations of the same choices have the same value of the key."""
+    values: dict[tuple[str | None, ...], set[str | None]] = {}
+    for settings in configurations:
+        values.setdefault(tuple(map(settings.get, choices)), set()).add(settings.get(key))
+    return all(len(of_choices) == 1 for of_choices in values.values())

@@ -1,0 +1,57 @@
+"""What a person sees of a comparison in the terminal."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from pg_experiments.comparison.excluded import not_counted
+from pg_experiments.comparison.grouping import Grouping
+from pg_experiments.comparison.outcomes import Outcomes
+from pg_experiments.comparison.records import one_line
+from pg_experiments.comparison.summary import Summary
+from pg_experiments.comparison.table import rich_tables
+from pg_experiments.comparison.wording import findings, notes
+
+MOST_LINES = 20
+WIDE = 200  # columns where there is no terminal, so that a file has whole lines
+
+
+def show(summary: Summary) -> None:
+    """The table, what it supports, and what does not count."""
+    console = _console()
+    for table in rich_tables(summary, console.width):
+        console.print(table)
+    for finding in findings(summary):
+        console.print(f"• {finding}", markup=False, style="bold", soft_wrap=True)
+    console.print()
+    for note in notes(summary):
+        console.print(note, markup=False, style="dim", soft_wrap=True)
+    show_not_counted(summary.grouping, summary.outcomes)
+
+
+def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
+    """Runs that are not in the table, each with its reason."""
+    outside = not_counted(grouping, outcomes)
+    console = _console()
+    if outside:
+        console.print(f"\nNot counted, {len(outside)}:", style="bold")
+    for run, why in outside[:MOST_LINES]:
+        console.print(f"  {one_line(str(run.path))}: {why}", markup=False, soft_wrap=True)
+    if len(outside) > MOST_LINES:
+        console.print(f"  and {len(outside) - MOST_LINES} more, which the report lists")
+
+
+def show_files(directory: Path, names: Sequence[str]) -> None:
+    """Where the files lie."""
+    cwd = Path.cwd()
+    shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
+    _console().print(f"\n{shlex.quote(str(shown))}: {', '.join(names)}", markup=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)

@@ -1,0 +1,22 @@
+"""What is not in the table, and why: nothing is left out in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pg_experiments.comparison.grouping import Grouping
+from pg_experiments.comparison.outcomes import Outcome, Outcomes
+from pg_experiments.comparison.records import Run
+
+
+def not_counted(grouping: Grouping, outcomes: Outcomes) -> list[tuple[Run, str]]:
+    """Runs, and runs with seeds, that are not in the table, each with the reason."""
+    found = [(run, run.problem or "") for run in grouping.set_aside]
+    seeds: dict[Path, list[Outcome]] = {}
+    for outcome in outcomes.without_value:
+        seeds.setdefault(outcome.run.path, []).append(outcome)
+    for of_run in seeds.values():
+        numbers = ", ".join(str(outcome.seed.seed) for outcome in of_run)
+        by_then = "" if outcomes.common_steps is None else f" within {outcomes.common_steps:,} steps"
+        found.append((of_run[0].run, f"seed {numbers} has no value of {' or '.join(outcomes.metrics)}{by_then}"))
+    return found

@@ -1,0 +1,131 @@
+"""Which runs are the same but for their seed, and by which keys the others differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pg_experiments.comparison.configurations import (
+    Identity,
+    Settings,
+    choices,
+    identity,
+    named,
+    telling_keys,
+    with_choices,
+)
+from pg_experiments.comparison.records import Run, Seed
+from pg_experiments.errors import UserError, by_nearness
+
+Sample = tuple[Run, Seed]
+ABSENT = "(none)"  # the value of a key that a configuration does not have
+
+
+@dataclass(frozen=True)
+class Group:
+    """Seeds that are compared as one: of one configuration, or of all that share a value."""
+
+    settings: Settings  # of the keys that the groups differ in
+    strata: Mapping[str, tuple[Sample, ...]]  # what else differs within the group -> its seeds
+
+    @property
+    def lines(self) -> list[str]:
+        """The settings, each as on a command line."""
+        return [f"{key}={value}" for key, value in self.settings.items()] or ["the one configuration"]
+
+    @property
+    def label(self) -> str:
+        """The settings in a line."""
+        return ", ".join(self.lines)
+
+    @property
+    def runs(self) -> list[Run]:
+        """Each of its runs once."""
+        return list({run.path: run for seeds in self.strata.values() for run, _ in seeds}.values())
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """All groups, in the order of their first runs."""
+
+    groups: tuple[Group, ...]
+    keys: tuple[str, ...]  # those that differ, less those that follow from them
+    configurations: tuple[Settings, ...]  # that are compared, with all their keys
+    set_aside: tuple[Run, ...]  # runs that do not count, with their problem
+    notes: tuple[str, ...]
+
+
+def group(runs: Sequence[Run], by: str | None = None) -> Grouping:
+    """Group runs by configuration, or by one key with the other settings as strata.
+
+    Raises:
+        UserError: no run has the key `by`.
+    """
+    every = with_choices(runs)
+    counted, set_aside, notes = _each_seed_once(runs)
+    compared = {identity(run): every[identity(run)] for run in runs if run.path in counted}
+    known = {key for settings in (compared or every).values() for key in settings}
+    if by is not None and by not in known:
+        raise UserError(f"by={by}: no run has this key; the nearest are {', '.join(by_nearness(by, known)[:5])}")
+    keys = telling_keys(list(compared.values()), choices(runs), named(runs), by)
+    own = keys if by is None else [by]
+    groups: dict[tuple[str, ...], dict[str, list[Sample]]] = {}
+    for run in runs:
+        if run.path in counted:
+            settings = compared[identity(run)]
+            strata = groups.setdefault(tuple(settings.get(key, ABSENT) for key in own), {})
+            others = [f"{key}={settings[key]}" for key in keys if key in settings and key not in own]
+            strata.setdefault(", ".join(others), []).extend((run, seed) for seed in counted[run.path])
+    return Grouping(
+        groups=tuple(_group(own, values, strata, by) for values, strata in groups.items()),
+        keys=tuple(keys),
+        configurations=tuple(compared.values()),
+        set_aside=tuple(set_aside),
+        notes=tuple(notes),
+    )
+
+
+def _group(keys: Sequence[str], values: Sequence[str], strata: Mapping[str, list[Sample]], by: str | None) -> Group:
+    """A setting that a configuration does not have is left out, unless it is the one that groups."""
+    settings = {key: value for key, value in zip(keys, values, strict=True) if value != ABSENT or key == by}
+    return Group(settings, {name: tuple(samples) for name, samples in strata.items()})
+
+
+def _each_seed_once(runs: Sequence[Run]) -> tuple[dict[Path, tuple[Seed, ...]], list[Run], list[str]]:
+    """For each run that counts its seeds that no run before it has; the others; and what to say of them."""
+    counted: dict[Path, tuple[Seed, ...]] = {}
+    first: dict[tuple[Identity, int], Run] = {}
+    set_aside, repeated = [run for run in runs if run.problem is not None], 0
+    for run in runs:
+        if run.problem is not None:
+            continue
+        configuration = identity(run)
+        new = tuple(seed for seed in run.seeds if (configuration, seed.seed) not in first)
+        repeated += len(new) < len(run.seeds)
+        if new:
+            counted[run.path] = new
+        else:
+            other = first[configuration, run.seeds[0].seed].path if run.seeds else None
+            why = "has no seeds" if other is None else f"the same configuration and seed as {other}, which counts"
+            set_aside.append(replace(run, problem=why))
+        first |= {(configuration, seed.seed): run for seed in new}
+    notes = [f"Of {repeated} runs the configuration and a seed were run before; the first run counts."]
+    return counted, set_aside, notes if repeated else []
+
+
+def find_reference(groups: Sequence[Group], wanted: str | None) -> int:
+    """The index of the group that the others are compared with: the first, or the first that has those settings.
+
+    Raises:
+        UserError: no group has them.
+    """
+    if wanted is None:
+        return 0
+    settings = dict(part.strip().split("=", 1) for part in re.split(r",(?=\s*[\w./@]+=)", wanted) if "=" in part)
+    for index, candidate in enumerate(groups):
+        if settings and settings.items() <= candidate.settings.items():
+            return index
+    labels = by_nearness(wanted, [candidate.label for candidate in groups])
+    raise UserError(f"reference={wanted}: no group has these settings; expected such as {' or '.join(labels[:3])}")

@@ -1,0 +1,147 @@
+"""All numbers of a comparison: a row for each group, and a verdict on each pair."""
+
+from __future__ import annotations
+
+import math
+import statistics as middle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from pg_experiments.comparison.grouping import Group, Grouping
+from pg_experiments.comparison.outcomes import Outcome, Outcomes, Strata
+from pg_experiments.comparison.statistics import (
+    CONFIDENCE,
+    Estimate,
+    estimate,
+    fraction,
+    holm,
+    interquartile_mean,
+    least_p,
+    median,
+    permutation_p,
+    probability_of_improvement,
+)
+
+FEWEST_SEEDS = 3
+MOST_GROUPS_IN_PAIRS = 5  # with more of them, each is compared with the reference alone
+Verdict = Literal["better", "worse", "not distinguishable", "too few seeds", "nothing in common"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group."""
+
+    group: Group
+    seeds: int
+    finals: Mapping[str, Estimate]  # metric -> interquartile mean
+    solved: Estimate  # fraction that reached the threshold
+    episodes: Estimate  # median until then
+    steps: Estimate  # likewise, agent steps
+    steps_per_second: float  # of a run, the median over runs
+    wall_time_s: float  # likewise
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two groups, by index, and whether the second returns more than the first."""
+
+    first: int
+    second: int
+    seeds: tuple[int, int]
+    improvement: Estimate  # of the second over the first
+    p: float  # corrected for the number of comparisons; NaN where nothing can be said
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that is shown."""
+
+    grouping: Grouping
+    outcomes: Outcomes
+    threshold: float | None
+    by: str | None
+    reference: int
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is compared; the first decides what is better."""
+        return self.outcomes.metrics
+
+    @property
+    def against_reference(self) -> dict[int, Pair]:
+        """For each other group its pair with the reference, which comes first in it."""
+        return {pair.second: pair for pair in self.pairs if pair.first == self.reference}
+
+    @property
+    def tested(self) -> int:
+        """How many comparisons there were to correct for."""
+        return sum(not math.isnan(pair.p) for pair in self.pairs)
+
+
+def summarise(grouping: Grouping, found: Outcomes, threshold: float | None, by: str | None, reference: int) -> Summary:
+    """All rows and pairs."""
+    rows = tuple(_row(group, strata, found.metrics) for group, strata in found.groups)
+    pairs = tuple(_pairs([strata for _, strata in found.groups], found.metrics[0], reference))
+    return Summary(grouping, found, threshold, by, reference, rows, pairs)
+
+
+def _row(group: Group, strata: Strata, metrics: Sequence[str]) -> Row:
+    runs = group.runs
+    return Row(
+        group=group,
+        seeds=sum(map(len, strata.values())),
+        finals={metric: estimate(interquartile_mean, finals_of(strata, metric)) for metric in metrics},
+        solved=fraction([np.isfinite(steps) for steps in of_seeds(strata, lambda o: o.steps)]),
+        episodes=median(of_seeds(strata, lambda o: o.episodes)),
+        steps=median(of_seeds(strata, lambda o: o.steps)),
+        steps_per_second=middle.median(run.env_steps / max(run.wall_time_s, 1e-9) for run in runs),
+        wall_time_s=middle.median(run.wall_time_s for run in runs),
+    )
+
+
+def of_seeds(strata: Strata, value: Callable[[Outcome], float]) -> list[np.ndarray]:
+    """One number of each seed, by stratum."""
+    return [np.array([value(outcome) for outcome in seeds]) for seeds in strata.values()]
+
+
+def finals_of(strata: Strata, metric: str) -> list[np.ndarray]:
+    """The final value of each seed, by stratum."""
+    return of_seeds(strata, lambda outcome: outcome.finals[metric])
+
+
+def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
+    others = [index for index in range(len(groups)) if index != reference]
+    chosen = [(reference, other) for other in others]
+    if len(groups) <= MOST_GROUPS_IN_PAIRS:
+        chosen += combinations(others, 2)
+    pairs = [_pair(groups, first, second, metric, len(chosen)) for first, second in chosen]
+    tested = [index for index, pair in enumerate(pairs) if not math.isnan(pair.p)]
+    for index, p in zip(tested, holm([pairs[index].p for index in tested]), strict=True):
+        pairs[index] = _judged(pairs[index], p)
+    return pairs
+
+
+def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, comparisons: int) -> Pair:
+    shared = [name for name in groups[first] if name in groups[second]]
+    x, y = (finals_of({name: groups[index][name] for name in shared}, metric) for index in (first, second))
+    seeds = sum(map(len, x)), sum(map(len, y))
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    if not shared:
+        return Pair(first, second, seeds, nothing, np.nan, "nothing in common")
+    improvement = probability_of_improvement(y, x)
+    if min(seeds) < FEWEST_SEEDS or least_p(x, y) >= 1 - CONFIDENCE:
+        return Pair(first, second, seeds, improvement, np.nan, "too few seeds")
+    return Pair(first, second, seeds, improvement, permutation_p(x, y, comparisons), "not distinguishable")
+
+
+def _judged(pair: Pair, p: float) -> Pair:
+    if p >= 1 - CONFIDENCE:
+        return replace(pair, p=p)
+    return replace(pair, p=p, verdict="better" if pair.improvement.value > 0.5 else "worse")

@@ -1,0 +1,130 @@
+"""The table of a comparison: for a terminal, as CSV, and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pg_experiments.comparison.statistics import Estimate
+from pg_experiments.comparison.summary import FEWEST_SEEDS, Pair, Row, Summary
+from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
+
+
+def header(summary: Summary) -> list[str]:
+    """The names of the columns."""
+    finals = ["final return" if metric == "mean_return" else f"final {metric}" for metric in summary.metrics]
+    return [
+        "configuration",
+        "seeds",
+        *finals,
+        f"P({better(summary)})",
+        "solved",
+        "episodes",
+        "steps",
+        "steps/s",
+        "wall time",
+    ]
+
+
+def cells(summary: Summary) -> list[list[str]]:
+    """A row of texts for each group."""
+    return [_cells(summary, index, row) for index, row in enumerate(summary.rows)]
+
+
+def _cells(summary: Summary, index: int, row: Row) -> list[str]:
+    pair = summary.against_reference.get(index)
+    return [
+        row.group.label,
+        str(row.seeds),
+        *(with_interval(final, number) for final in row.finals.values()),
+        "reference" if pair is None else _improvement(pair),
+        with_interval(row.solved, probability),
+        with_interval(row.episodes, whole),
+        with_interval(row.steps, whole),
+        whole(row.steps_per_second),
+        duration(row.wall_time_s),
+    ]
+
+
+def _improvement(pair: Pair) -> str:
+    if min(pair.seeds) < FEWEST_SEEDS:
+        return "too few" if max(pair.seeds) else ""
+    return with_interval(pair.improvement, probability)
+
+
+def rich_tables(summary: Summary, width: int) -> list[Table]:
+    """For a terminal of that many columns: an interval stands below its value; where there is no room, two tables."""
+    names, rows = header(summary), cells(summary)
+    middle = names.index("episodes")
+    whole = _rich_table(summary, names, rows, range(1, len(names)))
+    if Console(width=1000).measure(whole).maximum <= width:
+        return [whole]
+    return [_rich_table(summary, names, rows, part) for part in (range(1, middle), range(middle, len(names)))]
+
+
+def _rich_table(summary: Summary, names: Sequence[str], rows: Sequence[Sequence[str]], part: range) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text(names[0]), overflow="fold")
+    for column in part:
+        table.add_column(Text(names[column]), justify="right", no_wrap=True)
+    for row, texts in zip(summary.rows, rows, strict=True):
+        numbers = (texts[column].replace(" [", "\n[") for column in part)
+        table.add_row(Text("\n".join(row.group.lines)), *map(Text, numbers))
+    return table
+
+
+def as_csv(summary: Summary) -> str:
+    """One row per group and plain numbers: `inf` is never reached, an empty cell is nothing to say."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    keys = list(dict.fromkeys(key for row in summary.rows for key in row.group.settings))
+    estimates = [f"final_{metric}" for metric in summary.metrics]
+    estimates += ["probability_of_improvement", "solved", "episodes_to_threshold", "steps_to_threshold"]
+    columns = [f"{name}{end}" for name in estimates for end in ("", "_low", "_high")]
+    writer.writerow([*keys, "seeds", *columns, "p", "verdict", "steps_per_second", "wall_time_s"])
+    for index, row in enumerate(summary.rows):
+        pair = summary.against_reference.get(index)
+        improvement = Estimate(math.nan, math.nan, math.nan) if pair is None else pair.improvement
+        numbers = [end for one in _estimates(row, improvement) for end in one]
+        judged = ["", "reference"] if pair is None else [_plain(pair.p), pair.verdict]
+        writer.writerow(
+            [
+                *(row.group.settings.get(key, "") for key in keys),
+                row.seeds,
+                *map(_plain, numbers),
+                *judged,
+                _plain(row.steps_per_second),
+                _plain(row.wall_time_s),
+            ]
+        )
+    return out.getvalue()
+
+
+def _estimates(row: Row, improvement: Estimate) -> Iterator[Estimate]:
+    yield from row.finals.values()
+    yield from (improvement, row.solved, row.episodes, row.steps)
+
+
+def _plain(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def as_markdown(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
+    """A table whose texts are shown as they are, whatever they hold."""
+    lines = [names, ["---", *("---:" for _ in names[1:])], *([escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """A text that Markdown shows as it is, on one line."""
+    one_line = " ".join(text.split())
+    return html.escape(re.sub(r"([\\`*\[\]|~])", r"\\\1", one_line), quote=False)

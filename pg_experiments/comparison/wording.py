@@ -1,0 +1,189 @@
+"""How numbers are written, and what the data supports and does not, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from pg_experiments.comparison.statistics import Estimate, permutations
+from pg_experiments.comparison.summary import FEWEST_SEEDS, MOST_GROUPS_IN_PAIRS, Pair, Summary
+
+MOST_SENTENCES = 10  # with more pairs, those of one verdict share a sentence
+RETURNS = ("mean_return", "episodic_return")
+MOST_NAMES = 10  # in such a sentence
+
+
+def number(value: float) -> str:
+    """A return, or another metric."""
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def whole(value: float) -> str:
+    """A number of steps or episodes."""
+    return "not reached" if math.isinf(value) else f"{value:,.0f}"
+
+
+def probability(value: float) -> str:
+    """A fraction, or a probability."""
+    return f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def with_interval(estimate: Estimate, write: Callable[[float], str]) -> str:
+    """`value [low, high]`, or the value alone where there is no interval."""
+    if math.isinf(estimate.low) or math.isnan(estimate.low):
+        return write(estimate.value)
+    high = "∞" if math.isinf(estimate.high) else write(estimate.high)
+    return f"{write(estimate.value)} [{write(estimate.low)}, {high}]"
+
+
+def findings(summary: Summary) -> list[str]:
+    """What the data says of each pair, the reference's pairs first."""
+    if len(summary.rows) == 1:
+        return ["There is one configuration, and nothing to compare it with."]
+    alike = len(summary.pairs) > 1 and len({(pair.verdict, pair.seeds) for pair in summary.pairs}) == 1
+    if alike and summary.pairs[0].verdict in ("not distinguishable", "too few seeds"):
+        return [_of_all(summary.pairs[0])]
+    if len(summary.pairs) <= MOST_SENTENCES:
+        return [_sentence(summary, pair) for pair in summary.pairs]
+    return _by_verdict(summary)
+
+
+def _of_all(pair: Pair) -> str:
+    """What holds for each pair, where it is that nothing is known."""
+    if pair.verdict == "not distinguishable":
+        return f"No configuration is distinguishable from another with {_seeds(pair)}."
+    return f"Nothing can be said of which configuration is better: {_seeds(pair)} cannot tell any difference."
+
+
+def _by_verdict(summary: Summary) -> list[str]:
+    reference, word = _name(summary, summary.reference), better(summary)
+    heads = {
+        "better": f"{word.capitalize()} than {reference}",
+        "worse": f"{'Worse' if word == 'better' else 'Lower'} than {reference}",
+        "not distinguishable": f"Not distinguishable from {reference}",
+        "too few seeds": f"Too few seeds to say anything in comparison with {reference}",
+        "nothing in common": f"No other setting in common with {reference}",
+    }
+    found = []
+    for verdict, head in heads.items():
+        of_verdict = [pair.second for pair in summary.pairs if pair.verdict == verdict]
+        of_verdict.sort(key=lambda index: -summary.rows[index].finals[summary.metrics[0]].value)
+        if of_verdict:
+            names = "; ".join(_name(summary, index) for index in of_verdict[:MOST_NAMES])
+            more = len(of_verdict) - MOST_NAMES
+            rest = f"; and {more} more, which comparison.csv has" if more > 0 else ""
+            found.append(f"{head}: {len(of_verdict)} of {len(summary.pairs)}, the highest first: {names}{rest}.")
+    return found
+
+
+def _name(summary: Summary, index: int) -> str:
+    return summary.rows[index].group.label
+
+
+def _sentence(summary: Summary, pair: Pair) -> str:
+    first, second = _name(summary, pair.first), _name(summary, pair.second)
+    seeds = _seeds(pair)
+    if pair.verdict in ("better", "worse"):
+        upper, lower = (second, first) if pair.verdict == "better" else (first, second)
+        value = pair.improvement.value if pair.verdict == "better" else 1 - pair.improvement.value
+        return (
+            f"{upper} is {better(summary)} than {lower}: a seed of the first {_does_more(summary)} than one of the "
+            f"second with probability {value:.2f} ({_p(pair.p)})."
+        )
+    if pair.verdict == "not distinguishable":
+        return f"{first} and {second} are not distinguishable with {seeds} ({_p(pair.p)})."
+    if pair.verdict == "nothing in common":
+        return f"{first} and {second} share no other setting, so they are not compared."
+    if min(pair.seeds) < FEWEST_SEEDS:
+        return f"Of {first} and {second} nothing can be said with {seeds}."
+    return f"{first} and {second}: {seeds} cannot tell any difference."
+
+
+def better(summary: Summary) -> str:
+    """What more of the first metric is."""
+    return "better" if summary.metrics[0] in RETURNS else "higher"
+
+
+def _does_more(summary: Summary) -> str:
+    return "returns more" if summary.metrics[0] in RETURNS else f"has more {summary.metrics[0]}"
+
+
+def _seeds(pair: Pair) -> str:
+    x, y = pair.seeds
+    return f"{x} seed{'s' * (x != 1)}" + (" each" if x == y else f" and {y}")
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def notes(summary: Summary) -> list[str]:
+    """What a reader must know to trust the numbers."""
+    found = [
+        *_about_what(summary),
+        "Final values are interquartile means over seeds. Intervals are 95 % each by itself (stratified bootstrap; "
+        "Wilson's for the fraction solved). With few seeds they are too narrow: with 10 they hold the true value some "
+        "92 times of 100, with 3 some 70.",
+        _about_comparisons(summary),
+        *summary.grouping.notes,
+    ]
+    return [note for note in found if note]
+
+
+def _about_what(summary: Summary) -> list[str]:
+    found = []
+    outcomes = summary.outcomes
+    if outcomes.common_steps is not None:
+        found.append(
+            f"Runs have different limits, so all are compared at {outcomes.common_steps:,} environment steps of a seed,"
+            " the least at which one ended unsolved; what came later does not count."
+        )
+    else:
+        found.append("A final value is the last of each seed; one that was solved has stopped and keeps it.")
+    own = "at which a run is solved" if summary.threshold is None else "looked at after each update"
+    found.append(f"Episodes and steps are a seed's until {threshold_of(summary)}, {own}; ∞ is never reached.")
+    if outcomes.stopped_early:
+        found.append(
+            f"{outcomes.stopped_early} seeds stopped, solved by their own threshold, before they could reach this one: "
+            "for them it says too little."
+        )
+    if summary.by is not None:
+        found.append(_about_strata(summary))
+    return found
+
+
+def threshold_of(summary: Summary) -> str:
+    """The threshold with its metric; of the runs' own where there is one for all."""
+    if summary.threshold is not None:
+        return f"{summary.metrics[0]} {summary.threshold:g}"
+    own = {run.settings.get("env.threshold", "null") for row in summary.rows for run in row.group.runs}
+    return f"mean_return {own.pop()}" if len(own) == 1 and "null" not in own else "the run's own threshold"
+
+
+def _about_strata(summary: Summary) -> str:
+    names = [set(row.group.strata) for row in summary.rows]
+    text = f"Grouped by {summary.by}; the other settings are strata, each resampled by itself."
+    if any(other != names[0] for other in names):
+        text += " Not every group has the same other settings: only shared ones count in a probability of improvement,"
+        text += " all of them in the other columns."
+    return text
+
+
+def _about_comparisons(summary: Summary) -> str:
+    if not summary.tested:
+        return ""
+    against = "all pairs" if len(summary.rows) <= MOST_GROUPS_IN_PAIRS else "each with the reference"
+    made = "1 comparison was made" if summary.tested == 1 else f"{summary.tested} comparisons were made"
+    times = permutations(len(summary.pairs))
+    return (
+        f"{made} ({against}); p-values are from {times:,} permutations of the seeds, "
+        "corrected for their number by Holm's method, and below 0.05 counts as a difference."
+    )
