@@ -48,7 +48,8 @@ def main() -> None:
                 name = f"{SEEDS * number + seed}_{','.join(overrides)},seed={seed}"
                 write_run(Path(folder) / name, overrides, {seed: curve(width, rate, seed)})
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "pg_experiments.compare", f"sweep={folder}"], check=True)
+        command = [sys.executable, "-m", "pg_experiments.compare", f"sweep={folder}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         elapsed = time.perf_counter() - started
     print(f"\n{machine()}, {len(configurations)} configurations of {SEEDS} runs\n\nseconds {elapsed:.1f}")
 

@@ -210,6 +210,7 @@ def test_a_seed_that_was_solved_keeps_its_value_and_says_after_how_many_episodes
     (row,) = summary.rows
     assert row.finals["mean_return"].value == pytest.approx((480 + 40 + 490) / 3)
     assert (row.episodes.value, row.steps.value) == (6, 300)
+    assert any(note.startswith("Most seeds were solved and stopped there") for note in notes(summary))
     assert row.solved.value == pytest.approx(2 / 3)
     assert summary.outcomes.common_steps is None
 
@@ -256,7 +257,9 @@ def test_what_is_told_apart_is_said_to_be_better_and_what_is_not_is_said_not_to_
     said = findings(compared(tmp_path))
     assert said[0].startswith("policy.hidden=16 is better than policy.hidden=8: a seed of the first returns more")
     assert said[1].startswith("policy.hidden=32 is better than policy.hidden=8")
-    assert said[2].startswith("policy.hidden=16 and policy.hidden=32 are not distinguishable with 6 seeds each (p = ")
+    assert said[2].startswith(
+        "policy.hidden=16 and policy.hidden=32 are not distinguishable by their final return with 6 seeds each"
+    )
     assert "3 comparisons were made (all pairs)" in notes(compared(tmp_path))[-1]
 
 
@@ -285,7 +288,9 @@ def test_with_many_groups_each_is_compared_with_the_reference_and_those_alike_sh
     said = findings(summary)
     assert said[0].startswith("Worse than policy.hidden=12: 11 of 12, the highest first: ")
     assert said[0].endswith("; and 1 more, which comparison.csv has.")
-    assert said[1] == "Not distinguishable from policy.hidden=12: 1 of 12, the highest first: policy.hidden=13."
+    assert said[1] == (
+        "Not distinguishable from policy.hidden=12 by the final return: 1 of 12, the highest first: policy.hidden=13."
+    )
 
 
 def test_the_reference_is_the_first_group_or_the_one_asked_for(tmp_path):

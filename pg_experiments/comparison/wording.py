@@ -50,16 +50,16 @@ def findings(summary: Summary) -> list[str]:
         return ["There is one configuration, and nothing to compare it with."]
     alike = len(summary.pairs) > 1 and len({(pair.verdict, pair.seeds) for pair in summary.pairs}) == 1
     if alike and summary.pairs[0].verdict in ("not distinguishable", "too few seeds"):
-        return [_of_all(summary.pairs[0])]
+        return [_of_all(summary, summary.pairs[0])]
     if len(summary.pairs) <= MOST_SENTENCES:
         return [_sentence(summary, pair) for pair in summary.pairs]
     return _by_verdict(summary)
 
 
-def _of_all(pair: Pair) -> str:
+def _of_all(summary: Summary, pair: Pair) -> str:
     """What holds for each pair, where it is that nothing is known."""
     if pair.verdict == "not distinguishable":
-        return f"No configuration is distinguishable from another with {_seeds(pair)}."
+        return f"No configuration is distinguishable from another by its final {_what(summary)} with {_seeds(pair)}."
     return f"Nothing can be said of which configuration is better: {_seeds(pair)} cannot tell any difference."
 
 
@@ -68,7 +68,7 @@ def _by_verdict(summary: Summary) -> list[str]:
     heads = {
         "better": f"{word.capitalize()} than {reference}",
         "worse": f"{'Worse' if word == 'better' else 'Lower'} than {reference}",
-        "not distinguishable": f"Not distinguishable from {reference}",
+        "not distinguishable": f"Not distinguishable from {reference} by the final {_what(summary)}",
         "too few seeds": f"Too few seeds to say anything in comparison with {reference}",
         "nothing in common": f"No other setting in common with {reference}",
     }
@@ -99,7 +99,9 @@ def _sentence(summary: Summary, pair: Pair) -> str:
             f"second with probability {value:.2f} ({_p(pair.p)})."
         )
     if pair.verdict == "not distinguishable":
-        return f"{first} and {second} are not distinguishable with {seeds} ({_p(pair.p)})."
+        return (
+            f"{first} and {second} are not distinguishable by their final {_what(summary)} with {seeds} ({_p(pair.p)})."
+        )
     if pair.verdict == "nothing in common":
         return f"{first} and {second} share no other setting, so they are not compared."
     if min(pair.seeds) < FEWEST_SEEDS:
@@ -110,6 +112,10 @@ def _sentence(summary: Summary, pair: Pair) -> str:
 def better(summary: Summary) -> str:
     """What more of the first metric is."""
     return "better" if summary.metrics[0] in RETURNS else "higher"
+
+
+def _what(summary: Summary) -> str:
+    return "return" if summary.metrics[0] in RETURNS else summary.metrics[0]
 
 
 def _does_more(summary: Summary) -> str:
@@ -148,6 +154,9 @@ def _about_what(summary: Summary) -> list[str]:
         )
     else:
         found.append("A final value is the last of each seed; one that was solved has stopped and keeps it.")
+    solved = sum(row.seeds * row.solved.value for row in summary.rows)
+    if summary.threshold is None and 2 * solved > sum(row.seeds for row in summary.rows):
+        found.append("Most seeds were solved and stopped there: how soon says more than their final values.")
     own = "at which a run is solved" if summary.threshold is None else "looked at after each update"
     found.append(f"Episodes and steps are a seed's until {threshold_of(summary)}, {own}; ∞ is never reached.")
     if outcomes.stopped_early:
