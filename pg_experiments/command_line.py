@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pg_experiments.errors import UserError
 from pg_experiments.help import help_text
+from pg_experiments.launchers import launcher_settings
 from pg_experiments.mistakes import explain
 from pg_experiments.option_files import OptionFiles
 
@@ -59,6 +60,7 @@ def _start(command: Callable[[], object], flags: list[str], overrides: list[str]
     if {"-m", "--multirun"} & set(flags) or "hydra.mode=MULTIRUN" in overrides:
         _refuse_used_sweep(parsed)
         overrides = overrides + _names_of_jobs(parsed)
+    overrides = overrides + launcher_settings(parsed)
     # in the only order that argparse takes: a flag after an override would end its list of them
     sys.argv[1:] = flags + overrides
     command()

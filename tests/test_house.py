@@ -19,7 +19,7 @@ FLOORS = [
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "tracking"}),
     ("run", {"config", "run", "views"}),
-    ("commands", {"command_line", "help", "mistakes", "option_files", "train"}),
+    ("commands", {"command_line", "help", "launchers", "mistakes", "option_files", "train"}),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
