@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 
@@ -44,4 +45,12 @@ def launcher_settings(overrides: Sequence[Override]) -> list[str]:
             raise UserError(missing)
         if choice in EXTRAS and override.key_or_group == "hydra/launcher":
             added = [f"+hydra/launcher_settings@hydra={override.value()}"]
+            if override.value() == "ray":
+                added += _where_ray_is_told_to_write(overrides)
     return added
+
+
+def _where_ray_is_told_to_write(overrides: Sequence[Override]) -> list[str]:
+    """The sweep's directory as an absolute path: a job on a cluster starts where its node was started."""
+    given = [override.value() for override in overrides if override.key_or_group == "hydra.sweep.dir"]
+    return [f"hydra.sweep.dir='{Path(str(directory)).absolute()}'" for directory in given[-1:]]
