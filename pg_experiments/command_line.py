@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pg_experiments.composing import composing
 from pg_experiments.errors import UserError
 from pg_experiments.help import help_text
+from pg_experiments.launchers import launcher_settings
 from pg_experiments.mistakes import explain
 from pg_experiments.option_files import OptionFiles
 
@@ -67,6 +68,7 @@ def _start(command: Callable[[], object], flags: list[str], overrides: list[str]
 
         preview(_directories(flags), _config_name(flags), parsed, sweeping=sweeping)
         return
+    overrides = overrides + launcher_settings(parsed)
     # in the only order that argparse takes: a flag after an override would end its list of them
     sys.argv[1:] = flags + overrides
     if sweeping:
@@ -76,7 +78,10 @@ def _start(command: Callable[[], object], flags: list[str], overrides: list[str]
 
 
 def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Override]) -> None:
-    """Run a sweep to its end, whatever becomes of its jobs, and say what did. Exits with 1 unless all are done."""
+    """Run a sweep to its end, whatever becomes of its jobs, and say what did. Exits with 1 unless all are done.
+
+    A search may have trials that fail; whether too many did is its sweeper's to say.
+    """
     from pg_experiments.sweep import Begun, JobFailed, jobs_of, refuse_changed
     from pg_experiments.sweep_report import report
 
@@ -84,16 +89,17 @@ def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Over
         if override.key_or_group == "hydra.sweep.dir":
             with composing(_directories(flags), _config_name(flags)) as compose:
                 refuse_changed(Path(str(override.value())), overrides, compose)
-    jobs = jobs_of(overrides)
+    failed: BaseException | None = None
     try:
         command()
     except JobFailed:
         pass  # the report says it
-    except BaseException:
-        if Begun.directory is not None:
-            report(Begun.directory, jobs)
-        raise
-    if Begun.directory is not None and not report(Begun.directory, jobs):
+    except BaseException as error:
+        failed = error
+    good = Begun.directory is None or report(Begun.directory, jobs_of(overrides) if Begun.plain else None)
+    if failed is not None:
+        raise failed
+    if not good and Begun.plain:
         sys.exit(1)
 
 

@@ -9,6 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException, OverrideParseException
 
 from pg_experiments.errors import by_nearness, nearest
+from pg_experiments.launchers import needs_extra
 from pg_experiments.option_files import OptionFiles
 
 
@@ -34,7 +35,9 @@ def explain(error: BaseException, overrides: Sequence[Override], files: OptionFi
 
 
 def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
-    """The line for an option that a group does not have."""
+    """The line for an option that a group does not have, or only with an extra."""
+    if missing := needs_extra(f"{group}={option}"):
+        return missing
     return f"{group}={option}: no such option; expected one of {', '.join(by_nearness(option, options))}"
 
 

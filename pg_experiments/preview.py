@@ -14,7 +14,7 @@ from omegaconf import DictConfig, open_dict
 from pg_experiments.composing import composing, plain
 from pg_experiments.errors import UserError
 from pg_experiments.run_directory import state
-from pg_experiments.sweep import identity, jobs_of, place_of
+from pg_experiments.sweep import identity, is_plain, jobs_of, place_of
 from pg_experiments.sweep_report import console, table
 
 
@@ -51,13 +51,13 @@ def _planned(
 ) -> list[Planned]:
     from pg_experiments.config import check
 
-    jobs = jobs_of(overrides)
-    if jobs is None:
-        raise UserError("preview=true: this sweeper chooses its jobs as it goes; expected hydra/sweeper=basic")
     swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
     planned = []
     with composing(directories, config_name) as compose:
-        for number, job in enumerate(jobs):
+        shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+        if not is_plain(compose(shared)):
+            raise UserError("preview=true: this sweeper chooses its jobs as it goes; expected hydra/sweeper=basic")
+        for number, job in enumerate(jobs_of(overrides)):
             config = compose(job)
             directory = _directory(config, number, sweeping)
             composed = plain(config)

@@ -24,12 +24,19 @@ SIDESHOWS = {"tracking"}  # groups that change nothing of what is learned
 
 
 class Begun(Callback):
-    """Hydra's word that a sweep begins; it alone knows its directory."""
+    """Hydra's word that a sweep begins: it alone knows its directory, and whether its jobs are known beforehand."""
 
     directory: Path | None = None
+    plain = True  # all combinations of what is swept
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         Begun.directory = Path(config.hydra.sweep.dir).absolute()
+        Begun.plain = is_plain(config)
+
+
+def is_plain(config: DictConfig) -> bool:
+    """Whether the sweeper takes all combinations, instead of choosing jobs as it goes."""
+    return str(config.hydra.sweeper._target_).endswith(".BasicSweeper")
 
 
 class JobFailed(Exception):  # noqa: N818  (what happened, not what it is)
@@ -83,11 +90,8 @@ def done_before(place: Path) -> float | None:
     return math.nan if result["objective"] is None else float(result["objective"])
 
 
-def jobs_of(overrides: Sequence[Override]) -> list[list[str]] | None:
-    """The overrides of each job of a command; None where its sweeper chooses as it goes."""
-    chosen = any(override.key_or_group == "hydra/sweeper" for override in overrides)
-    if chosen or any(o.is_sweep_override() and not o.is_discrete_sweep() for o in overrides):
-        return None
+def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:
+    """The overrides of each job of a sweep over all combinations."""
     return BasicSweeper.split_arguments(list(overrides), None)[0]
 
 
@@ -108,7 +112,9 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
     swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
     shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     values = [override for override in overrides_of(first) if override.partition("=")[0] in swept]
-    _refuse_another(first, identity(plain(compose([*shared, *values]))))
+    config = compose([*shared, *values])
+    if is_plain(config):
+        _refuse_another(first, identity(plain(config)))
 
 
 def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:

@@ -65,7 +65,7 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None) -> bool:
         out.print("each again, by itself:")
         for job in unfinished:
             out.print(job.command)
-    if not good:
+    if not good and wanted is not None:
         out.print(f"all that is not done: the same command, with hydra.sweep.dir={os.path.relpath(sweep)}")
     return good
 

@@ -21,8 +21,8 @@ FLOORS = [
     ("run", {"config", "run", "views"}),
     (
         "commands",
-        {"command_line", "composing", "help", "mistakes", "option_files", "preview", "sweep", "sweep_report", "train"}
-        | {"compare", "comparison"},
+        {"command_line", "composing", "help", "mistakes", "option_files", "preview", "train"}
+        | {"launchers", "sweep", "sweep_report", "compare", "comparison"},
     ),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,54 @@
+"""A plugin of Hydra's: it finds sweepers in packages under `hydra_plugins`, and nowhere else.
+
+Every command imports this, so Optuna waits until a search begins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class ContinuedSearch(Sweeper):
+    """Optuna's sweeper, for a study that may have begun before.
+
+    By itself it would run `n_trials` more, draw the first proposals again, and leave a trial that was interrupted as
+    running in the study's records forever.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
+
+        self.search = OptunaSweeperImpl(**settings)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.search.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> None:
+        self._continue()
+        self.search.sweep(arguments)
+
+    def _continue(self) -> None:
+        """Count what the study has, and queue the trials that were interrupted: they run first, as they were."""
+        import optuna
+        from optuna.trial import TrialState
+
+        search = self.search
+        Path(search.sweep_dir).mkdir(parents=True, exist_ok=True)
+        storage = optuna.storages.get_storage(search.storage)
+        directions = search._get_directions()
+        study = optuna.create_study(
+            study_name=search.study_name, storage=storage, directions=directions, load_if_exists=True
+        )
+        for trial in study.trials:
+            if trial.state == TrialState.RUNNING:
+                storage.set_trial_state(trial._trial_id, TrialState.WAITING)
+        ended = [trial for trial in study.trials if trial.state.is_finished()]
+        search.job_idx = len(ended)
+        search.n_trials -= len(ended)
+        if ended:
+            search.sampler.reseed_rng()

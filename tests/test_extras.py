@@ -1,0 +1,32 @@
+"""What is said of a launcher whose extra is not installed, and of one that does not exist."""
+
+from __future__ import annotations
+
+import pytest
+
+from pg_experiments import launchers
+from pg_experiments.command_line import _parse
+from pg_experiments.errors import UserError
+from pg_experiments.mistakes import no_such_option
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "submitit_slurm", "ray"])
+def test_a_launcher_without_its_extra_says_what_to_install(monkeypatch, launcher):
+    monkeypatch.setattr(launchers, "find_spec", lambda name: None)
+    extra = launcher.partition("_")[0].replace("submitit", "slurm")
+    line = rf"hydra/launcher={launcher}: needs the extra \[{extra}\]: pip install 'pg-experiments\[{extra}\]'"
+    with pytest.raises(UserError, match=line):
+        launchers.launcher_settings(_parse(["seed=0,1", f"hydra/launcher={launcher}"]))
+
+
+def test_a_search_without_its_extra_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(launchers, "find_spec", lambda name: None)
+    line = "hydra/sweeper=optuna: needs the extra [optuna]: pip install 'pg-experiments[optuna]'"
+    assert no_such_option("hydra/sweeper", "optuna", ["basic"]) == line
+
+
+def test_a_launcher_that_does_not_exist_is_answered_with_those_that_do(command):
+    done = command("-m", "hydra/launcher=basik", "seed=0,1")
+    assert done.returncode == 1
+    assert "hydra/launcher=basik: no such option; expected one of basic" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
