@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.sweeps import TINY, end, needs, statuses, sweep, wait_for
 
@@ -59,7 +60,10 @@ def test_a_ray_cluster_of_two_nodes_runs_jobs_on_both(tmp_path):
     address = f"127.0.0.1:{free_port()}"
     port = address.rpartition(":")[2]
     with (
-        ray_node(tmp_path, "--head", f"--port={port}", "--include-dashboard=false", LIMIT="1000001"),
+        TemporaryDirectory(prefix="ray") as folder,  # a short path: Ray's sockets lie in it
+        ray_node(
+            tmp_path, "--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false", LIMIT="1000001"
+        ),
         ray_node(tmp_path, f"--address={address}", LIMIT="1000002"),
     ):
         limit = 'env.max_steps="${oc.decode:${oc.env:LIMIT}}"'
