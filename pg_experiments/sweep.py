@@ -97,7 +97,9 @@ def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:
 
 def overrides_of(job: Path) -> list[str]:
     """What a job's directory says that it was told."""
-    return [str(override) for override in OmegaConf.load(job / ".hydra" / "overrides.yaml")]
+    told = OmegaConf.to_container(OmegaConf.load(job / ".hydra" / "overrides.yaml"), resolve=False)
+    assert isinstance(told, list)
+    return [str(override) for override in told]
 
 
 def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose) -> None:

@@ -72,7 +72,8 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None) -> bool:
 
 def _of_the_run(overrides: Sequence[str]) -> frozenset[str]:
     """Those that make a job this one."""
-    return frozenset(override for override in overrides if not override.startswith(("hydra.", "hydra/", "tracking.")))
+    others = ("hydra.", "hydra/", "tracking.")
+    return frozenset(override for override in overrides if not override.lstrip("+~").startswith(others))
 
 
 def console(stderr: bool = False) -> Console:
