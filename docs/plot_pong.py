@@ -3,7 +3,8 @@
     python docs/plot_pong.py docs/results/pong.png docs/results/pong docs/results/pong_v5
 
 Takes the picture to write and directories that hold one directory per run, each with its `metrics.csv`. A curve is the
-mean of the last 100 training episodes, shown once there are 100.
+mean of the last 100 training episodes of a seed, shown once there are 100. Seeds that were trained side by side shared
+the machine, so they have no curve against wall time.
 """
 
 from __future__ import annotations
@@ -20,11 +21,19 @@ SCORES = (0, 15, 18)
 COLOURS = ("tab:blue", "tab:orange", "tab:green")
 
 
-def curve(file: Path) -> dict[str, np.ndarray]:
-    """Agent steps in millions, minutes and the mean return of one run."""
-    rows = [row for row in csv.DictReader(file.open()) if int(row["episodes"]) >= WINDOW]
-    columns = {"steps": ("env_steps", 1e6), "minutes": ("wall_time_s", 60.0), "score": ("mean_return", 1.0)}
-    return {name: np.array([float(row[column]) for row in rows]) / unit for name, (column, unit) in columns.items()}
+def curves(folder: Path) -> list[dict[str, np.ndarray]]:
+    """Agent steps in millions, the mean return, and, of one that was trained alone, minutes: for each seed."""
+    found = []
+    for file in sorted(folder.glob("*/metrics.csv")):
+        rows = [row for row in csv.DictReader(file.open()) if int(row["episodes"]) >= WINDOW]
+        columns = {"steps": ("env_steps", 1e6), "score": ("mean_return", 1.0)}
+        seeds = sorted({row["seed"] for row in rows})
+        if len(seeds) == 1:
+            columns["minutes"] = ("wall_time_s", 60.0)
+        for seed in seeds:
+            of_seed = [row for row in rows if row["seed"] == seed]
+            found.append({n: np.array([float(row[c]) for row in of_seed]) / unit for n, (c, unit) in columns.items()})
+    return found
 
 
 def passed(of_run: dict[str, np.ndarray], score: float) -> str:
@@ -32,7 +41,12 @@ def passed(of_run: dict[str, np.ndarray], score: float) -> str:
     above = np.flatnonzero(of_run["score"] >= score)
     if not len(above):
         return "not yet"
-    return f"{of_run['steps'][above[0]]:.2f} M, {of_run['minutes'][above[0]]:.1f} min"
+    return _at(of_run, above[0])
+
+
+def _at(of_run: dict[str, np.ndarray], index: int) -> str:
+    minutes = f", {of_run['minutes'][index]:.1f} min" if "minutes" in of_run else ""
+    return f"{of_run['steps'][index]:.2f} M{minutes}"
 
 
 def main() -> None:
@@ -42,14 +56,13 @@ def main() -> None:
         f"| run | {' | '.join(f'reached {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}"
     )
     for colour, folder in zip(COLOURS, folders, strict=False):
-        for number, file in enumerate(sorted(folder.glob("*/metrics.csv"))):
-            of_run = curve(file)
+        for number, of_run in enumerate(curves(folder)):
             cells = " | ".join(passed(of_run, score) for score in SCORES)
-            end = f"{of_run['score'][-1]:.1f} after {of_run['steps'][-1]:.2f} M, {of_run['minutes'][-1]:.1f} min"
-            print(f"| {folder.name}, {file.parent.name} | {cells} | {end} |")
+            print(f"| {folder.name}, seed {number} | {cells} | {of_run['score'][-1]:.1f} after {_at(of_run, -1)} |")
             for panel, axis in zip(panels, ("steps", "minutes"), strict=True):
-                label = f"env={folder.name}" if number == 0 else None
-                panel.plot(of_run[axis], of_run["score"], color=colour, alpha=0.8, linewidth=1.4, label=label)
+                if axis in of_run:
+                    label = f"env={folder.name}" if number == 0 else None
+                    panel.plot(of_run[axis], of_run["score"], color=colour, alpha=0.8, linewidth=1.4, label=label)
     for panel, name in zip(panels, ("agent steps, millions (4 frames each)", "wall time, minutes"), strict=True):
         panel.set_xlabel(name)
         panel.set_xlim(left=0)
