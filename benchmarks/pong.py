@@ -30,7 +30,7 @@ from pg_experiments.env import AtariEnv
 from pg_experiments.run import Run
 
 ROUNDS = 5
-STEPS = 120_000  # agent steps of ours in a round
+STEPS = 200_000  # agent steps of ours in a round
 SECONDS = 10.0  # of the others
 OVERRIDES = ("experiment=pong", "device=cpu", f"env.max_steps={STEPS}")
 
