@@ -84,11 +84,15 @@ def probability_of_improvement(first: Strata, second: Strata) -> Estimate:
     count = len(first)
 
     def mean_over_strata(*samples: np.ndarray, axis: int) -> Any:
-        pairs = zip(samples[:count], samples[count:], strict=True)
-        return np.mean([_wins(x, y) for x, y in pairs], axis=0)
+        return mean_wins(samples[:count], samples[count:])
 
     size = max(len(x) * len(y) for x, y in zip(first, second, strict=True))
     return _bootstrapped(mean_over_strata, [*first, *second], size)
+
+
+def mean_wins(first: Strata, second: Strata) -> Any:
+    """P(X > Y) + P(X = Y) / 2, the mean over strata; of arrays [*, seeds] an array [*]."""
+    return np.mean([_wins(x, y) for x, y in zip(first, second, strict=True)], axis=0)
 
 
 def _wins(x: np.ndarray, y: np.ndarray) -> Any:

@@ -21,12 +21,14 @@ from pg_experiments.comparison.statistics import (
     holm,
     interquartile_mean,
     least_p,
+    mean_wins,
     median,
     permutation_p,
     probability_of_improvement,
 )
 
 FEWEST_SEEDS = 3
+NEVER = 1e18  # more steps than there are
 MOST_GROUPS_IN_PAIRS = 5  # with more of them, each is compared with the reference alone
 Verdict = Literal["better", "worse", "not distinguishable", "too few seeds", "nothing in common"]
 
@@ -55,6 +57,13 @@ class Pair:
     improvement: Estimate  # of the second over the first
     p: float  # corrected for the number of comparisons; NaN where nothing can be said
     verdict: Verdict
+    sooner: float = math.nan  # the probability that a seed of the second reaches the threshold before one of the first
+    sooner_p: float = math.nan  # likewise corrected, by itself; NaN where nobody reached it
+
+    @property
+    def differs_in_time(self) -> bool:
+        """Whether one of them reaches the threshold sooner."""
+        return self.sooner_p < 1 - CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,9 @@ def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
     tested = [index for index, pair in enumerate(pairs) if not math.isnan(pair.p)]
     for index, p in zip(tested, holm([pairs[index].p for index in tested]), strict=True):
         pairs[index] = _judged(pairs[index], p)
+    timed = [index for index, pair in enumerate(pairs) if not math.isnan(pair.sooner_p)]
+    for index, p in zip(timed, holm([pairs[index].sooner_p for index in timed]), strict=True):
+        pairs[index] = replace(pairs[index], sooner_p=p)
     return pairs
 
 
@@ -138,7 +150,16 @@ def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, compar
     improvement = probability_of_improvement(y, x)
     if min(seeds) < FEWEST_SEEDS or least_p(x, y) >= 1 - CONFIDENCE:
         return Pair(first, second, seeds, improvement, np.nan, "too few seeds")
-    return Pair(first, second, seeds, improvement, permutation_p(x, y, comparisons), "not distinguishable")
+    found = Pair(first, second, seeds, improvement, permutation_p(x, y, comparisons), "not distinguishable")
+    s, t = (_until({name: groups[index][name] for name in shared}) for index in (first, second))
+    if not any((of_stratum < NEVER).any() for of_stratum in [*s, *t]):
+        return found
+    return replace(found, sooner=mean_wins(s, t), sooner_p=permutation_p(s, t, comparisons))
+
+
+def _until(strata: Strata) -> list[np.ndarray]:
+    """The steps of each seed to the threshold; of those that did not reach it, all the same."""
+    return [np.where(np.isfinite(steps), steps, NEVER) for steps in of_seeds(strata, lambda outcome: outcome.steps)]
 
 
 def _judged(pair: Pair, p: float) -> Pair:

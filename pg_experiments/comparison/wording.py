@@ -49,10 +49,11 @@ def findings(summary: Summary) -> list[str]:
     if len(summary.rows) == 1:
         return ["There is one configuration, and nothing to compare it with."]
     alike = len(summary.pairs) > 1 and len({(pair.verdict, pair.seeds) for pair in summary.pairs}) == 1
+    alike = alike and not any(pair.differs_in_time for pair in summary.pairs)
     if alike and summary.pairs[0].verdict in ("not distinguishable", "too few seeds"):
         return [_of_all(summary, summary.pairs[0])]
     if len(summary.pairs) <= MOST_SENTENCES:
-        return [_sentence(summary, pair) for pair in summary.pairs]
+        return [_sentence(summary, pair) + _in_time(summary, pair) for pair in summary.pairs]
     return _by_verdict(summary)
 
 
@@ -81,7 +82,24 @@ def _by_verdict(summary: Summary) -> list[str]:
             more = len(of_verdict) - MOST_NAMES
             rest = f"; and {more} more, which comparison.csv has" if more > 0 else ""
             found.append(f"{head}: {len(of_verdict)} of {len(summary.pairs)}, the highest first: {names}{rest}.")
+    sooner = [pair for pair in summary.pairs if pair.differs_in_time and pair.sooner > 0.5]
+    sooner.sort(key=lambda pair: -pair.sooner)
+    if sooner:
+        names = "; ".join(_name(summary, pair.second) for pair in sooner[:MOST_NAMES])
+        rest = f"; and {len(sooner) - MOST_NAMES} more" if len(sooner) > MOST_NAMES else ""
+        found.append(f"At {threshold_of(summary)} sooner than {reference}: {len(sooner)}, as {names}{rest}.")
     return found
+
+
+def _in_time(summary: Summary, pair: Pair) -> str:
+    """Who of a pair reaches the threshold sooner, where that is known."""
+    if not pair.differs_in_time:
+        return ""
+    upper, value = (pair.second, pair.sooner) if pair.sooner > 0.5 else (pair.first, 1 - pair.sooner)
+    return (
+        f" {_name(summary, upper)} reaches {threshold_of(summary)} in fewer steps, with probability {value:.2f} "
+        f"({_p(pair.sooner_p)})."
+    )
 
 
 def _name(summary: Summary, index: int) -> str:
@@ -194,5 +212,6 @@ def _about_comparisons(summary: Summary) -> str:
     times = permutations(len(summary.pairs))
     return (
         f"{made} ({against}); p-values are from {times:,} permutations of the seeds, "
-        "corrected for their number by Holm's method, and below 0.05 counts as a difference."
+        "corrected for their number by Holm's method, and below 0.05 counts as a difference. Final values and steps to "
+        "the threshold are two questions, each corrected by itself."
     )
