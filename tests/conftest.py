@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from playwright.sync_api import Browser
 
+from docs import browser
 from pg_experiments.algorithm import Reinforce
 from pg_experiments.command_line import config_directory
 from pg_experiments.config import check, every_key
@@ -119,3 +121,19 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+def require_chromium() -> None:
+    """Skip the tests where there is no browser, unless it is known that there is one."""
+    try:
+        browser.executable()
+    except FileNotFoundError as missing:
+        (pytest.fail if os.environ.get("PG_NEEDS_BROWSER") else pytest.skip)(str(missing))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser, without a window."""
+    require_chromium()
+    with browser.chromium() as started:
+        yield started

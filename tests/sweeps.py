@@ -71,6 +71,7 @@ def wait_for(what: Callable[[], object], seconds: float = 90) -> None:
 
 
 def process_of(run: Path) -> int:
-    """The process that trains a run: TensorBoard's event file has its number in its name."""
+    """The process that trains a run, as soon as it does: TensorBoard's event file has its number in its name."""
+    wait_for(lambda: list(run.glob("events.out.tfevents.*")))
     (events,) = run.glob("events.out.tfevents.*")
     return int(events.name.split(".")[-2])

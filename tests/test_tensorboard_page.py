@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -12,30 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from docs import browser
 from docs.browser import MEANS, open_tab, wait_for_curves
+from tests.conftest import require_chromium
 
 JOBS = ["0_policy.hidden=16", "1_policy.hidden=32", "2_policy.hidden=64"]
 HISTOGRAMS = 4  # of 20 updates every fifth, from the first
 
 expect.set_options(timeout=30_000)
-
-
-def require_chromium() -> None:
-    """Skip the tests where there is no browser, unless it is known that there is one."""
-    try:
-        browser.executable()
-    except FileNotFoundError as missing:
-        (pytest.fail if os.environ.get("PG_NEEDS_BROWSER") else pytest.skip)(str(missing))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    require_chromium()
-    with browser.chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from pg_experiments.comparison.statistics import Estimate
 from pg_experiments.comparison.summary import FEWEST_SEEDS, Pair, Row, Summary
 from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
 
+SOONER = ("probability_of_fewer_steps", "p_of_steps")  # to the threshold, than the reference
+
 
 def header(summary: Summary) -> list[str]:
     """The names of the columns."""
@@ -90,12 +92,14 @@ def as_csv(summary: Summary) -> str:
     estimates = [f"final_{metric}" for metric in summary.metrics]
     estimates += ["probability_of_improvement", "solved", "episodes_to_threshold", "steps_to_threshold"]
     columns = [f"{name}{end}" for name in estimates for end in ("", "_low", "_high")]
-    writer.writerow([*keys, "seeds", *columns, "p", "verdict", "steps_per_second", "wall_time_s"])
+    writer.writerow([*keys, "seeds", *columns, "p", "verdict", *SOONER, "steps_per_second", "wall_time_s"])
     for index, row in enumerate(summary.rows):
         pair = summary.against_reference.get(index)
         improvement = Estimate(math.nan, math.nan, math.nan) if pair is None else pair.improvement
         numbers = [end for one in _estimates(row, improvement) for end in one]
-        judged = ["", "reference"] if pair is None else [_plain(pair.p), pair.verdict]
+        judged = ["", "reference", "", ""]
+        if pair is not None:
+            judged = [_plain(pair.p), pair.verdict, _plain(pair.sooner), _plain(pair.sooner_p)]
         writer.writerow(
             [
                 *(row.group.settings.get(key, "") for key in keys),
