@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import torch
 
 
 @dataclass
@@ -26,6 +28,12 @@ class SeedAccount:
     def solved(self) -> bool:
         """Whether the mean of a full window ever reached the threshold."""
         return self.episodes_to_solve is not None
+
+    def enter(self, episode_return: float, window: int, solved_at: float) -> None:
+        """Count an episode."""
+        self.returns.append(episode_return)
+        if self.episodes >= window and not self.solved and self.mean_return(window) >= solved_at:
+            self.episodes_to_solve = self.episodes
 
     def mean_return(self, window: int) -> float:
         """Mean of the last `window` returns; NaN before the first episode."""
@@ -74,10 +82,21 @@ class Accounts:
             account = self.seeds[learner]
             account.env_steps += int(seed_steps)
             for episode_return in seed_returns:
-                account.returns.append(float(episode_return))
-                full = account.episodes >= self.window
-                if full and not account.solved and account.mean_return(self.window) >= self.solved_at:
-                    account.episodes_to_solve = account.episodes
+                account.enter(float(episode_return), self.window, self.solved_at)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "env_steps": [account.env_steps for account in self.seeds],
+            "returns": [torch.tensor(account.returns, dtype=torch.float64) for account in self.seeds],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Which seeds are solved is counted again, since the threshold may be another now."""
+        for account, env_steps, returns in zip(self.seeds, state["env_steps"], state["returns"], strict=True):
+            account.env_steps = env_steps
+            for episode_return in returns.tolist():
+                account.enter(episode_return, self.window, self.solved_at)
 
     def mean_returns(self) -> np.ndarray:
         """[R] mean return of each seed's last `window` episodes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -43,8 +44,8 @@ def run_command(command: Callable[[], object]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
     try:
         _start(command, flags, overrides)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as interrupt:
+        sys.exit(128 + getattr(interrupt, "signal_number", signal.SIGINT))
     except Exception as error:
         expected = isinstance(error, UserError | HydraException | OmegaConfBaseException | OSError)
         if expected or str(error).startswith("Config group override"):
@@ -55,11 +56,21 @@ def run_command(command: Callable[[], object]) -> None:
 
 def _start(command: Callable[[], object], flags: list[str], overrides: list[str]) -> None:
     overrides, wanted = _take_preview(overrides)
+    overrides, resumed = _take("resume", overrides)
     parsed = _parse(overrides)
     if {"--help", "-h"} & set(flags):
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return
     sweeping = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
+    if resumed:
+        if sweeping or wanted:
+            raise UserError(
+                f"resume={resumed}: for one run; a sweep goes on by its own command, with its hydra.sweep.dir"
+            )
+        from pg_experiments.resume import resume
+
+        resume(resumed, parsed)
+        return
     if sweeping or wanted:
         overrides = overrides + _names_of_jobs(parsed)
         parsed = _parse(overrides)
@@ -105,11 +116,17 @@ def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Over
 
 def _take_preview(overrides: list[str]) -> tuple[list[str], bool]:
     """The overrides without `preview=…`, which is no key of a run, and whether it was true."""
-    rest = [override for override in overrides if not override.startswith("preview=")]
-    given = [override.removeprefix("preview=") for override in overrides if override not in rest]
-    if wrong := [value for value in given if value not in ("true", "false")]:
-        raise UserError(f"preview={wrong[0]}: expected true or false; the nearest is true")
-    return rest, given[-1:] == ["true"]
+    rest, given = _take("preview", overrides)
+    if given not in (None, "true", "false"):
+        raise UserError(f"preview={given}: expected true or false; the nearest is true")
+    return rest, given == "true"
+
+
+def _take(name: str, overrides: list[str]) -> tuple[list[str], str | None]:
+    """The overrides without an argument that is no key of a run, and its value."""
+    rest = [override for override in overrides if not override.startswith(f"{name}=")]
+    given = [override.removeprefix(f"{name}=") for override in overrides if override not in rest]
+    return rest, given[-1] if given else None
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:

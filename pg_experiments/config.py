@@ -15,13 +15,14 @@ from annotated_types import Ge, Gt
 from pg_experiments import algorithm, baseline, env, normalization, optimizer, policy, returns
 from pg_experiments.algorithm import Reinforce
 from pg_experiments.baseline import BaselineOption, MeanOption
+from pg_experiments.checkpoint import Checkpointing
 from pg_experiments.env import AtariEnv, GymnasiumEnv
-from pg_experiments.errors import UserError, by_nearness
+from pg_experiments.errors import UserError, as_yaml, by_nearness
 from pg_experiments.normalization import Normalization, NormalizedAdvantages, NormalizedReturns
 from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import MLP, Linear
 from pg_experiments.returns import Returns, Trajectory
-from pg_experiments.typed import as_yaml, checked_fields, hints_of, typed
+from pg_experiments.typed import checked_fields, hints_of, typed
 
 GROUPS: dict[str, dict[str, type]] = {
     "env": env.OPTIONS,
@@ -42,6 +43,9 @@ class Tracking:
     histograms_every: Annotated[int, Ge(0)]
 
 
+SECTIONS: dict[str, type] = {"tracking": Tracking, "checkpoint": Checkpointing}  # without options
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that determines a run."""
@@ -54,6 +58,7 @@ class RunConfig:
     normalization: Normalization
     optimizer: OptimizerOption
     tracking: Tracking
+    checkpoint: Checkpointing
     seed: Annotated[int, Ge(0)]
     num_seeds: Annotated[int, Ge(1)]
     device: Literal["auto", "cpu", "cuda"]
@@ -74,7 +79,8 @@ def check(config: Mapping[str, Any]) -> RunConfig:
     built: dict[str, Any] = {}
     for group, options in GROUPS.items():
         built[group] = _option(group, options, values.pop(group, None))
-    built["tracking"] = typed(Tracking, _mapping("tracking", values.pop("tracking", None)), "tracking.")
+    for section, cls in SECTIONS.items():
+        built[section] = typed(cls, _mapping(section, values.pop(section, None)), f"{section}.")
     scalars = {key: hint for key, hint in hints_of(RunConfig).items() if key not in built}
     built |= checked_fields(scalars, values, "")
     checked = RunConfig(**built)
@@ -85,7 +91,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
 def every_key() -> dict[str, Any]:
     """Every key that any run can have, dotted, with its annotation; a group's own name is its choice of option."""
     keys = hints_of(RunConfig)
-    for group in [*GROUPS, "tracking"]:
+    for group in [*GROUPS, *SECTIONS]:
         del keys[group]
     for group, options in GROUPS.items():
         keys[group] = str

@@ -21,3 +21,8 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name most like `name`, or None when nothing resembles it."""
     close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return close[0] if close else None
+
+
+def as_yaml(value: object) -> str:
+    """A plain value as it is written in a config and on the command line."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -76,6 +76,15 @@ class StackedOptimizer:
                 # lerp gives back `old` at 0 and the new value at 1 to the last bit
                 parameter.copy_(torch.lerp(old, parameter, _per_seed(everyone, parameter)))
         return total, norms[learners]
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: moments and counts of steps. The settings are the config's."""
+        state: dict[str, Any] = self.optimizer.state_dict()
+        return {"state": state["state"]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state["state"]})
 
     @torch.no_grad()
     def _scale_gradients(self, scale: Tensor) -> None:

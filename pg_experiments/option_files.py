@@ -40,7 +40,7 @@ class OptionFiles:
     def all_keys(self) -> list[str]:
         """Every key of a run, dotted, and every group."""
         root = _load(self.root)
-        dotted = [f"tracking.{key}" for key in root["tracking"]]
+        dotted = [f"{section}.{key}" for section in ("tracking", "checkpoint") for key in root[section]]
         dotted += [key for key, value in root.items() if not isinstance(value, dict | list)]
         for group in self.groups:
             dotted += [group, *(f"{group}.{key}" for key in self.keys(group) if group != "experiment")]

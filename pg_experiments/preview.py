@@ -13,8 +13,9 @@ from omegaconf import DictConfig, open_dict
 
 from pg_experiments.composing import composing, plain
 from pg_experiments.errors import UserError
+from pg_experiments.identity import identity
 from pg_experiments.run_directory import state
-from pg_experiments.sweep import identity, is_plain, jobs_of, place_of
+from pg_experiments.sweep import is_plain, jobs_of, place_of
 from pg_experiments.sweep_report import console, table
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +12,14 @@ from torch import Tensor
 
 from pg_experiments.accounts import Accounts
 from pg_experiments.baseline import explained_variance
+from pg_experiments.best import Best
+from pg_experiments.checkpoint import Checkpoints
 from pg_experiments.collector import ArcadeCollector, Collector, EpisodeCollector
 from pg_experiments.config import RunConfig
 from pg_experiments.env import Arcade, AtariEnv, sizes
+from pg_experiments.env.vector import StandingCartPole
 from pg_experiments.errors import UserError
+from pg_experiments.interruption import Interruption
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.threads import one_thread
@@ -49,6 +54,8 @@ class Run:
             max_episodes=config.env.max_episodes,
             max_steps=config.env.max_steps,
         )
+        self.best = Best(self.policy, len(seeds))
+        self.updates = 0  # made so far
 
     @property
     def facts(self) -> dict[str, str]:
@@ -61,18 +68,63 @@ class Run:
         ]
         return {"actions": ", ".join(f"{index} {name}" for index, name in enumerate(names))}
 
-    def execute(self, tracker: Tracker) -> float:
-        """Train until every seed is solved or at a limit. Returns the mean final return over seeds."""
-        with tracker.running():
-            update = 0
-            while len(active := self.accounts.active):
-                rollout = self.collector.collect(update, active)
+    def execute(self, tracker: Tracker, checkpoints: Checkpoints | None = None) -> float:
+        """Train until every seed is solved or at a limit. Returns the mean final return over seeds.
+
+        Raises:
+            Interrupted: by a signal, after the update under way and its checkpoint.
+        """
+        with tracker.running(), Interruption() as interruption:
+            while len(active := self.accounts.active) and not interruption.asked:
+                rollout = self.collector.collect(self.updates, active)
                 returns, values, advantages = self.credit(rollout)
                 with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):
                     learned = self.learn(rollout, returns, advantages, active)
-                self.record(tracker, update, active, rollout, learned | self.judge(rollout, returns, values))
-                update += 1
+                self.record(tracker, active, rollout, learned | self.judge(rollout, returns, values))
+                if checkpoints is not None and checkpoints.due(self.updates):
+                    checkpoints.save(self.state() | {"record": tracker.state()})
+            if checkpoints is not None and checkpoints.saved != self.updates:
+                checkpoints.save(self.state() | {"record": tracker.state()})
+            if len(self.accounts.active):
+                interruption.stop_if_asked()
         return float(self.accounts.mean_returns().mean())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next update depends on: nested dicts and lists of tensors and numbers.
+
+        There are no random-number states: every draw follows from a seed and the number of the update.
+        """
+        return {
+            "update": self.updates,
+            "policy": self.policy.state_dict(),
+            "baseline": self.baseline.state_dict(),
+            "optimizer": self.optimizer.state(),
+            "baseline_optimizer": None if self.baseline_optimizer is None else self.baseline_optimizer.state(),
+            "accounts": self.accounts.state(),
+            "collector": self.collector.state(),
+            "best": self.best.state(),
+        }
+
+    def continuation(self, state: Mapping[str, Any]) -> str:
+        """What is to be said before a state is restored: how long it takes, or that it may not be exact."""
+        if isinstance(self.collector, ArcadeCollector):
+            steps = sum(told.numel() for told in state["collector"]["told"])
+            return f"; {steps:,} steps of its games are played again first"
+        if isinstance(self.env, StandingCartPole):
+            return ""
+        return "; exact, if `reset(seed=…)` alone determines the episodes of its environment"
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of a run like this one. Raises UserError where its games cannot be taken up exactly."""
+        self.updates = state["update"]
+        self.policy.load_state_dict(state["policy"])
+        self.baseline.load_state_dict(state["baseline"])
+        self.optimizer.restore(state["optimizer"])
+        if self.baseline_optimizer is not None:
+            self.baseline_optimizer.restore(state["baseline_optimizer"])
+        self.accounts.restore(state["accounts"])
+        self.best.restore(state["best"])
+        self.collector.restore(state["collector"])
 
     def credit(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
         """What each action is credited with: returns, baseline values and advantages, [T, R, E] each."""
@@ -132,9 +184,7 @@ class Run:
             return {}
         return {"explained_variance": explained_variance(values, returns, rollout.mask)}
 
-    def record(
-        self, tracker: Tracker, update: int, active: np.ndarray, rollout: Rollout, learned: dict[str, Tensor]
-    ) -> None:
+    def record(self, tracker: Tracker, active: np.ndarray, rollout: Rollout, learned: dict[str, Tensor]) -> None:
         """Enter the batch into the accounts and write the update down."""
         returns, lengths = ([each.numpy() for each in part] for part in zip(*rollout.episodes, strict=True))
         self.accounts.add(active, rollout.mask.sum((0, 2)).cpu().numpy(), returns)
@@ -142,9 +192,12 @@ class Run:
         values |= {"episodic_return": _means(returns), "episodic_length": _means(lengths)}
         values["mean_return"] = self.accounts.mean_returns()[active]
         accounts = [self.accounts.seeds[learner] for learner in active]
+        full = np.array([account.episodes >= self.accounts.window for account in accounts])
+        self.updates += 1
+        self.best.follow(self.policy, active, values["mean_return"], full, self.updates)
         tracker.write(
             UpdateRecord(
-                update=update,
+                update=self.updates - 1,
                 learners=active,
                 env_steps=np.array([account.env_steps for account in accounts]),
                 episodes=np.array([account.episodes for account in accounts]),

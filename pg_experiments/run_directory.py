@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pg_experiments.durable import replace_file
 from pg_experiments.errors import UserError
 
 RESULT = "result.json"
 LOG = "train.log"
 LOCK = ".lock"  # held by the process that runs; the operating system lets it go when that process dies
-UNWRITTEN = ["metrics.csv", "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what a new attempt begins anew
+RECORD = ["metrics.csv", "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
+CHECKPOINTS = "checkpoints/*"
 
 log = logging.getLogger("pg_experiments")
 
@@ -33,7 +36,8 @@ class RunDirectory:
 
         Args:
             path: where; it is made if it is not there.
-            again: whether an earlier attempt at the same run may be there. It is begun anew; its log is kept.
+            again: whether an earlier attempt at the same run may be there; the caller goes on with it, or calls
+                `begin_anew`.
 
         Raises:
             UserError: a run already is there, another process is running it, or nothing can be written there.
@@ -42,15 +46,11 @@ class RunDirectory:
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock.acquire()
-            if again:
-                for pattern in [RESULT, *UNWRITTEN]:
-                    for file in path.glob(pattern):
-                        file.unlink()
         except Timeout:
             raise UserError(f"{path}: another process is running it") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another hydra.run.dir") from None
-        if (path / RESULT).exists():
+        if (path / RESULT).exists() and not again:
             lock.release()
             raise UserError(
                 f"{path}: already holds a run, and a run is never overwritten; "
@@ -58,16 +58,59 @@ class RunDirectory:
             )
         return cls(path, lock)
 
+    def begin_anew(self) -> None:
+        """Remove what an earlier attempt has left but its log."""
+        for pattern in [RESULT, CHECKPOINTS, *RECORD]:
+            for file in self.path.glob(pattern):
+                file.unlink()
+
+    def positions(self) -> dict[str, int]:
+        """How long the files of the record are, in bytes, by their names within the directory."""
+        return {self._name(file): file.stat().st_size for file in self._record()}
+
+    def rewind(self, positions: Mapping[str, int]) -> None:
+        """Take back what was recorded after those positions.
+
+        Only files of the record are touched, whatever names the positions have, and no link is followed.
+
+        Raises:
+            UserError: a part of the record that came before is missing.
+        """
+        now = self.positions()
+        for name, size in positions.items():
+            if now.get(name, 0) < size:
+                raise UserError(f"{self.path / name}: expected at least {size} bytes, which the checkpoint continues")
+        for file in self._record():
+            if self._name(file) in positions:
+                os.truncate(file, positions[self._name(file)])
+            else:
+                file.unlink()
+
+    def _record(self) -> list[Path]:
+        files = [file for pattern in RECORD for file in sorted(self.path.glob(pattern))]
+        return [file for file in files if not file.is_symlink()]
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self.path).as_posix()
+
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Replace `result.json`: a reader sees the old one or the new one, whole."""
-        temporary = self.path / f".{RESULT}.tmp"
-        temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(self.path / RESULT)
+        """Replace `result.json`: a reader sees the old one or the new one, whole.
+
+        On a full disk, where there is no room for two, the old one is overwritten.
+        """
+        text = (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()
+        try:
+            replace_file(self.path / RESULT, lambda file: file.write(text))
+        except OSError:
+            with (self.path / RESULT).open("r+b") as file:
+                file.write(text)
+                file.truncate()
 
     def open_log(self) -> logging.Handler:
         """Let what is logged go to the run's `train.log`, too, until `close_log`."""
         handler = logging.FileHandler(self.path / LOG, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.handleError = _say_nothing  # type: ignore[method-assign]  # on a full disk the run itself speaks
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
@@ -90,6 +133,10 @@ class RunDirectory:
     def release(self) -> None:
         """Let another process have it."""
         self._lock.release()
+
+
+def _say_nothing(record: logging.LogRecord) -> None:
+    """Of a record that could not be logged."""
 
 
 EMPTY: Mapping[str, Any] = {

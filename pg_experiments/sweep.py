@@ -16,11 +16,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from pg_experiments.composing import Compose, plain
+from pg_experiments.durable import replace_file
 from pg_experiments.errors import UserError
+from pg_experiments.identity import CONFIG, differences, identity, read_plain
 from pg_experiments.run_directory import read_result, state
 
 INDEX = ".jobs"  # in a sweep's directory: for each configuration a file that names its job's directory
-SIDESHOWS = {"tracking"}  # groups that change nothing of what is learned
 
 
 class Begun(Callback):
@@ -41,18 +42,6 @@ def is_plain(config: DictConfig) -> bool:
 
 class JobFailed(Exception):  # noqa: N818  (what happened, not what it is)
     """A job of a sweep failed; its own directory says how."""
-
-
-def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a job this one and no other: its configuration by dotted keys."""
-    return _flat({key: value for key, value in config.items() if key not in SIDESHOWS})
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
-    return flat
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -77,9 +66,7 @@ def note_place(sweep: Path, values: Mapping[str, Any], place: Path) -> None:
     """Remember where the job with this identity is."""
     noted = sweep / INDEX / _digest(values)
     noted.parent.mkdir(exist_ok=True)
-    temporary = noted.with_suffix(f".{os.getpid()}")
-    temporary.write_text(os.path.relpath(place, sweep), encoding="utf-8")
-    temporary.replace(noted)
+    replace_file(noted, lambda file: file.write(os.path.relpath(place, sweep).encode()))
 
 
 def done_before(place: Path) -> float | None:
@@ -120,12 +107,9 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
 
 
 def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:
-    saved = OmegaConf.to_container(OmegaConf.load(job / ".hydra" / "config.yaml"), resolve=True)
-    assert isinstance(saved, dict)
-    before = identity({str(key): value for key, value in saved.items()})
-    keys = [key for key in {**before, **values} if before.get(key, "absent") != values.get(key, "absent")]
-    if keys:
-        told = "; ".join(f"{key} was {before.get(key, 'absent')}, is {values.get(key, 'absent')}" for key in keys)
+    differ = differences(identity(read_plain(job / CONFIG)), values)
+    if differ:
+        told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
         raise UserError(
             f"{os.path.relpath(job)}: this job ran with another configuration ({told}); choose another hydra.sweep.dir"
         )

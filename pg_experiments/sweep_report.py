@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from pg_experiments.identity import SIDESHOWS
 from pg_experiments.run_directory import read_result, state
 from pg_experiments.sweep import overrides_of
 
@@ -72,7 +73,7 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None) -> bool:
 
 def _of_the_run(overrides: Sequence[str]) -> frozenset[str]:
     """Those that make a job this one."""
-    others = ("hydra.", "hydra/", "tracking.")
+    others = ("hydra.", "hydra/", *(f"{group}." for group in SIDESHOWS))
     return frozenset(override for override in overrides if not override.lstrip("+~").startswith(others))
 
 

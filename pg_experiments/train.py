@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +14,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_experiments.command_line import config_directory, run_command
+from pg_experiments.durable import replace_file
+from pg_experiments.identity import identity
 from pg_experiments.run_directory import LOG, RunDirectory
-from pg_experiments.sweep import JobFailed, done_before, identity, note_place, place_of
+from pg_experiments.sweep import JobFailed, done_before, note_place, place_of
+from pg_experiments.training import run_training
 
 
 def train(config: DictConfig) -> float:
@@ -59,28 +63,7 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
 
 
 def _train(composed: dict[str, Any], claim: Callable[[], RunDirectory], browse: Path) -> float:
-    # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
-    from pg_experiments.config import check, every_key
-    from pg_experiments.run import Run
-    from pg_experiments.tracking import Composition, Tracker
-
-    checked = check(composed)
-    run = Run(checked)
-    directory = claim()
-    tracker = Tracker(
-        directory,
-        run.accounts,
-        composition=Composition(composed, every_key(), _choices(), _overridden()),
-        browse=browse,
-        plain_every_seconds=checked.tracking.plain_every_seconds,
-        histograms_every=checked.tracking.histograms_every,
-        facts=run.facts,
-    )
-    try:
-        return run.execute(tracker)
-    except Exception as error:
-        error.add_note(f"traceback in {directory.path / LOG}")
-        raise
+    return run_training(composed, claim, choices=_choices(), overridden=_overridden(), browse=browse)
 
 
 def _remove_if_empty(directory: Path) -> None:
@@ -104,14 +87,32 @@ def _overridden() -> frozenset[str]:
 def _save_composition(config: DictConfig, directory: Path) -> None:
     """What Hydra itself would write; its own way would overwrite another run's."""
     directory.mkdir(exist_ok=True)  # a primary config of the user's own may let Hydra write it, too
-    OmegaConf.save(config, directory / "config.yaml")
     OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), directory / "hydra.yaml")
     OmegaConf.save(HydraConfig.get().overrides.task, directory / "overrides.yaml")
+    data = OmegaConf.to_yaml(config, resolve=True)  # which needs no Hydra to be read; last, for with it a run is there
+    replace_file(directory / "config.yaml", lambda file: file.write(data.encode()))
 
 
 def main() -> None:
     """The command."""
-    run_command(hydra.main(config_path=config_directory(), config_name="config", version_base="1.3")(train))
+    failed: list[Exception] = []
+
+    @wraps(train)
+    def task(config: DictConfig) -> float | None:
+        try:
+            return train(config)
+        except Exception as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            failed.append(error)  # Hydra itself would put a line of its own before ours
+            return None
+
+    def command() -> None:
+        hydra.main(config_path=config_directory(), config_name="config", version_base="1.3")(task)()
+        if failed:
+            raise failed[0]
+
+    run_command(command)
 
 
 if __name__ == "__main__":

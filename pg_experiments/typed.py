@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
-from pg_experiments.errors import UserError, nearest
+from pg_experiments.errors import UserError, as_yaml, nearest
 
 
 def typed(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
@@ -71,11 +71,6 @@ def _has_bounds(hint: Any) -> bool:
 @cache
 def _adapter(hint: Any) -> TypeAdapter[Any]:
     return TypeAdapter(hint)
-
-
-def as_yaml(value: Any) -> str:
-    """A plain value as it is written in a config and on the command line."""
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _describe(hint: Any) -> str:

@@ -42,10 +42,10 @@ def make_run(*overrides: str) -> Run:
     return Run(check(composed("device=cpu", *overrides)))
 
 
-def track(run: Run, directory: Path, *overrides: str) -> Tracker:
-    """A tracker that writes to a directory of its own."""
+def track(run: Run, directory: Path, *overrides: str, again: bool = False) -> Tracker:
+    """A tracker that writes to a directory of its own, or to one where a run has been before."""
     return Tracker(
-        RunDirectory.claim(directory),
+        RunDirectory.claim(directory, again=again),
         run.accounts,
         composition=Composition(composed(*overrides), every_key()),
         browse=directory,
@@ -57,7 +57,9 @@ def track(run: Run, directory: Path, *overrides: str) -> Tracker:
 def train_in(directory: Path, *overrides: str) -> Run:
     """A run trained to its end, recorded in `directory`."""
     run = make_run(*overrides)
-    run.execute(track(run, directory, *overrides))
+    tracker = track(run, directory, *overrides)
+    run.execute(tracker)
+    tracker.directory.release()
     return run
 
 

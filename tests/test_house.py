@@ -14,15 +14,18 @@ from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "pg_experiments"
 FLOORS = [
-    ("shapes", {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed"}),
+    (
+        "shapes",
+        {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "durable", "interruption"},
+    ),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
-    ("record", {"accounts", "run_directory", "tracking"}),
+    ("record", {"accounts", "best", "checkpoint", "run_directory", "tracking"}),
     ("run", {"config", "run", "views"}),
     (
         "commands",
         {"command_line", "composing", "help", "mistakes", "option_files", "preview", "train"}
-        | {"launchers", "sweep", "sweep_report", "compare", "comparison"},
+        | {"launchers", "sweep", "sweep_report", "compare", "comparison", "identity", "resume", "training"},
     ),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}

@@ -166,5 +166,7 @@ def test_a_directory_has_one_process_at_a_time(tmp_path):
         RunDirectory.claim(tmp_path, again=True)
     first.release()
     assert state(tmp_path) == "killed"
-    RunDirectory.claim(tmp_path, again=True).release()
+    again = RunDirectory.claim(tmp_path, again=True)
+    again.begin_anew()
+    again.release()
     assert state(tmp_path) == "new"

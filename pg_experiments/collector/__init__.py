@@ -1,6 +1,7 @@
 """Where policy and environment meet: playing one batch."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,3 +22,9 @@ class Collector(Protocol):
             update: index of the batch, from 0; with the seeds it determines every random number.
             active: [R] the learners that play, by index. The environments of the others stand still.
         """
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the games that go on from batch to batch."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Raises UserError where that cannot be exact."""

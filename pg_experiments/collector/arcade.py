@@ -14,7 +14,9 @@ algorithm's choice:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -25,12 +27,14 @@ from pg_experiments.collector.noise import Noise
 from pg_experiments.collector.tape import Rows, Tape
 from pg_experiments.env.arcade import Arcade
 from pg_experiments.env.screens import Differences, Look
+from pg_experiments.errors import UserError
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Episodes, Rollout
 from pg_experiments.sparse import SparseRows
 from pg_experiments.threads import one_thread
 
 NONE = -1  # no point or episode
+KEPT = ("in_flight", "pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that outlive a batch
 Act = Callable[[Tensor | SparseRows, Tensor | None], Tensor]  # observations and masks to logits
 
 
@@ -87,6 +91,42 @@ class ArcadeCollector:
                 if not self.playing.any():
                     break
         return self._rollout(active)
+
+    def state(self) -> dict[str, Any]:
+        """What every emulator was told, what the screens then showed, and the points under way."""
+        arrays = {name: torch.from_numpy(getattr(self, name).copy()) for name in KEPT}
+        return {
+            **arrays,
+            "told": [torch.from_numpy(told.copy()) for told in self.arcade.told()],
+            "moving": self.arcade.moving(),
+            "screens": self._checksum(),
+            "seen": [torch.from_numpy(look.seen.copy()) for look in self.looks],
+            "ended": [torch.tensor(ended, dtype=torch.float64).view(-1, 2) for ended in self.ended],
+            "units": self.units,
+            "complete": [[(unit.id, unit.terminated, unit.truncated) for unit in units] for units in self.complete],
+            "tape": self.tape.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state: play all games again, action by action, and then take up the points under way."""
+        self.arcade.replay([told.numpy() for told in state["told"]], state["moving"])
+        if self._checksum() != state["screens"]:
+            raise UserError(
+                "after the same actions the emulators show other screens than at the time of the checkpoint; to go on "
+                "exactly takes the ale-py and the ROM that the run began with"
+            )
+        for name in KEPT:
+            getattr(self, name)[:] = state[name].numpy()
+        for look, seen in zip(self.looks, state["seen"], strict=True):
+            look.seen[:] = seen.numpy()
+        self.ended = [[(score, int(length)) for score, length in ended.tolist()] for ended in state["ended"]]
+        self.units = state["units"]
+        self.complete = [[Unit(*unit) for unit in units] for units in state["complete"]]
+        self.tape = Tape.of(state["tape"])
+
+    def _checksum(self) -> int:
+        """Of what all screens show."""
+        return crc32(b"".join(half.screens.tobytes() for half in self.arcade.halves))
 
     def _begin(self, active: np.ndarray) -> None:
         """Give every environment of the active seeds a point or an episode."""

@@ -7,6 +7,9 @@ episodes, and strictly on-policy. The price is that an environment that is done 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -95,6 +98,13 @@ class EpisodeCollector:
             dropout_masks=noise.masks(len(seen)),
             logits=torch.stack(logits_of) if logits_of else None,
         )
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: every batch starts with episodes whose seeds follow from (seed, update)."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
 
     def _reset(self, update: int, envs: np.ndarray) -> np.ndarray:
         """Start the batch's episodes. Returns the first observations [R · E, D]."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,17 @@ class Tape:
         if kept is not None and len(kept.counts):
             rows = self.record(kept.columns, kept.values, kept.counts, kept.actions, kept.units, kept.masks)
             self.pay(rows, kept.rewards)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor | None]) -> Tape:
+        """A tape with the rows of a state."""
+        parts: dict[str, Any] = {name: None if part is None else part.numpy() for name, part in state.items()}
+        return cls(Rows(**parts) if parts else None)
+
+    def state(self) -> dict[str, Tensor | None]:
+        """What a checkpoint keeps: nothing, or all rows."""
+        parts = vars(self.rows()) if self.length else {}
+        return {name: None if part is None else torch.from_numpy(part) for name, part in parts.items()}
 
     def record(
         self,

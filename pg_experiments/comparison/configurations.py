@@ -8,7 +8,7 @@ from typing import Any
 
 from pg_experiments.comparison.records import Run, read_yaml
 
-WITHOUT = re.compile(r"seed|num_seeds|tracking\..*")  # what does not change what is learned
+WITHOUT = re.compile(r"seed|num_seeds|(tracking|checkpoint)\..*")  # what does not change what is learned
 GROUP = re.compile(r"\w+\.name")  # the key that tells which option of a group it is
 Settings = Mapping[str, str]
 Identity = frozenset[tuple[str, str]]

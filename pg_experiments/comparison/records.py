@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pg_experiments.errors import UserError, by_nearness
-from pg_experiments.typed import as_yaml
+from pg_experiments.errors import UserError, as_yaml, by_nearness
 
 RESULT = "result.json"
 

@@ -7,6 +7,7 @@ TensorBoard overlays. A seed that has stopped counts in the mean with its last v
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import UnionType
@@ -43,6 +44,7 @@ class Board:
     """The event files of one run."""
 
     def __init__(self, directory: Path, seeds: list[int]) -> None:
+        threading.excepthook = _hush_writers
         self.main = SummaryWriter(str(directory))
         self.per_seed = [SummaryWriter(str(directory / f"seed_{seed}")) for seed in seeds] if len(seeds) > 1 else []
         self._last = {column: np.full(len(seeds), np.nan) for column in TAGS}
@@ -98,6 +100,20 @@ class Board:
         _, _, end = hparams({}, {})
         self._add(end)
 
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, after everything so far has been written out."""
+        for writer in [self.main, *self.per_seed]:
+            writer.flush()
+        last = {column: torch.from_numpy(values.copy()) for column, values in self._last.items()}
+        return {"last": last, "env_steps": torch.from_numpy(self._env_steps.copy()), "step": self._step}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        for column, values in state["last"].items():
+            self._last[column][:] = values.numpy()
+        self._env_steps[:] = state["env_steps"].numpy()
+        self._step = state["step"]
+
     def close(self) -> None:
         """Write everything out."""
         for writer in [self.main, *self.per_seed]:
@@ -111,6 +127,12 @@ class Board:
         # one event for all tags: a tenth of the cost of one add_scalar call per tag
         values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if not math.isnan(v)]
         _events(writer).add_summary(Summary(value=values), step)
+
+
+def _hush_writers(told: threading.ExceptHookArgs) -> None:
+    """A writer's thread that fails says so at its next call, too, so its traceback need not be printed as well."""
+    if type(told.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(told)
 
 
 def _marked(experiment: Summary, differs: Collection[str]) -> Summary:

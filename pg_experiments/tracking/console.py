@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from pg_experiments.typed import as_yaml
+from pg_experiments.errors import as_yaml
 
 log = logging.getLogger("pg_experiments")
 

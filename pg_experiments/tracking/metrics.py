@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pg_experiments.durable import force
+
 COLUMNS = (
     "update",
     "seed",
@@ -51,11 +53,13 @@ class Views:
 class MetricsFile:
     """Appends rows, and writes each update through to the file at once."""
 
-    def __init__(self, path: Path, seeds: list[int]) -> None:
+    def __init__(self, path: Path, seeds: list[int], *, goes_on: bool = False) -> None:
+        """Start a new file, or go on with the one that is there."""
         self.seeds = seeds
-        self._file = path.open("w", newline="", encoding="utf-8")
+        self._file = path.open("a" if goes_on else "w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
+        if not goes_on:
+            self._writer.writerow(COLUMNS)
 
     def write(self, record: UpdateRecord) -> None:
         """One row for each seed that took part. A float is written so that reading it gives the same bits."""
@@ -65,6 +69,10 @@ class MetricsFile:
             row |= {"episodes": int(record.episodes[r]), "wall_time_s": round(record.wall_time_s, 3)}
             self._writer.writerow(_cell(row.get(column, math.nan)) for column in COLUMNS)
         self._file.flush()
+
+    def force(self) -> None:
+        """Wait until everything is on the disk."""
+        force(self._file)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,23 @@ class Tracker:
         self.updates = 0
         self._started = time.monotonic()
         self._result_at = -math.inf
+        self._restored: Mapping[str, Any] | None = None
 
     @property
     def seconds(self) -> float:
         """Wall time since the start of the run."""
         return time.monotonic() - self._started
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: how much was recorded so far, and what is needed to record on."""
+        self.metrics.force()
+        board = self.board.state()
+        positions = self.directory.positions()
+        return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with the record of a checkpoint, when `running` begins."""
+        self._restored = state
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -64,10 +76,8 @@ class Tracker:
         handler = self.directory.open_log()
         self._started = time.monotonic()
         try:
+            self._open(seeds)
             self._write_result("running")
-            self.metrics = MetricsFile(self.directory.path / "metrics.csv", seeds)
-            self.board = Board(self.directory.path, seeds)
-            self.board.describe(self.composition, FINAL_METRICS)
             self._announce()
             yield
             self._finish("done")
@@ -76,11 +86,25 @@ class Tracker:
             raise
         except Exception as error:
             log.exception("the run failed")
-            self._finish("failed", error=f"{type(error).__name__}: {error}")
+            with suppress(OSError):  # it may be the very reason
+                self._finish("failed", error=f"{type(error).__name__}: {error}")
             raise
         finally:
             self.directory.close_log(handler)
-            self.directory.release()
+
+    def _open(self, seeds: list[int]) -> None:
+        """Begin the record, or go on where the checkpoint ends."""
+        before = self._restored
+        if before is not None:
+            self.directory.rewind(before["positions"])
+            self.updates, self._started = before["updates"], self._started - before["seconds"]
+            log.info("goes on after update %d", self.updates)
+        self.metrics = MetricsFile(self.directory.path / "metrics.csv", seeds, goes_on=before is not None)
+        self.board = Board(self.directory.path, seeds)
+        if before is None:
+            self.board.describe(self.composition, FINAL_METRICS)
+        else:
+            self.board.restore(before["board"])
 
     def write(
         self, record: UpdateRecord, modules: Mapping[str, nn.Module], views: Callable[[], Views] | None = None

@@ -1,0 +1,55 @@
+"""What makes a run this one and no other: its configuration by dotted keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pg_experiments.errors import UserError, as_yaml
+
+SIDESHOWS = {"tracking", "checkpoint"}  # groups that change nothing of what is learned
+CONFIG = Path(".hydra", "config.yaml")  # in a run's directory
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested groups of keys to dotted keys."""
+    keys: dict[str, Any] = {}
+    for key, value in values.items():
+        keys |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+    return keys
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The dotted keys on which it depends what is learned."""
+    return flat({key: value for key, value in config.items() if key not in SIDESHOWS})
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The dotted keys that differ, with both values as text; `absent` where there is none."""
+    absent = object()
+    keys = [key for key in {**before, **now} if before.get(key, absent) != now.get(key, absent)]
+    return {key: (_text(before, key), _text(now, key)) for key in keys}
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    return as_yaml(values[key]) if key in values else "absent"
+
+
+def read_plain(file: Path) -> dict[str, Any]:
+    """A YAML file as data. Whatever stands in it, nothing is executed, looked up or filled in.
+
+    Raises:
+        UserError: it cannot be read, or is no group of keys.
+    """
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: is no plain YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file}: expected a group of keys")
+    return {str(key): value for key, value in values.items()}

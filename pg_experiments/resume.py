@@ -1,0 +1,105 @@
+"""`resume=DIR`: go on with a run from its newest checkpoint, in its own directory, to the bits it would have had."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.types import Override
+
+from pg_experiments.durable import replace_file
+from pg_experiments.errors import UserError, nearest
+from pg_experiments.identity import CONFIG, SIDESHOWS, differences, flat, read_plain
+from pg_experiments.run_directory import RESULT, RunDirectory
+from pg_experiments.sweep import done_before
+from pg_experiments.sweep_report import console
+from pg_experiments.training import RESUMABLE, run_training
+
+ROOTS = ("outputs", "multirun")  # where `latest` is looked for
+
+
+def resume(which: str, overrides: Sequence[Override]) -> float:
+    """Go on with a run.
+
+    Args:
+        which: its directory, or `latest`: the run below `outputs` and `multirun` that wrote its result last.
+        overrides: what is to be otherwise than before: a longer limit, another device, what is recorded.
+
+    Returns:
+        The mean final return over seeds; that of before, if the run is done and nothing is changed.
+
+    Raises:
+        UserError: there is no such run, or it would become another one.
+    """
+    path = _latest() if which == "latest" else Path(which)
+    if not (path / CONFIG).is_file():
+        raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_near(path)}")
+    before = read_plain(path / CONFIG)
+    now = _changed(before, overrides)
+    changes = differences(flat(before), flat(now))
+    out = console()
+    if not changes and (objective := done_before(path)) is not None:
+        out.print(f"{os.path.relpath(path)} is done; a longer limit, as {_longer(before)}, goes on with it")
+        return objective
+    for key, (old, new) in changes.items():
+        out.print(f"{key}: {old} → {new}")
+
+    def claim() -> RunDirectory:
+        directory = RunDirectory.claim(path, again=True)
+        if changes:
+            replace_file(path / CONFIG, lambda file: file.write(yaml.safe_dump(now, sort_keys=False).encode()))
+        return directory
+
+    return run_training(now, claim, choices=_choices(path), overridden=frozenset(changes), browse=path)
+
+
+def _latest() -> Path:
+    runs = [file for root in ROOTS for file in Path(root).rglob(RESULT)]
+    if not runs:
+        raise UserError(f"resume=latest: no run is below {' or '.join(ROOTS)}; expected the directory of one")
+    return max(runs, key=lambda file: file.stat().st_mtime).parent
+
+
+def _near(path: Path) -> str:
+    there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
+    near = nearest(path.name, there)
+    return f"; did you mean {path.parent / near}?" if near else ""
+
+
+def _longer(config: dict[str, Any]) -> str:
+    limits = {key: value for key, value in flat(config).items() if key in ("env.max_episodes", "env.max_steps")}
+    key, value = next(((key, value) for key, value in limits.items() if value is not None), ("env.max_steps", 1))
+    return f"{key}={value * 2}"
+
+
+def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+    """The config with the overrides.
+
+    Raises:
+        UserError: an override is no plain `key=value`, or of a key that makes it another run.
+    """
+    now = {key: dict(value) if isinstance(value, dict) else value for key, value in before.items()}
+    allowed = [key for key in flat(before) if key in RESUMABLE or key.partition(".")[0] in SIDESHOWS]
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override() or override.is_add() or override.is_delete():
+            raise UserError(f"{override.input_line}: with resume= expected key=value")
+        if key not in allowed:
+            near = nearest(key, allowed)
+            hint = f"did you mean {near}?" if near else f"what may change is {', '.join(allowed)}"
+            raise UserError(f"{key}: with resume= it cannot change, it would be another run; {hint}")
+        group, _, leaf = key.rpartition(".")
+        (now[group] if group else now)[leaf] = override.value()
+    return now
+
+
+def _choices(path: Path) -> dict[str, str]:
+    """What the options were called; only shown."""
+    try:
+        choices = read_plain(path / ".hydra" / "hydra.yaml")["hydra"]["runtime"]["choices"]
+        return {str(group): str(option) for group, option in choices.items()}
+    except (UserError, KeyError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,102 @@
+"""From a composed config to a trained run, begun or gone on with: what `train.py` and `resume.py` share."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pg_experiments.errors import UserError
+from pg_experiments.identity import differences, identity
+from pg_experiments.run_directory import LOG, RunDirectory
+
+if TYPE_CHECKING:
+    from pg_experiments.run import Run
+    from pg_experiments.tracking import Tracker
+
+# what a run that goes on may have other values of than before: how long it trains, where, and what it leaves
+RESUMABLE = ("env.max_episodes", "env.max_steps", "env.threshold", "device")
+
+CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
+
+
+def run_training(
+    composed: Mapping[str, Any],
+    claim: Callable[[], RunDirectory],
+    *,
+    choices: Mapping[str, str],
+    overridden: frozenset[str],
+    browse: Path,
+) -> float:
+    """Train a run, from its newest checkpoint if its directory has one. Returns the mean final return over seeds.
+
+    Args:
+        composed: the config, plain data.
+        claim: takes the run's directory, once the config is known to be good.
+        choices: the option of each group, by the name that it was chosen with.
+        overridden: the keys that are shown first.
+        browse: what TensorBoard is told to show.
+    """
+    # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
+    from pg_experiments.checkpoint import Checkpoints
+    from pg_experiments.config import check, every_key
+    from pg_experiments.run import Run
+    from pg_experiments.tracking import Composition, Tracker
+
+    checked = check(composed)
+    run = Run(checked)
+    directory = claim()
+    try:
+        tracker = Tracker(
+            directory,
+            run.accounts,
+            composition=Composition(composed, every_key(), choices, overridden),
+            browse=browse,
+            plain_every_seconds=checked.tracking.plain_every_seconds,
+            histograms_every=checked.tracking.histograms_every,
+            facts=run.facts,
+        )
+        _take_up(run, tracker, directory, identity(composed))
+        return run.execute(tracker, Checkpoints(directory.path, checked.checkpoint, identity(composed)))
+    except UserError:
+        raise
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        where = os.path.relpath(directory.path)
+        raise UserError(
+            f"{where}: the run has failed, for its files cannot be written ({error.strerror}); its checkpoints are "
+            f"whole: when that is mended, resume={where} goes on"
+        ) from error
+    except Exception as error:
+        error.add_note(f"traceback in {directory.path / LOG}")
+        raise
+    finally:
+        directory.release()
+
+
+def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mapping[str, Any]) -> None:
+    """Put the run where its newest checkpoint says, or begin it anew where there is none.
+
+    Raises:
+        UserError: no checkpoint can be used, or it belongs to another configuration.
+    """
+    from pg_experiments.checkpoint import newest
+
+    state = newest(directory.path)
+    if state is None:
+        directory.begin_anew()
+        return
+    where = os.path.relpath(directory.path)
+    try:
+        differ = {k: v for k, v in differences(state["config"], config).items() if k not in RESUMABLE}
+        if differ:
+            told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
+            raise UserError(f"{where}: its checkpoint is of another configuration ({told})")
+        print(f"goes on after update {state['update']}: {where}{run.continuation(state)}", flush=True)
+        run.restore(state)
+        tracker.restore(state["record"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise UserError(f"{where}: its checkpoint does not fit the run ({type(error).__name__}: {error})") from None

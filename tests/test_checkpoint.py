@@ -1,0 +1,274 @@
+"""Checkpoints hold everything that the next update depends on, survive what happens to files, and execute nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pg_experiments.checkpoint import Checkpointing, Checkpoints, newest, read
+from pg_experiments.errors import UserError
+from pg_experiments.run_directory import RunDirectory
+from tests.conftest import make_run, track
+from tests.sweeps import LONG, wait_for
+from tests.torture import Result
+
+OFTEN = "checkpoint.every_updates=5"
+SETTINGS = Checkpointing(every_updates=1, every_seconds=None, keep=100)
+CARTPOLE = ("env.max_episodes=24", "env.threshold=inf", "policy.hidden=8", "num_seeds=2")
+PONG = (
+    *("env=pong", "env.num_envs=3", "algorithm.points_per_update=6", "policy.hidden=8", "env.max_steps=3500"),
+    "env.max_frames=1200",
+)  # fmt: skip
+RUNS = {
+    "linear": ("env.max_episodes=24", "env.threshold=inf", "num_seeds=2", "policy=linear"),
+    "value": (*CARTPOLE, "baseline=value", "normalization=advantages"),
+    "moving_average": (*CARTPOLE, "baseline=moving_average", "optimizer=rmsprop", "optimizer.momentum=0.9"),
+    "schedule": (*CARTPOLE, "optimizer=sgd", "optimizer.momentum=0.9", "optimizer.schedule=cosine"),
+    "adamw": (*CARTPOLE, "optimizer=adamw", "optimizer.weight_decay=0.1", "env.threshold=24"),
+    "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
+    "pong": PONG,
+    "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),
+    "pong_wait": (*PONG, "algorithm.unfinished=wait"),
+    "pong_games": (*PONG, "algorithm.points_per_update=null", "algorithm.episodes_per_update=4"),
+}
+
+
+def train(directory: Path, *overrides: str, settings: Checkpointing = SETTINGS, go_on: bool = False) -> Result:
+    """A run to its end, with checkpoints; from the newest one of its directory, if it is to go on."""
+    run = make_run(*overrides)
+    tracker = track(run, directory, *overrides, again=go_on)
+    if go_on:
+        state = newest(directory)
+        assert state is not None
+        run.restore(state)
+        tracker.restore(state["record"])
+    run.execute(tracker, Checkpoints(directory, settings, {}))
+    tracker.directory.release()
+    return Result(directory)
+
+
+def some_checkpoints(directory: Path, count: int = 3) -> list[Path]:
+    """Small ones, oldest first."""
+    checkpoints = Checkpoints(directory, SETTINGS, {})
+    for update in range(1, count + 1):
+        checkpoints.save({"update": update, "policy": {"weights": torch.arange(1000) * update}})
+    return sorted((directory / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("overrides", RUNS.values(), ids=RUNS)
+def test_a_run_that_goes_on_from_any_of_its_checkpoints_ends_in_the_same_bits(tmp_path, overrides):
+    whole = train(tmp_path / "whole", *overrides)
+    saved = sorted((tmp_path / "whole" / "checkpoints").iterdir())
+    assert len(saved) >= 2
+    for index in {0, len(saved) // 2, len(saved) - 1}:
+        shutil.copytree(tmp_path / "whole", again := tmp_path / f"from_{index}")
+        for later in saved[index + 1 :]:
+            (again / "checkpoints" / later.name).unlink()
+        assert train(again, *overrides, go_on=True).differs_from(whole) == []
+
+
+def test_the_newest_stay_and_each_holds_every_seeds_policy_at_its_best(tmp_path):
+    settings = Checkpointing(every_updates=3, every_seconds=None, keep=2)
+    train(tmp_path, *CARTPOLE, "env.window=2", settings=settings)
+    kept = sorted((tmp_path / "checkpoints").iterdir())
+    assert [file.name for file in kept] == ["update_00000009.pt", "update_00000012.pt"]
+    best = read(kept[-1])["best"]
+    rows = Result(tmp_path).rows
+    for seed in (0, 1):
+        means = {int(row["update"]) + 1: float(row["mean_return"]) for row in rows if row["seed"] == str(seed)}
+        assert best["mean_return"][seed] == max(means.values())
+        assert means[int(best["update"][seed])] == max(means.values())
+
+
+def test_the_best_policy_is_the_one_of_that_update_for_each_seed_by_itself(tmp_path):
+    train(tmp_path, *CARTPOLE, "env.window=2")
+    last = newest(tmp_path)
+    assert last is not None
+    assert len(set(last["best"]["update"].tolist())) == 2, "the seeds are best at different times"
+    for seed, update in enumerate(last["best"]["update"].tolist()):
+        then = read(tmp_path / "checkpoints" / f"update_{update:08d}.pt")
+        for name, values in last["best"]["policy"].items():
+            assert torch.equal(values[seed], then["policy"][name][seed])
+
+
+def test_saving_is_due_by_updates_and_by_seconds_and_never_without_either(tmp_path):
+    assert [u for u in range(1, 9) if Checkpoints(tmp_path, Checkpointing(4, None, 1), {}).due(u)] == [4, 8]
+    assert Checkpoints(tmp_path, Checkpointing(None, 1e-9, 1), {}).due(1)
+    assert not Checkpoints(tmp_path, Checkpointing(None, 1e9, 1), {}).due(1)
+    assert not Checkpoints(tmp_path, Checkpointing(None, None, 1), {}).due(1)
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def flip_a_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def put_something_else(file: Path) -> None:
+    torch.save([1, 2, 3], file)
+
+
+DAMAGES = [halve, empty, flip_a_bit, put_something_else]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_of_a_damaged_newest_checkpoint_one_is_warned_and_the_one_before_is_used(tmp_path, caplog, damage):
+    *_, newest_file = some_checkpoints(tmp_path)
+    damage(newest_file)
+    with caplog.at_level(logging.WARNING, logger="pg_experiments"):
+        state = newest(tmp_path)
+    assert state is not None
+    assert state["update"] == 2
+    (warning,) = caplog.messages
+    assert newest_file.name in warning
+    assert "using the one before, update_00000002.pt" in warning
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_where_no_checkpoint_can_be_used_one_line_says_why_of_each(tmp_path, damage):
+    for file in some_checkpoints(tmp_path):
+        damage(file)
+    with pytest.raises(UserError, match=r"00000003\.pt.*00000002\.pt.*00000001\.pt.*no other checkpoint") as told:
+        newest(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path):
+    (file,) = some_checkpoints(tmp_path, 1)
+    data = file.read_bytes()
+    for place in range(0, len(data), 97):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :])
+        try:
+            state = read(file)
+        except UserError:
+            continue
+        assert torch.equal(state["policy"]["weights"], torch.arange(1000))
+
+
+class Malice:
+    """Executes a command when it is unpickled."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.proof}",)
+
+
+def test_a_malicious_checkpoint_executes_nothing_and_is_refused(tmp_path):
+    malice, file = Malice(tmp_path / "proof"), some_checkpoints(tmp_path, 1)[0]
+    torch.save({"format": 1, "update": 1, "policy": malice}, file)
+    with pytest.raises(UserError, match="more than tensors and numbers"):
+        newest(tmp_path)
+    file.write_bytes(pickle.dumps(malice))
+    with pytest.raises(UserError, match="is damaged"):
+        newest(tmp_path)
+    assert not malice.proof.exists()
+    pickle.loads(file.read_bytes())
+    assert malice.proof.exists(), "it would have worked"
+
+
+def test_a_record_is_rewound_within_its_directory_alone(tmp_path):
+    (tmp_path / "other.txt").write_text("0123456789")
+    directory = RunDirectory.claim(tmp_path / "run")
+    (tmp_path / "run" / "seed_1").mkdir()
+    for name in ("metrics.csv", "events.out.tfevents.1", "seed_1/events.out.tfevents.2"):
+        (tmp_path / "run" / name).write_text("0123456789")
+    (tmp_path / "run" / "events.out.tfevents.3").symlink_to(tmp_path / "other.txt")
+    directory.rewind({"metrics.csv": 4, "seed_1/events.out.tfevents.2": 10})
+    assert directory.positions() == {"metrics.csv": 4, "seed_1/events.out.tfevents.2": 10}
+    with pytest.raises(UserError, match="expected at least 5 bytes"):
+        directory.rewind({"metrics.csv": 5})
+    with pytest.raises(UserError, match="expected at least 3 bytes"):
+        directory.rewind({"metrics.csv": 4, "../other.txt": 3})
+    assert (tmp_path / "other.txt").read_text() == "0123456789"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MB of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def command(disk: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pg_experiments.train", *overrides, "device=cpu", "checkpoint.every_updates=1"],
+        cwd=disk.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_on_a_full_disk_a_run_fails_with_one_line_and_goes_on_when_there_is_room(tmp_path, small_disk):
+    overrides = ("env.max_episodes=400", "env.threshold=inf", "policy.hidden=128", "tracking.histograms_every=1")
+    failed = command(small_disk, f"hydra.run.dir={small_disk / 'run'}", *overrides)
+    assert failed.returncode == 1
+    assert "No space left on device" in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1, failed.stderr
+    result = json.loads((small_disk / "run" / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "No space left on device" in result["error"]
+    state = newest(small_disk / "run")
+    assert state is not None
+    assert 0 < state["update"] <= result["updates"]
+    subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+    done = command(small_disk, f"resume={small_disk / 'run'}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((small_disk / "run" / "result.json").read_text())["status"] == "done"
+    undisturbed = command(small_disk, f"hydra.run.dir={tmp_path / 'undisturbed'}", *overrides)
+    assert undisturbed.returncode == 0
+    assert Result(small_disk / "run").differs_from(Result(tmp_path / "undisturbed")) == []
+
+
+def test_in_a_directory_that_turns_read_only_a_run_fails_with_one_line_and_its_checkpoints_stay(tmp_path):
+    without = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.geteuid() == 0 else []
+    if without and shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere, and there is no setpriv to take that away")
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [*without, sys.executable, "-m", "pg_experiments.train", f"hydra.run.dir={run}", *LONG, OFTEN],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        wait_for(lambda: list(run.glob("checkpoints/*.pt")))
+        for folder in (run / "checkpoints", run):
+            folder.chmod(0o555)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        for folder in (run, run / "checkpoints"):
+            folder.chmod(0o755)
+    assert process.returncode == 1
+    assert "Permission denied" in err
+    assert len(err.strip().splitlines()) == 1, err
+    result = json.loads((run / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "Permission denied" in result["error"]
+    assert newest(run) is not None

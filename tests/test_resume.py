@@ -1,0 +1,199 @@
+"""A run that was interrupted or killed is gone on with by one word, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pg_experiments.checkpoint import newest
+from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
+from tests.torture import Result, torture
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+SHORT = ("env.max_episodes=60", "env.threshold=inf", "policy.hidden=8", "device=cpu", "checkpoint.every_updates=5")
+
+
+def interrupt(directory: Path, number: signal.Signals, *overrides: str) -> tuple[int, str]:
+    """Begin a long run there, send it a signal while it trains, and wait for its end: exit code and stderr."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pg_experiments.train", *LONG, f"hydra.run.dir={directory}", *overrides],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: (directory / "metrics.csv").exists() and len((directory / "metrics.csv").read_text()) > 2000)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, err
+
+
+def result(directory: Path) -> dict:
+    return json.loads((directory / "result.json").read_text())
+
+
+def curve(directory: Path, tag: str) -> list[tuple[int, float]]:
+    """What TensorBoard reads of a run's directory."""
+    events = EventAccumulator(str(directory), size_guidance={"scalars": 0}).Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+@pytest.mark.slow
+def test_runs_that_are_killed_at_random_moments_end_in_the_same_bits(tmp_path):
+    kills, differs = torture(tmp_path, kills=20, seed=1)
+    assert kills >= 20
+    assert {name: parts for name, parts in differs.items() if parts} == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_signals_number(
+    tmp_path, command, number
+):
+    run = tmp_path / "run"
+    code, err = interrupt(run, number)
+    assert code == 128 + number
+    assert err.strip() == "interrupted: finishing this update and saving; once more stops at once"
+    assert result(run)["status"] == "interrupted"
+    state = newest(run)
+    assert state is not None
+    assert state["update"] == result(run)["updates"] == int(Result(run).rows[-1]["update"]) + 1
+    episodes = state["update"] * 2 + 20
+    again = command("resume=run", f"env.max_episodes={episodes}")
+    assert again.returncode == 0, again.stderr
+    assert f"env.max_episodes: 1000000 → {episodes}" in again.stdout
+    assert f"goes on after update {state['update']}: run" in again.stdout
+    straight = command(*LONG, f"env.max_episodes={episodes}", "hydra.run.dir=straight")
+    assert straight.returncode == 0
+    differs = Result(run).differs_from(Result(tmp_path / "straight"))
+    assert set(differs) <= {"checkpoint.config.env.max_episodes"}
+
+
+def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, command):
+    interrupt(tmp_path / "run", signal.SIGKILL, "num_seeds=2", "checkpoint.every_updates=3")
+    assert result(tmp_path / "run")["status"] == "running"
+    rows = len(Result(tmp_path / "run").rows)
+    episodes = 2 * rows
+    assert command("resume=run", f"env.max_episodes={episodes}").returncode == 0
+    assert command(*LONG, "num_seeds=2", f"env.max_episodes={episodes}", "hydra.run.dir=straight").returncode == 0
+    assert Result(tmp_path / "run").rows == Result(tmp_path / "straight").rows
+    for part, tag in ((".", "charts/mean_return"), ("seed_0", "losses/policy_loss"), ("seed_1", "charts/mean_return")):
+        read = curve(tmp_path / "run" / part, tag)
+        assert read == curve(tmp_path / "straight" / part, tag)
+        assert len({step for step, _ in read}) == len(read)
+    assert len(curve(tmp_path / "run", "final/return")) == 1
+
+
+def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, command):
+    assert "no run is below outputs or multirun" in command("resume=latest").stderr
+    assert command(*SHORT).returncode == 0
+    done = command("resume=latest")
+    assert done.returncode == 0
+    assert "is done; a longer limit, as env.max_episodes=120, goes on with it" in done.stdout
+    longer = command("resume=latest", "env.max_episodes=80")
+    assert longer.returncode == 0
+    (run,) = (tmp_path / "outputs").glob("*/*/")
+    assert len(Result(run).rows) == 40
+    assert yaml.safe_load((run / ".hydra" / "config.yaml").read_text())["env"]["max_episodes"] == 80
+    assert len(list(run.glob("events.out.tfevents.*"))) == 2
+
+
+def test_a_seed_that_was_solved_goes_on_to_a_higher_threshold(tmp_path, command):
+    assert command(*SHORT, "env.threshold=10", "num_seeds=2", "hydra.run.dir=run").returncode == 0
+    assert [seed["episodes_to_solve"] for seed in result(tmp_path / "run")["seeds"]] == [25, 25]
+    assert command("resume=run", "env.threshold=1000").returncode == 0
+    assert [seed["solved"] for seed in result(tmp_path / "run")["seeds"]] == [False, False]
+    assert result(tmp_path / "run")["episodes"] == 120
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path, command):
+    interrupt(tmp_path / "run", signal.SIGKILL)
+    assert newest(tmp_path / "run") is None
+    assert command("resume=run", "env.max_episodes=60").returncode == 0
+    assert command(*LONG, "env.max_episodes=60", "hydra.run.dir=straight").returncode == 0
+    assert Result(tmp_path / "run").differs_from(Result(tmp_path / "straight")) == []
+
+
+@pytest.fixture
+def run(tmp_path: Path, command: Command) -> Path:
+    """A small run that is done."""
+    assert command(*SHORT, "hydra.run.dir=run").returncode == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["resume=runn"], "resume=runn: no run is there (it would have a .hydra/config.yaml); did you mean run?"),
+        (["resume=run", "policy.hidden=16"], "policy.hidden: with resume= it cannot change, it would be another run"),
+        (["resume=run", "env.max_episode=90"], "did you mean env.max_episodes?"),
+        (["resume=run", "env.max_episodes=many"], "env.max_episodes=many: expected a whole number at least 1 or null"),
+        (["resume=run", "env.max_episodes=90,120"], "env.max_episodes=90,120: with resume= expected key=value"),
+        (["resume=run", "+env.more=1"], "+env.more=1: with resume= expected key=value"),
+        (["-m", "resume=run", "seed=0,1"], "resume=run: for one run; a sweep goes on by its own command"),
+    ],
+)
+def test_what_cannot_be_resumed_is_said_in_a_line_and_changes_nothing(run, command, arguments, line):
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    done = command(*arguments)
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_differ(run, command):
+    config = yaml.safe_load((run / ".hydra" / "config.yaml").read_text())
+    config["policy"]["hidden"], config["optimizer"]["learning_rate"] = 16, 0.5
+    (run / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config))
+    done = command("resume=run", "env.max_episodes=90")
+    assert done.returncode == 1
+    assert "another configuration (policy.hidden was 8, is 16; optimizer.learning_rate was 0.01, is 0.5)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: !!python/object/apply:os.system ['touch proof']", "is no plain YAML"),
+        ("_target_: os.system\ncommand: touch proof", "no such key"),
+        ("env: ${oc.env:HOME}", "env=${oc.env:HOME}: expected a group of keys"),
+        ("[1, 2]", "expected a group of keys"),
+        ("env: {", "is no plain YAML"),
+    ],
+)
+def test_a_malicious_or_broken_config_executes_nothing_and_looks_nothing_up(run, command, tmp_path, text, line):
+    (run / ".hydra" / "config.yaml").write_text(text)
+    done = command("resume=run")
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "proof").exists()
+
+
+def test_a_sweeps_interrupted_job_goes_on_from_its_checkpoint_by_the_same_command(tmp_path):
+    overrides = ("seed=0,1", *LONG, "env.max_episodes=300", "checkpoint.every_updates=5")
+    process = begin(tmp_path, *overrides)
+    job = tmp_path / "sweep" / "0_seed=0"
+    try:
+        wait_for(lambda: list(job.glob("checkpoints/*.pt")))
+        process_of(job)
+    finally:
+        end(process)
+    saved = newest(job)
+    assert saved is not None
+    done = sweep(tmp_path, *overrides)
+    assert done.returncode == 0, done.stderr
+    assert f"goes on after update {saved['update']}: sweep/0_seed=0" in done.stdout
+    (tmp_path / "other").mkdir()
+    assert sweep(tmp_path / "other", *overrides).returncode == 0
+    for name in ("0_seed=0", "1_seed=1"):
+        assert Result(tmp_path / "sweep" / name).differs_from(Result(tmp_path / "other" / "sweep" / name)) == []
