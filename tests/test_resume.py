@@ -172,6 +172,7 @@ def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_dif
 )
 def test_a_malicious_or_broken_config_executes_nothing_and_looks_nothing_up(run, command, tmp_path, text, line):
     (run / ".hydra" / "config.yaml").write_text(text)
+    (run / "result.json").write_text(json.dumps(result(run) | {"status": "interrupted"}))
     done = command("resume=run")
     assert done.returncode == 1
     assert line in done.stderr
