@@ -80,7 +80,7 @@ class Run:
                 returns, values, advantages = self.credit(rollout)
                 with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):
                     learned = self.learn(rollout, returns, advantages, active)
-                self.record(tracker, active, rollout, learned | self.judge(rollout, returns, values))
+                    self.record(tracker, active, rollout, learned | self.judge(rollout, returns, values))
                 if checkpoints is not None and checkpoints.due(self.updates):
                     checkpoints.save(self.state() | {"record": tracker.state()})
             if checkpoints is not None and checkpoints.saved != self.updates:
