@@ -10,6 +10,7 @@ import logging
 import pickle
 import re
 import time
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ def read(path: Path) -> State:
             damaged = archive.testzip()  # torch itself does not notice a flipped bit
         if damaged is not None:
             raise UserError(f"{path}: is damaged (its part {damaged} has changed)")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of what else the file might be
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
     except OSError as error:

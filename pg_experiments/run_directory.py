@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pg_experiments.durable import replace_file
+from pg_experiments.durable import force, replace_file
 from pg_experiments.errors import UserError
 
 RESULT = "result.json"
@@ -63,6 +63,12 @@ class RunDirectory:
         for pattern in [RESULT, CHECKPOINTS, *RECORD]:
             for file in self.path.glob(pattern):
                 file.unlink()
+
+    def force_record(self) -> dict[str, int]:
+        """Wait until the record is on the disk. Returns how long its files are, as `positions`."""
+        for file in self._record():
+            force(file)
+        return self.positions()
 
     def positions(self) -> dict[str, int]:
         """How long the files of the record are, in bytes, by their names within the directory."""

@@ -113,6 +113,15 @@ def _one(seed: Mapping[str, Any]) -> str:
 
 def browse_command(directory: Path) -> str:
     """The command that shows a directory in TensorBoard, from the current one."""
+    return f"tensorboard --logdir {from_here(directory)}"
+
+
+def resume_command(directory: Path) -> str:
+    """The command that goes on with a run."""
+    return f"python -m pg_experiments.train resume={from_here(directory)}"
+
+
+def from_here(directory: Path) -> str:
+    """How a command names a directory."""
     cwd = Path.cwd()
-    shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
-    return f"tensorboard --logdir {shlex.quote(str(shown))}"
+    return shlex.quote(str(directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory))

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pg_experiments.durable import force
-
 COLUMNS = (
     "update",
     "seed",
@@ -69,10 +67,6 @@ class MetricsFile:
             row |= {"episodes": int(record.episodes[r]), "wall_time_s": round(record.wall_time_s, 3)}
             self._writer.writerow(_cell(row.get(column, math.nan)) for column in COLUMNS)
         self._file.flush()
-
-    def force(self) -> None:
-        """Wait until everything is on the disk."""
-        force(self._file)
 
     def close(self) -> None:
         """Close the file."""

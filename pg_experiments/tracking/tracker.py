@@ -18,7 +18,7 @@ from pg_experiments.accounts import Accounts
 from pg_experiments.run_directory import RunDirectory
 from pg_experiments.tracking.board import Board
 from pg_experiments.tracking.composition import Composition
-from pg_experiments.tracking.console import Console, browse_command, headline, status_line
+from pg_experiments.tracking.console import Console, browse_command, headline, resume_command, status_line
 from pg_experiments.tracking.metrics import MetricsFile, UpdateRecord, Views
 
 log = logging.getLogger("pg_experiments")
@@ -60,9 +60,8 @@ class Tracker:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps: how much was recorded so far, and what is needed to record on."""
-        self.metrics.force()
         board = self.board.state()
-        positions = self.directory.positions()
+        positions = self.directory.force_record()
         return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -166,6 +165,7 @@ class Tracker:
                 f"in {wall:.1f} s ({result['env_steps'] / wall:,.0f} steps/s)",
                 "run": str(self.directory.path),
                 "curves": browse_command(self.browse),
+                **({"go on": resume_command(self.directory.path)} if status == "interrupted" else {}),
             },
         )
 
