@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 import torch
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
 from pg_experiments.masked import masked_mean
-from pg_experiments.optimizer import StackedOptimizer
+from pg_experiments.optimizer import LearningRate, StackedOptimizer
 from pg_experiments.rollout import FlatIndex, Rollout
 from pg_experiments.stacked import Activation, Initialisation, StackedMLP
 from pg_experiments.streams import Purpose
@@ -74,8 +74,10 @@ class MovingAverage(Baseline):
     def follow(self, rollout: Rollout, returns: Tensor) -> None:
         mean = masked_mean(returns, rollout.mask, (0, 2)).flatten().to(self.average.dtype)
         learners = rollout.learners
-        self.average[learners] = self.decay * self.average[learners] + (1 - self.decay) * mean
-        self.batches[learners] += 1
+        sound = mean.isfinite()  # a seed whose rewards are not has no average of them, and goes no further
+        average = self.average[learners]
+        self.average[learners] = torch.where(sound, self.decay * average + (1 - self.decay) * mean, average)
+        self.batches[learners] += sound
 
 
 class ValueBaseline(Baseline):
@@ -171,7 +173,7 @@ class ValueOption:
     layers: Annotated[int, Ge(1)]
     activation: Activation
     initialisation: Initialisation
-    learning_rate: Annotated[float, Gt(0)]
+    learning_rate: LearningRate
     steps: Annotated[int, Ge(1)]
     bootstrap: bool
 
@@ -189,7 +191,7 @@ class ValueOption:
         return ValueBaseline(network, steps=self.steps, bootstraps=self.bootstrap)
 
     def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
-        return StackedOptimizer(torch.optim.Adam(baseline.parameters(), lr=self.learning_rate))
+        return StackedOptimizer(torch.optim.Adam(baseline.named_parameters("baseline"), lr=self.learning_rate))
 
 
 OPTIONS: dict[str, type] = {

@@ -25,14 +25,15 @@ def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
         dims: the axes that are reduced.
 
     Returns:
-        Same shape: 0 where the mask is False, and 0 for a group of fewer than two values or of equal values.
+        Same shape: 0 where the mask is False, and 0 for a group of fewer than two values or of equal values. A value
+        that is not finite makes NaN of its group: it is no reason to learn nothing in silence.
     """
     values = torch.where(mask, values, 0.0)
     centred = values - masked_mean(values, mask, dims).to(values.dtype)
     degrees = (mask.sum(dims, keepdim=True) - 1).clamp(min=1)
     deviation = (masked_sum(centred.square(), mask, dims) / degrees).sqrt().to(values.dtype)
     rounding = 8 * torch.finfo(values.dtype).eps * values.abs().amax(dims, keepdim=True)
-    return torch.where(mask & (deviation > rounding), centred / deviation, 0.0)
+    return torch.where(mask & ~(deviation <= rounding), centred / deviation, 0.0)
 
 
 class Normalization(Protocol):

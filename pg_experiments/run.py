@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from pg_experiments.config import RunConfig
 from pg_experiments.env import Arcade, AtariEnv, sizes
 from pg_experiments.env.vector import StandingCartPole
 from pg_experiments.errors import UserError
+from pg_experiments.health import Health
 from pg_experiments.interruption import Interruption
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
@@ -27,6 +28,13 @@ from pg_experiments.tracking import Tracker, UpdateRecord
 from pg_experiments.views import views
 
 FEW = 32  # learners whose gradient step is too small to be worth a second thread
+
+
+class Learned(NamedTuple):
+    """What became of learning from a batch."""
+
+    columns: dict[str, Tensor]  # what is written down, [R] each
+    broken: dict[str, dict[int, str]]  # of `policy` and `baseline`: learner -> what of it was not finite
 
 
 class Run:
@@ -43,7 +51,7 @@ class Run:
         self.baseline = config.baseline.build(observation_size, seeds)
         self.policy.to(self.device)
         self.baseline.to(self.device)
-        self.optimizer = config.optimizer.build(self.policy.parameters())
+        self.optimizer = config.optimizer.build(self.policy.named_parameters("policy"))
         self.baseline_optimizer = config.baseline.optimizer(self.baseline)
         self.collector = _collector(config, self.env, self.policy, self.device)
         self.accounts = Accounts(
@@ -54,6 +62,7 @@ class Run:
             max_episodes=config.env.max_episodes,
             max_steps=config.env.max_steps,
         )
+        self.health = Health(config, self.accounts, self.policy, self.baseline, num_actions)
         self.best = Best(self.policy, len(seeds))
         self.updates = 0  # made so far
 
@@ -69,9 +78,10 @@ class Run:
         return {"actions": ", ".join(f"{index} {name}" for index, name in enumerate(names))}
 
     def execute(self, tracker: Tracker, checkpoints: Checkpoints | None = None) -> float:
-        """Train until every seed is solved or at a limit. Returns the mean final return over seeds.
+        """Train until every seed is solved, failed or at a limit. Returns the mean final return over seeds.
 
         Raises:
+            FloatingPointError: learning went wrong for every seed.
             Interrupted: by a signal, after the update under way and its checkpoint.
         """
         with tracker.running(), Interruption() as interruption:
@@ -80,14 +90,21 @@ class Run:
                 returns, values, advantages = self.credit(rollout)
                 with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):
                     learned = self.learn(rollout, returns, advantages, active)
-                    self.record(tracker, active, rollout, learned | self.judge(rollout, returns, values))
+                    columns = learned.columns | self.judge(rollout, returns, values)
+                    stopped = self.health.stop(self.updates, rollout, learned.broken)
+                    symptoms = [*stopped, *self.health.symptoms(self.updates, rollout, columns["entropy"])]
+                    self.record(tracker, active, rollout, columns)
+                for kind, text in symptoms:
+                    tracker.warn(kind, text)
                 if checkpoints is not None and checkpoints.due(self.updates):
                     checkpoints.save(self.state() | {"record": tracker.state()})
             if checkpoints is not None and checkpoints.saved != self.updates:
                 checkpoints.save(self.state() | {"record": tracker.state()})
             if len(self.accounts.active):
                 interruption.stop_if_asked()
-        return float(self.accounts.mean_returns().mean())
+            if len(self.accounts.failed) == len(self.accounts.seeds):
+                raise FloatingPointError(self.accounts.failure)
+        return self.accounts.objective()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next update depends on: nested dicts and lists of tensors and numbers.
@@ -103,6 +120,7 @@ class Run:
             "accounts": self.accounts.state(),
             "collector": self.collector.state(),
             "best": self.best.state(),
+            "health": self.health.state(),
         }
 
     def continuation(self, state: Mapping[str, Any]) -> str:
@@ -124,6 +142,7 @@ class Run:
             self.baseline_optimizer.restore(state["baseline_optimizer"])
         self.accounts.restore(state["accounts"])
         self.best.restore(state["best"])
+        self.health.restore(state["health"])
         self.collector.restore(state["collector"])
 
     def credit(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,7 +155,7 @@ class Run:
         advantages = of.normalization.of_advantages(returns - values, rollout.mask)
         return returns, values, of.returns.weigh(advantages, rollout.mask, discount, ends)
 
-    def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> dict[str, Tensor]:
+    def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> Learned:
         """One step of the policy, and the baseline's own."""
         progress = self.accounts.progress
         factors = torch.tensor([self.config.optimizer.factor(progress[learner]) for learner in active])
@@ -147,36 +166,32 @@ class Run:
                 entropies.append(part.entropy)
                 yield part.loss
 
-        loss, norms = self.optimizer.step(losses(), rollout.learners, factors.to(self.device))
+        step = self.optimizer.step(losses(), rollout.learners, factors.to(self.device))
         per_step = self.config.algorithm.divisor / rollout.flat.valid.sum(1)
         learned = {
-            "policy_loss": loss,
+            "policy_loss": step.losses,
             "entropy": torch.stack(entropies).sum(0) * per_step,
-            "policy_gradient_norm": norms,
+            "policy_gradient_norm": step.norms,
             "learning_rate": self.config.optimizer.learning_rate * factors,
         }
-        self._check_finite(active, loss, norms)
-        return learned | self._learn_baseline(rollout, returns)
+        of_baseline, broken = self._learn_baseline(rollout, returns, step.broken)
+        return Learned(learned | of_baseline, {"policy": step.broken, "baseline": broken})
 
-    def _learn_baseline(self, rollout: Rollout, returns: Tensor) -> dict[str, Tensor]:
+    def _learn_baseline(
+        self, rollout: Rollout, returns: Tensor, stopped: dict[int, str]
+    ) -> tuple[dict[str, Tensor], dict[int, str]]:
+        """The baseline's steps, of all but those that have `stopped`. Returns columns, and what broke of whom."""
         learned: dict[str, Tensor] = {}
+        broken: dict[int, str] = {}
         if self.baseline_optimizer is not None:
-            at_full_rate = torch.ones(len(rollout.learners), device=self.device)
             for _ in range(self.baseline.steps):
+                factors = [float(learner not in stopped | broken) for learner in rollout.learners.tolist()]
                 losses = self.baseline.losses(rollout, returns)
-                loss, norms = self.baseline_optimizer.step(losses, rollout.learners, at_full_rate)
-                learned = {"value_loss": loss, "value_gradient_norm": norms}
+                step = self.baseline_optimizer.step(losses, rollout.learners, torch.tensor(factors, device=self.device))
+                broken = step.broken | broken
+                learned = {"value_loss": step.losses, "value_gradient_norm": step.norms}
         self.baseline.follow(rollout, returns)
-        return learned
-
-    def _check_finite(self, active: np.ndarray, loss: Tensor, norms: Tensor) -> None:
-        broken = ~(loss.isfinite() & norms.isfinite()).cpu().numpy()
-        if broken.any():
-            seeds = [self.accounts.seeds[learner].seed for learner in active[broken]]
-            raise FloatingPointError(
-                f"the policy's loss or gradient is not finite, of seeds {seeds}; a lower optimizer.learning_rate or an "
-                "optimizer.max_grad_norm may help"
-            )
+        return learned, broken
 
     def judge(self, rollout: Rollout, returns: Tensor, values: Tensor) -> dict[str, Tensor]:
         """How well a learned baseline foresaw the returns."""
@@ -192,7 +207,7 @@ class Run:
         values |= {"episodic_return": _means(returns), "episodic_length": _means(lengths)}
         values["mean_return"] = self.accounts.mean_returns()[active]
         accounts = [self.accounts.seeds[learner] for learner in active]
-        full = np.array([account.episodes >= self.accounts.window for account in accounts])
+        full = np.array([account.episodes >= self.accounts.window and not account.error for account in accounts])
         self.updates += 1
         self.best.follow(self.policy, active, values["mean_return"], full, self.updates)
         tracker.write(

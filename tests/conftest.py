@@ -68,7 +68,7 @@ def one_update(run: Run, update: int = 0) -> dict[str, torch.Tensor]:
     active = run.accounts.active
     rollout = run.collector.collect(update, active)
     returns, _, advantages = run.credit(rollout)
-    return run.learn(rollout, returns, advantages, active)
+    return run.learn(rollout, returns, advantages, active).columns
 
 
 def rollout_of(observations: torch.Tensor, actions: torch.Tensor, rewards: torch.Tensor, mask: torch.Tensor) -> Rollout:

@@ -157,7 +157,10 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"optimizer": {"learning_rate": float("inf")}}, "optimizer.learning_rate=inf: expected a number above 0"),
         ({"device": "gpu"}, "device=gpu: expected one of auto, cpu, cuda"),
         ({"algorithm": {"episodes_per_update": 501}}, "expected at most env.max_episodes=500; the nearest is 500"),
-        ({"optimizer": {"learning_rate": 0}}, "expected a number above 0; the nearest is just above 0"),
+        (
+            {"optimizer": {"learning_rate": 0}},
+            "expected a number above 0 and at most 1e+30; the nearest is just above 0",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected_and_the_nearest_that_is_right(changes, message):

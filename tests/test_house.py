@@ -21,7 +21,7 @@ FLOORS = [
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "best", "checkpoint", "run_directory", "tracking"}),
-    ("run", {"config", "run", "views"}),
+    ("run", {"config", "health", "run", "views"}),
     (
         "commands",
         {"command_line", "composing", "help", "mistakes", "option_files", "preview", "train"}

@@ -188,7 +188,7 @@ def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
             rollout = run.collector.collect(update, active)
             steps += rollout.mask.sum((0, 2)).numpy()
             returns, values, advantages = run.credit(rollout)
-            learned = run.learn(rollout, returns, advantages, active)
+            learned = run.learn(rollout, returns, advantages, active).columns
             run.record(tracker, active, rollout, learned | run.judge(rollout, returns, values))
     rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
     assert [(int(row["update"]), int(row["seed"])) for row in rows] == [(u, s) for u in range(10) for s in range(2)]

@@ -86,9 +86,9 @@ def test_the_objective_is_the_mean_final_return_and_the_result_says_it_of_every_
 
 def test_gradients_are_clipped_per_seed():
     weight = torch.nn.Parameter(torch.zeros(3, 2))
-    optimizer = StackedOptimizer(torch.optim.SGD([weight], lr=1.0), max_grad_norm=1.0)
+    optimizer = StackedOptimizer(torch.optim.SGD([("weight", weight)], lr=1.0), max_grad_norm=1.0)
     directions = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
-    _, norms = optimizer.step([-(weight * directions).sum(1)], torch.arange(3), torch.ones(3))
+    norms = optimizer.step([-(weight * directions).sum(1)], torch.arange(3), torch.ones(3)).norms
     torch.testing.assert_close(norms, torch.tensor([5.0, 0.5, 0.0]))
     torch.testing.assert_close(weight.detach(), torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))
 

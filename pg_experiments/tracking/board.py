@@ -94,6 +94,10 @@ class Board:
             if np.isfinite(samples).all():
                 self.main.add_histogram(name, samples, self._step)
 
+    def text(self, tag: str, text: str) -> None:
+        """A sentence for TensorBoard's text tab."""
+        self.main.add_text(tag, text, self._step)
+
     def finish(self, metrics: Mapping[str, float]) -> None:
         """The final metrics of the HParams page, and the end of its session."""
         self._scalars(self.main, metrics, self._step)
@@ -125,7 +129,7 @@ class Board:
     @staticmethod
     def _scalars(writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
         # one event for all tags: a tenth of the cost of one add_scalar call per tag
-        values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if not math.isnan(v)]
+        values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if math.isfinite(v)]
         _events(writer).add_summary(Summary(value=values), step)
 
 
@@ -151,8 +155,8 @@ def _events(writer: SummaryWriter) -> FileWriter:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Over the seeds that have a value; NaN where none has."""
-    known = values[~np.isnan(values)]
+    """Over the seeds that have a value that is finite; NaN where none has."""
+    known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else math.nan
 
 

@@ -67,6 +67,11 @@ class Console:
             self.rich.print(status, markup=False)
         log.debug(status)
 
+    def warn(self, text: str) -> None:
+        """Say that something goes wrong, above the bar."""
+        self.rich.print(Text(f"warning: {text}", "yellow"))
+        log.warning(text)
+
     def stop(self) -> None:
         """Take the bar away."""
         if self._bar is not None:

@@ -122,6 +122,11 @@ class Tracker:
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
 
+    def warn(self, kind: str, text: str) -> None:
+        """Say at once that something goes wrong: in the console, in the log, and in TensorBoard's text tab."""
+        self.console.warn(text)
+        self.board.text(f"warnings/{kind}", text)
+
     def _announce(self) -> None:
         lines = self.composition.lines()
         self.console.header(lines, self.facts)
@@ -129,13 +134,13 @@ class Tracker:
 
     def _show(self, speed: float) -> None:
         accounts = self.accounts
-        progress = accounts.progress
-        share = float(np.mean([1.0 if a.solved else p for a, p in zip(accounts.seeds, progress, strict=True)]))
-        slowest = min((progress[learner] for learner in accounts.active), default=1.0)
+        progress, active = accounts.progress, accounts.active.tolist()
+        share = float(np.mean([p if learner in active else 1.0 for learner, p in enumerate(progress)]))
+        slowest = min((progress[learner] for learner in active), default=1.0)
         status = status_line(
             episodes=max(account.episodes for account in accounts.seeds),
             limit=accounts.max_episodes,
-            mean_return=float(np.mean(accounts.mean_returns())),
+            mean_return=accounts.objective(),
             speed=speed,
             left_s=self.seconds * (1 - slowest) / slowest if slowest > 0 else None,
         )
@@ -158,9 +163,11 @@ class Tracker:
     def _say_closing(self, status: str, result: Mapping[str, Any]) -> None:
         head = headline(result, self.accounts.solved_at, self.accounts.window)
         wall = max(result["wall_time_s"], 1e-9)
+        failed = {} if result["error"] is None else {"failed": result["error"]}
         self.console.closing(
             head if status == "done" else f"Interrupted. {head}",
             {
+                **failed,
                 "work": f"{result['env_steps']:,} environment steps and {result['updates']:,} updates "
                 f"in {wall:.1f} s ({result['env_steps'] / wall:,.0f} steps/s)",
                 "run": str(self.directory.path),
@@ -172,17 +179,17 @@ class Tracker:
     def _write_result(self, status: str, error: str | None = None) -> dict[str, Any]:
         self._result_at = self.seconds
         accounts = self.accounts.seeds
-        finals = self.accounts.mean_returns()
+        finals = self.accounts.final_returns()
         result = {
             "status": status,
-            "objective": _number(float(np.mean(finals))),
+            "objective": _number(self.accounts.objective()),
             "objective_std": _number(float(np.std(finals, ddof=1))) if len(finals) > 1 else None,
             "num_seeds": len(accounts),
             "env_steps": sum(account.env_steps for account in accounts),
             "episodes": sum(account.episodes for account in accounts),
             "updates": self.updates,
             "wall_time_s": round(self.seconds, 3),
-            "error": error,
+            "error": error or self.accounts.failure,
             "seeds": [
                 {
                     "seed": account.seed,
@@ -190,9 +197,10 @@ class Tracker:
                     "episodes_to_solve": account.episodes_to_solve,
                     "env_steps": account.env_steps,
                     "episodes": account.episodes,
-                    "final_return": _number(float(final)),
+                    "final_return": _number(account.mean_return(self.accounts.window)),
+                    "error": account.error,
                 }
-                for account, final in zip(accounts, finals, strict=True)
+                for account in accounts
             ],
         }
         self.directory.write_result(result)

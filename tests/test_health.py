@@ -1,0 +1,384 @@
+"""When learning goes wrong: one seed breaks and no other notices, and what hardly mends itself is warned of once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pg_experiments.health import COLLAPSED, Health, dead_layers, is_poor
+from pg_experiments.optimizer import StackedOptimizer
+from pg_experiments.run import Run
+from pg_experiments.sparse import SparseRows
+from pg_experiments.stacked import StackedMLP
+from tests.conftest import REPOSITORY, make_run, one_update, track, train_in
+
+THREE = ("num_seeds=3", "env.max_episodes=16", "env.threshold=inf")
+AT = 3  # the update at which something happens to the second of three seeds
+
+
+def rows(directory: Path) -> list[dict[str, str]]:
+    with (directory / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "wall_time_s"} for row in csv.DictReader(file)]
+
+
+def result(directory: Path) -> dict:
+    return json.loads((directory / "result.json").read_text())
+
+
+def texts(directory: Path) -> dict[str, list[str]]:
+    """TensorBoard's text tab, from the real event file."""
+    board = EventAccumulator(str(directory), size_guidance={"tensors": 0}).Reload()
+    tags = [tag for tag in board.Tags()["tensors"] if tag.startswith("warnings/")]
+    return {
+        tag.removesuffix("/text_summary"): [e.tensor_proto.string_val[0].decode() for e in board.Tensors(tag)]
+        for tag in tags
+    }
+
+
+def parameters(run: Run, learner: int) -> list[torch.Tensor]:
+    return [p.detach()[learner].clone() for p in [*run.policy.parameters(), *run.baseline.parameters()]]
+
+
+def reward_of_nan(run: Run) -> None:
+    in_batch(run, lambda rollout: rollout.rewards[:, 1].fill_(math.nan))
+
+
+def observation_of_nan(run: Run) -> None:
+    """From the environment itself, so that the policy acts on it."""
+    step, reset = run.env.step, run.env.reset
+    envs = slice(run.config.algorithm.quota, 2 * run.config.algorithm.quota)
+    batches = 0
+
+    def counted(**keys):
+        nonlocal batches
+        batches += 1
+        return reset(**keys)
+
+    def poisoned(actions):
+        observations, *rest = step(actions)
+        if batches == AT + 1:
+            observations = observations.copy()
+            observations[envs] = math.nan
+        return observations, *rest
+
+    run.env.step, run.env.reset = poisoned, counted
+
+
+def parameter_that_overflows(run: Run) -> None:
+    """After an update, so that the policy acts with logits that are not finite."""
+    learn = run.learn
+    updates = 0
+
+    def sabotaged(*arguments):
+        nonlocal updates
+        updates += 1
+        learned = learn(*arguments)
+        if updates == AT:
+            run.policy.network.weights[1].data[1].fill_(3e38)
+        return learned
+
+    run.learn = sabotaged
+
+
+def gradient_of_nan(run: Run) -> None:
+    break_gradient(run, run.policy.network.weights[1])
+
+
+def gradient_of_the_baseline(run: Run) -> None:
+    break_gradient(run, run.baseline.network.biases[0])
+
+
+def in_batch(run: Run, deed: Callable) -> None:
+    collect = run.collector.collect
+
+    def sabotaged(update, active):
+        rollout = collect(update, active)
+        if update == AT:
+            deed(rollout)
+        return rollout
+
+    run.collector.collect = sabotaged
+
+
+def break_gradient(run: Run, parameter: torch.nn.Parameter) -> None:
+    broken = torch.zeros_like(parameter)
+    in_batch(run, lambda _: broken[1].fill_(math.inf))
+    parameter.register_hook(lambda gradient: gradient + broken)
+
+
+FROM_OUTSIDE = "are not finite; see what the environment returns"
+LOWER = "is not finite; a lower"
+WAYS = {
+    "reward": (reward_of_nan, f"rewards {FROM_OUTSIDE}"),
+    "observation": (observation_of_nan, f"observations {FROM_OUTSIDE}"),
+    "loss": (parameter_that_overflows, f"policy_loss {LOWER} optimizer.learning_rate (0.01) or a"),
+    "gradient": (gradient_of_nan, f"gradient of policy.network.weights.1 {LOWER} optimizer.learning_rate (0.01) or a"),
+    "baseline": (gradient_of_the_baseline, f"gradient of baseline.network.biases.0 {LOWER} baseline.learning_rate"),
+}
+
+
+@pytest.mark.parametrize("overrides", [(), ("algorithm.log_probs=stored", "optimizer=sgd", "optimizer.momentum=0.9")])
+@pytest.mark.parametrize(("sabotage", "why"), WAYS.values(), ids=WAYS.keys())
+def test_a_seed_that_breaks_is_stopped_at_once_and_changes_no_bit_of_its_neighbours(
+    tmp_path, capsys, sabotage, why, overrides
+):
+    """Its neighbours are compared with those of a seed that stopped at the same update without breaking."""
+    overrides = (*THREE, "baseline=value", "normalization=advantages", *overrides)
+    broken, sound = make_run(*overrides), make_run(*overrides)
+    sabotage(broken)
+    broken.execute(track(broken, tmp_path / "broken", *overrides))
+    in_batch(sound, lambda _: setattr(sound.accounts.seeds[1], "error", "stopped"))
+    sound.execute(track(sound, tmp_path / "sound"))
+
+    def of_neighbours(name: str) -> list[dict[str, str]]:
+        return [row for row in rows(tmp_path / name) if row["seed"] != "1"]
+
+    assert of_neighbours("broken") == of_neighbours("sound")
+    for learner in (0, 2):
+        for ours, theirs in zip(parameters(broken, learner), parameters(sound, learner), strict=True):
+            assert torch.equal(ours, theirs)
+    left = result(tmp_path / "broken")
+    error = f"stopped at update {AT}: {why}"
+    assert (left["status"], left["updates"]) == ("done", 8)
+    assert [seed["episodes"] for seed in left["seeds"]] == [16, 2 * (AT + 1), 16]
+    assert [seed["error"] for seed in left["seeds"]] == [None, left["seeds"][1]["error"], None]
+    assert left["seeds"][1]["error"].startswith(error)
+    assert left["error"].startswith(f"seed 1 {error}")
+    assert left["objective"] is not None
+    for said in (capsys.readouterr().out, (tmp_path / "broken" / "train.log").read_text()):
+        assert said.count(error) == 2, "at once, and in the closing block"
+    (text,) = texts(tmp_path / "broken")["warnings/stopped_seed"]
+    assert text.startswith(f"seed 1 {error}")
+
+
+def test_what_is_left_of_a_seed_that_broke_are_the_parameters_of_before_and_nothing_that_is_not_finite(tmp_path):
+    run = make_run(*THREE, "baseline=value")
+    before: list[torch.Tensor] = []
+    in_batch(run, lambda _: before.extend(parameters(run, 1)))
+    gradient_of_nan(run)
+    run.execute(track(run, tmp_path / "run"))
+    for old, new in zip(before, parameters(run, 1), strict=True):
+        assert torch.equal(old, new)
+    for optimizer in (run.optimizer, run.baseline_optimizer):
+        for memory in optimizer.optimizer.state.values():
+            assert all(value.isfinite().all() for value in memory.values())
+
+
+@pytest.mark.parametrize("rule", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop])
+def test_a_parameter_that_overflows_is_named_and_keeps_its_value_whatever_the_optimizer_remembers(rule):
+    weight, other = torch.nn.Parameter(torch.ones(3, 2)), torch.nn.Parameter(torch.ones(3, 1))
+    momentum = {"momentum": 0.9} if rule in (torch.optim.SGD, torch.optim.RMSprop) else {}
+    named = [("first", other), ("second", weight)]
+    optimizer = StackedOptimizer(rule(named, lr=0.1, weight_decay=0.01, **momentum))
+
+    def step(scale: float, factors: tuple[float, ...]) -> dict[int, str]:
+        towards = torch.tensor([1.0, scale, 1.0])[:, None]
+        loss = (weight * towards).sum(1) + other.sum(1)
+        return optimizer.step([loss], torch.arange(3), torch.tensor(factors)).broken
+
+    assert step(-0.2, (1, 1, 1)) == {}
+    last = weight.detach().clone()
+    weight.data[1] = 3.4028e38
+    optimizer.optimizer.param_groups[0] |= {"lr": 1e36, "weight_decay": 0.0}
+    assert step(-0.2, (1, 1, 1)) == {1: "parameter second"}
+    optimizer.optimizer.param_groups[0]["lr"] = 0.1
+    weight.data.copy_(last)
+    for _ in range(3):
+        assert step(0.0, (1, 0, 1)) == {}
+    assert torch.equal(weight[1], last[1])
+    assert weight.isfinite().all()
+
+
+def test_a_gradient_whose_norm_alone_overflows_counts_as_broken():
+    weight = torch.nn.Parameter(torch.zeros(2, 2))
+    optimizer = StackedOptimizer(torch.optim.SGD([("weight", weight)], lr=0.1), max_grad_norm=1.0)
+    loss = (weight * torch.tensor([[1.0], [1e30]])).sum(1)
+    step = optimizer.step([loss], torch.arange(2), torch.ones(2))
+    assert step.broken == {1: "norm of the gradient"}
+    assert weight[1].eq(0).all()
+    assert weight[0].ne(0).all()
+
+
+def test_a_moving_average_takes_no_note_of_rewards_that_are_not_finite(tmp_path):
+    run = make_run(*THREE, "baseline=moving_average", "normalization=none")
+    reward_of_nan(run)
+    run.execute(track(run, tmp_path / "run"))
+    assert run.baseline.average.isfinite().all()
+    assert run.baseline.batches.tolist() == [8, AT, 8]
+    assert run.accounts.failed[0].seed == 1
+
+
+def test_a_seed_whose_rewards_are_infinite_is_not_solved(tmp_path):
+    run = make_run("num_seeds=2", "env.max_episodes=30", "env.window=2")
+    in_batch(run, lambda rollout: rollout.rewards[:, 1].fill_(math.inf))
+    run.execute(track(run, tmp_path / "run"))
+    failed = result(tmp_path / "run")["seeds"][1]
+    assert (failed["solved"], failed["final_return"]) == (False, None)
+
+
+def test_where_every_seed_breaks_the_run_has_failed_and_names_all_of_them(tmp_path):
+    run = make_run("optimizer.learning_rate=1e30", "num_seeds=3", "seed=5", "optimizer.max_grad_norm=null")
+    with pytest.raises(FloatingPointError, match=r"seeds 5, 6, 7 failed; seed 5 stopped at update 1: policy_loss is"):
+        run.execute(track(run, tmp_path / "run"))
+    left = result(tmp_path / "run")
+    assert left["status"] == "failed"
+    assert left["error"].endswith("a lower optimizer.learning_rate (1e+30) or an optimizer.max_grad_norm may help")
+    assert all("policy_loss is not finite" in seed["error"] for seed in left["seeds"])
+    assert len(rows(tmp_path / "run")) == 6, "what was played is written down"
+    assert all(p.isfinite().all() for p in run.policy.parameters())
+
+
+def test_one_seed_alone_that_breaks_is_an_error_of_one_line_and_exit_code_1(command, tmp_path):
+    done = command("optimizer.learning_rate=1e30", "hydra.run.dir=mine", "device=cpu")
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: FloatingPointError: seed 0 stopped at update 1: policy_loss is not finite;")
+    assert "optimizer.learning_rate (1e+30)" in line
+    assert "Traceback" not in done.stderr
+    assert result(tmp_path / "mine")["seeds"][0]["error"].startswith("stopped at update 1")
+
+
+def test_a_baseline_that_breaks_names_its_own_knob(command, tmp_path):
+    done = command("baseline=value", "baseline.learning_rate=1e30", "hydra.run.dir=mine", "device=cpu", "num_seeds=2")
+    assert done.returncode == 1
+    assert "seeds 0, 1 failed; seed 0 stopped at update 1: value_loss is not finite" in done.stderr
+    assert "a lower baseline.learning_rate (1e+30)" in done.stderr
+
+
+def test_a_broken_seed_of_pong_stands_still_and_the_other_plays_on(tmp_path):
+    overrides = ("env=pong", "policy.hidden=8", "env.num_envs=4", "algorithm.points_per_update=6", "num_seeds=2")
+    run = make_run(*overrides, "env.max_steps=3000")
+    break_gradient(run, run.policy.network.weights[0])
+    run.execute(track(run, tmp_path / "run"))
+    left = result(tmp_path / "run")
+    assert left["status"] == "done"
+    assert [len([row for row in rows(tmp_path / "run") if row["seed"] == seed]) for seed in "01"] > [AT + 2, AT + 1]
+    assert "gradient of policy.network.weights.0" in left["seeds"][1]["error"]
+    assert left["seeds"][0]["env_steps"] >= 3000 > left["seeds"][1]["env_steps"]
+
+
+def test_a_collapsed_policy_is_warned_of_once_for_each_seed(tmp_path, capsys):
+    run = train_in(tmp_path / "run", "optimizer.learning_rate=1", "num_seeds=3", "env.max_episodes=100")
+    found = texts(tmp_path / "run")["warnings/collapsed_policy"]
+    assert "the policy has collapsed" in found[0]
+    named = [number for text in found for number in text.partition(":")[0].removeprefix("seed").strip("s ").split(", ")]
+    assert sorted(named) == ["0", "1", "2"]
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert log.count("WARNING") == capsys.readouterr().out.count("warning: ") >= len(found)
+    assert all(account.error is None for account in run.accounts.seeds), "a warning stops nobody"
+
+
+def test_the_default_run_gives_no_false_alarm(tmp_path):
+    """Its entropy never fell below a half of its maximum in 128 seeds; here four of them."""
+    train_in(tmp_path / "run", "num_seeds=4")
+    assert texts(tmp_path / "run") == {}
+
+
+PONG = sorted(REPOSITORY.glob("docs/results/pong*/*/metrics.csv"))
+
+
+@pytest.mark.parametrize("file", PONG, ids=lambda file: file.parent.name)
+def test_good_runs_of_pong_whose_entropy_falls_low_give_no_false_alarm(file):
+    with file.open() as lines:
+        found = list(csv.DictReader(lines))
+    for seed in {row["seed"] for row in found}:
+        of_seed = [row for row in found if row["seed"] == seed and int(row["episodes"]) >= 100]
+        first = float(of_seed[0]["mean_return"])
+        for row in of_seed:
+            low = float(row["entropy"]) < COLLAPSED * math.log(2)
+            assert not (low and is_poor(float(row["mean_return"]), first, 18))
+
+
+def test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one():
+    assert is_poor(200, 20, 475)
+    assert not is_poor(300, 20, 475)
+    assert is_poor(-20, -20.5, 18)
+    assert is_poor(20, 20, math.inf)
+    assert not is_poor(21, 20, math.inf)
+
+
+def perceptron_with(activation: str, bias: float) -> StackedMLP:
+    """Two learners of two hidden layers; the second one's units of the first layer have that bias."""
+    network = StackedMLP(2, 3, 2, hidden=8, layers=2, activation=activation, bias=True)
+    with torch.no_grad():
+        for weight in network.weights:
+            weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+        for biases in network.biases:
+            biases.zero_()
+        network.biases[0][1] = bias
+    return network
+
+
+DEADLY = [("relu", -50.0, True), ("tanh", 50.0, True), ("leaky_relu", -50.0, False)]
+
+
+@pytest.mark.parametrize(("activation", "bias", "dies"), DEADLY)
+def test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation(activation, bias, dies):
+    x = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(1))
+    valid = torch.arange(20) < torch.tensor([[20], [12]])
+    network = perceptron_with(activation, bias)
+    expected = [[False, False], [dies, False]]
+    assert dead_layers(network, x, torch.arange(2), valid).tolist() == expected, "what follows a dead layer is not"
+    constant = torch.ones(2, 20, 3)
+    assert not dead_layers(network, constant, torch.arange(2), valid).any(), "from equal observations nothing follows"
+    one_step = torch.arange(20) < torch.tensor([[1], [1]])
+    assert not dead_layers(network, x, torch.arange(2), one_step).any()
+
+
+def test_a_dead_layer_is_seen_in_images_too_and_a_linear_policy_has_none():
+    network = StackedMLP(1, 50, 1, hidden=4, layers=1, activation="relu", bias=True)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(1.0)
+        rows = SparseRows(torch.tensor([3, 7, 7]), torch.tensor([1.0, -1.0, 1.0]), torch.tensor([0, 2]), (1, 2, 50))
+        valid = torch.ones(1, 2, dtype=torch.bool)
+        assert dead_layers(network, rows, torch.arange(1), valid).tolist() == [[False]]
+        network.biases[0].fill_(-9.0)
+        assert dead_layers(network, rows, torch.arange(1), valid).tolist() == [[True]]
+        linear = StackedMLP(1, 50, 1, hidden=0, layers=0, activation="relu", bias=True)
+        assert dead_layers(linear, rows, torch.arange(1), valid).shape == (1, 0)
+
+
+def test_dead_layers_of_policy_and_baseline_are_warned_of_once_and_a_resumed_run_does_not_say_it_again(tmp_path):
+    overrides = ("num_seeds=3", "env.max_episodes=60", "env.threshold=inf", "baseline=value", "baseline.layers=2")
+    run = make_run(*overrides, "tracking.histograms_every=0")
+    with torch.no_grad():
+        run.policy.network.biases[0][2] = -100
+        run.baseline.network.biases[1][0] = -100
+    run.execute(track(run, tmp_path / "run", *overrides))
+    found = texts(tmp_path / "run")
+    (of_policy,) = found["warnings/dead_layer_of_policy"]
+    assert of_policy.startswith("seed 2: hidden layer 0 of the policy is dead (update 0)")
+    (of_baseline,) = found["warnings/dead_layer_of_baseline"]
+    assert of_baseline.startswith("seed 0: hidden layer 1 of the baseline is dead (update 0)")
+
+    def said(health: Health) -> list[str]:
+        rollout = run.collector.collect(25, np.arange(3))
+        return [symptom.kind for symptom in health.symptoms(25, rollout, torch.ones(3))]
+
+    other = Health(run.config, run.accounts, run.policy, run.baseline, 2)
+    assert said(other) == ["dead_layer_of_policy", "dead_layer_of_baseline"]
+    resumed = Health(run.config, run.accounts, run.policy, run.baseline, 2)
+    resumed.restore(run.health.state())
+    assert said(resumed) == []
+
+
+def test_the_new_checks_change_no_bit_of_a_sound_update():
+    """Neither a look for symptoms nor the search for what is not finite draws a random number or writes a parameter."""
+    runs = [make_run("num_seeds=2", "baseline=value") for _ in range(2)]
+    for update in range(3):
+        for run in runs:
+            one_update(run, update)
+        rollout = runs[0].collector.collect(25 * update, np.arange(2))
+        list(runs[0].health.symptoms(25 * update, rollout, torch.zeros(2)))
+    for learner in range(2):
+        for ours, theirs in zip(parameters(runs[0], learner), parameters(runs[1], learner), strict=True):
+            assert torch.equal(ours, theirs)
