@@ -26,6 +26,7 @@ def write_run(
     *,
     status: str = "done",
     error: str | None = None,
+    errors: Mapping[int, str] | None = None,
 ) -> Path:
     """One run whose seeds have those curves; a seed is solved where `mean_return` first reaches the threshold.
 
@@ -35,6 +36,7 @@ def write_run(
         curves: seed -> its curve.
         status: as in `result.json`.
         error: likewise.
+        errors: seed -> what stopped it, where its learning went wrong.
     """
     config, choices = _composed(tuple(overrides))
     hidden = directory / ".hydra"
@@ -51,6 +53,8 @@ def write_run(
         for of_seed, curve in curves.items():
             writer.writerows({"update": update, "seed": of_seed, **row} for update, row in enumerate(curve))
     seeds = [_of_seed(of_seed, curve, config["env"]["threshold"]) for of_seed, curve in curves.items()]
+    for of_seed in seeds:
+        of_seed["error"] = (errors or {}).get(of_seed["seed"])
     result = {"status": status, "num_seeds": len(seeds), "env_steps": sum(seed["env_steps"] for seed in seeds)}
     result |= {"updates": max(map(len, curves.values()), default=0), "wall_time_s": 2.0, "error": error, "seeds": seeds}
     (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")

@@ -61,14 +61,21 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None) -> bool:
     out = console(stderr=not good)
     out.print(f"sweep of {total} jobs: {', '.join(f'{n} {name}' for name, n in counts.items())}{others}")
     if unfinished:
-        rows = [(os.path.relpath(job.directory, sweep), job.state, job.error) for job in unfinished]
-        out.print(table(("job", "state", "why"), rows))
+        out.print(_why(sweep, unfinished))
         out.print("each again, by itself:")
         for job in unfinished:
             out.print(job.command)
+    if with_failures := [job for job in jobs if job.state == "done" and job.error]:
+        out.print("done, but not every seed:")
+        out.print(_why(sweep, with_failures))
     if not good and wanted is not None:
         out.print(f"all that is not done: the same command, with hydra.sweep.dir={os.path.relpath(sweep)}")
     return good
+
+
+def _why(sweep: Path, jobs: Sequence[Job]) -> Table:
+    rows = [(os.path.relpath(job.directory, sweep), job.state, job.error) for job in jobs]
+    return table(("job", "state", "why"), rows)
 
 
 def _of_the_run(overrides: Sequence[str]) -> frozenset[str]:

@@ -19,6 +19,18 @@ from tests.conftest import REPOSITORY
 FILES = {"comparison.csv", "comparison.md", "curves.png", "performance_profile.png", "to_threshold.png", "report.html"}
 
 
+BROKEN = """
+from pg_experiments import train
+from pg_experiments.run import Run
+
+def judge(*arguments):
+    raise ZeroDivisionError("the pole fell off")
+
+Run.judge = judge
+train.main()
+"""
+
+
 def some_seeds(count: int) -> dict[int, Curve]:
     return {seed: [{"env_steps": 9, "episodes": 2, "mean_return": 5.0 + seed}] for seed in range(count)}
 
@@ -35,7 +47,7 @@ def compare(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory) -> Path:
-    """Two widths by two baselines, four seeds each, really trained; and a run that failed."""
+    """Two widths by two baselines, four seeds each, really trained; and a run that an error ended."""
     folder = tmp_path_factory.mktemp("real") / "sweep"
     arguments = ["policy.hidden=4,8", "baseline=none,value", "num_seeds=4", "env.max_episodes=10", "env.threshold=15"]
     subprocess.run(
@@ -44,15 +56,8 @@ def sweep(tmp_path_factory) -> Path:
         check=True,
         capture_output=True,
     )
-    too_fast = [
-        "optimizer=sgd",
-        "optimizer.learning_rate=1e30",
-        "env.max_episodes=10",
-        f"hydra.run.dir={folder}/4_fast",
-    ]
-    subprocess.run(
-        [sys.executable, "-m", "pg_experiments.train", *too_fast], cwd=REPOSITORY, check=False, capture_output=True
-    )
+    broken = ["optimizer=sgd", "env.max_episodes=10", f"hydra.run.dir={folder}/4_broken"]
+    subprocess.run([sys.executable, "-c", BROKEN, *broken], cwd=REPOSITORY, check=False, capture_output=True)
     return folder
 
 
@@ -71,7 +76,7 @@ def test_a_sweep_ends_in_a_table_and_in_what_it_supports(said, sweep):
     assert "reference" in said
     assert "6 comparisons were made (all pairs)" in said
     assert "Not counted, 1:" in said
-    assert f"{sweep / '4_fast'}: failed: FloatingPointError: the policy's loss" in said
+    assert f"{sweep / '4_broken'}: failed: ZeroDivisionError: the pole fell off" in said
 
 
 def test_the_files_lie_in_the_sweep_and_are_whole(said, sweep):
@@ -116,7 +121,7 @@ def test_the_page_needs_nothing_but_itself_and_its_links_lead_somewhere(said, sw
     assert "python -m pg_experiments.train -m policy.hidden=4,8 baseline=none,value num_seeds=4" in page
     assert "hydra.mode" not in page
     assert "exclude_keys" not in page
-    assert "FloatingPointError" in page
+    assert "ZeroDivisionError" in page
 
 
 def test_the_command_in_the_report_makes_the_sweep_again(said, sweep, tmp_path):
@@ -125,7 +130,7 @@ def test_the_command_in_the_report_makes_the_sweep_again(said, sweep, tmp_path):
     command = command.replace(str(sweep), str(tmp_path / "again")).replace("env.max_episodes=10", "env.max_episodes=2")
     subprocess.run(f"{sys.executable} {command}", shell=True, cwd=REPOSITORY, check=True, capture_output=True)
     again = {path.parent.name for path in (tmp_path / "again").glob("*/result.json")}
-    assert again == {path.parent.name for path in sweep.glob("*/result.json")} - {"4_fast"}
+    assert again == {path.parent.name for path in sweep.glob("*/result.json")} - {"4_broken"}
 
 
 def test_the_same_runs_always_make_the_same_files(said, sweep):
@@ -148,6 +153,31 @@ def test_runs_are_named_one_by_one_though_their_names_have_commas_and_equals_sig
     for run in runs:
         for name in FILES:
             (run / name).unlink(missing_ok=True)
+
+
+def test_seeds_that_failed_count_and_are_listed_with_what_went_wrong(tmp_path):
+    """Three real learners that all break, beside three that do not."""
+    for name, *overrides in (("0_slow",), ("1_fast", "optimizer.max_grad_norm=null", "optimizer.learning_rate=1e30")):
+        arguments = [*overrides, "num_seeds=3", "env.max_episodes=10", f"hydra.run.dir={tmp_path}/{name}"]
+        train = [sys.executable, "-m", "pg_experiments.train", *arguments]
+        done = subprocess.run(train, cwd=REPOSITORY, check=False, capture_output=True)
+        assert done.returncode == bool(overrides)
+    done = compare(f"sweep={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "Failed, and counted as unsolved with the last value, 3:" in done.stdout
+    assert "Not counted" not in done.stdout
+    for seed in range(3):
+        why = f"seed {seed} stopped at update 1: policy_loss is not finite; a lower optimizer.learning_rate (1e+30)"
+        for text in (done.stdout, html.unescape((tmp_path / "report.html").read_text())):
+            assert why in text
+    assert "Seeds failed: 3 of 3 of optimizer.learning_rate=1e+30" in done.stdout.replace(
+        "optimizer.max_grad_norm=null, ", ""
+    )
+    with (tmp_path / "comparison.csv").open() as file:
+        assert [(row["seeds"], row["failed"], row["solved"]) for row in csv.DictReader(file)] == [
+            ("3", "0", "0"),
+            ("3", "3", "0"),
+        ]
 
 
 def test_what_a_stranger_wrote_is_shown_as_text(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.run_directories import Curve, write_run
-from pg_experiments.comparison.excluded import not_counted
+from pg_experiments.comparison.excluded import failed, not_counted
 from pg_experiments.comparison.grouping import Grouping, find_reference, group
 from pg_experiments.comparison.origin import commands
 from pg_experiments.comparison.outcomes import outcomes
@@ -213,6 +213,47 @@ def test_a_seed_that_was_solved_keeps_its_value_and_says_after_how_many_episodes
     assert any(note.startswith("Most seeds were solved and stopped there") for note in notes(summary))
     assert row.solved.value == pytest.approx(2 / 3)
     assert summary.outcomes.common_steps is None
+
+
+def test_a_seed_that_failed_counts_as_unsolved_with_its_last_value_and_is_listed(tmp_path):
+    """Else two of three seeds that diverge would leave a configuration whose every seed is solved."""
+    fate = {1: "stopped at update 2: policy_loss is not\x1b finite", 2: "stopped at update 0: rewards are not finite"}
+    curves = {0: curve(10, 480), 1: curve(10, 300), 2: curve(math.nan)}
+    write_run(tmp_path / "0", [], curves, error="seeds 1, 2 failed", errors=fate)
+    summary = compared(tmp_path)
+    (row,) = summary.rows
+    assert (row.seeds, row.failed, row.solved.value) == (2, 1, 0.5)
+    assert row.finals["mean_return"].value == pytest.approx((480 + 300) / 2)
+    assert [why for _, why in failed(summary.outcomes)] == ["seed 1 stopped at update 2: policy_loss is not� finite"]
+    ((_, why),) = not_counted(summary.grouping, summary.outcomes)
+    assert why == "seed 2 (stopped at update 0: rewards are not finite) has no value of mean_return"
+    assert any(note.startswith("Seeds failed: 1 of 2 of the one configuration.") for note in notes(summary))
+
+
+def test_a_run_that_failed_counts_if_it_was_learning_that_failed_and_not_if_anything_else_did(tmp_path):
+    """One run of five seeds and five runs of one then say the same."""
+    write_run(tmp_path / "0", ["baseline=none"], level(50), errors={0: "stopped"})
+    for seed in range(5):
+        diverged = seed == 0
+        of_seed = {"status": "failed", "error": "FloatingPointError", "errors": {0: "stopped"}} if diverged else {}
+        write_run(tmp_path / f"1_{seed}", ["baseline=mean"], {seed: curve(10, 50 + 0.1 * seed)}, **of_seed)
+    write_run(tmp_path / "2", ["baseline=mean"], {5: curve(1)}, status="failed", error="OSError: full", errors={})
+    summary = compared(tmp_path)
+    first, second = summary.rows
+    assert (first.seeds, first.failed) == (second.seeds, second.failed) == (5, 1)
+    assert first.finals == second.finals
+    assert [why for _, why in not_counted(summary.grouping, summary.outcomes)] == ["failed: OSError: full"]
+
+
+def test_runs_of_different_limits_are_not_cut_down_to_where_a_seed_failed(tmp_path):
+    write_run(
+        tmp_path / "0",
+        ["env.max_episodes=8", "baseline=none"],
+        {0: curve(10, 20, 30, 40), 1: curve(9)},
+        errors={1: "stopped"},
+    )
+    write_run(tmp_path / "1", ["env.max_episodes=4", "baseline=mean"], {0: curve(11, 21)})
+    assert compared(tmp_path).outcomes.common_steps == 200
 
 
 def test_runs_of_different_limits_are_compared_at_the_steps_that_all_of_them_have(tmp_path):

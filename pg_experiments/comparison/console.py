@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pg_experiments.comparison.excluded import not_counted
+from pg_experiments.comparison.excluded import failed, not_counted
 from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcomes
-from pg_experiments.comparison.records import one_line
+from pg_experiments.comparison.records import Run, one_line
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
@@ -34,15 +34,19 @@ def show(summary: Summary) -> None:
 
 
 def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
-    """Runs that are not in the table, each with its reason."""
-    outside = not_counted(grouping, outcomes)
+    """Runs that are not in the table, and seeds that failed and are, each with its reason."""
+    _list("Failed, and counted as unsolved with the last value", failed(outcomes))
+    _list("Not counted", not_counted(grouping, outcomes))
+
+
+def _list(heading: str, runs: Sequence[tuple[Run, str]]) -> None:
     console = _console()
-    if outside:
-        console.print(f"\nNot counted, {len(outside)}:", style="bold")
-    for run, why in outside[:MOST_LINES]:
+    if runs:
+        console.print(f"\n{heading}, {len(runs)}:", style="bold")
+    for run, why in runs[:MOST_LINES]:
         console.print(f"  {one_line(str(run.path))}: {why}", markup=False, soft_wrap=True)
-    if len(outside) > MOST_LINES:
-        console.print(f"  and {len(outside) - MOST_LINES} more, which the report lists")
+    if len(runs) > MOST_LINES:
+        console.print(f"  and {len(runs) - MOST_LINES} more, which the report lists")
 
 
 def show_files(directory: Path, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What is not in the table, and why: nothing is left out in silence."""
+"""What is not in the table, and what in it has failed, each with its reason: nothing is left out in silence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ def not_counted(grouping: Grouping, outcomes: Outcomes) -> list[tuple[Run, str]]
     for outcome in outcomes.without_value:
         seeds.setdefault(outcome.run.path, []).append(outcome)
     for of_run in seeds.values():
-        numbers = ", ".join(str(outcome.seed.seed) for outcome in of_run)
+        numbers = ", ".join(_name(outcome) for outcome in of_run)
         by_then = "" if outcomes.common_steps is None else f" within {outcomes.common_steps:,} steps"
         found.append((of_run[0].run, f"seed {numbers} has no value of {' or '.join(outcomes.metrics)}{by_then}"))
     return found
+
+
+def failed(outcomes: Outcomes) -> list[tuple[Run, str]]:
+    """The seeds whose learning went wrong and that are in the table all the same, each with the reason."""
+    counted = [o for _, strata in outcomes.groups for of_stratum in strata.values() for o in of_stratum]
+    return [(o.run, f"seed {o.seed.seed} {o.seed.error}") for o in counted if o.seed.error]
+
+
+def _name(outcome: Outcome) -> str:
+    return f"{outcome.seed.seed} ({outcome.seed.error})" if outcome.seed.error else str(outcome.seed.seed)

@@ -1,6 +1,7 @@
 """What each seed came to: its final values, and when it reached the threshold.
 
-Where runs differ in length, by the last step that all of them have.
+Where runs differ in length, by the last step that all of them have. A seed whose learning went wrong counts, as one
+that was not solved, with the last value that it had: a configuration must not look better the more of its seeds fail.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ def _has_values(outcome: Outcome) -> bool:
 
 
 def _common_steps(pairs: Sequence[tuple[Run, Seed]]) -> int | None:
-    """Where runs had different limits, the least number of steps at which a seed ended that was not solved."""
+    """Where runs had different limits, the least number of steps at which a seed ended, unsolved and not failed."""
     if len({run.limits for run, _ in pairs}) < 2:
         return None
-    ends = [int(seed.env_steps[-1]) for _, seed in pairs if not seed.solved and len(seed.env_steps)]
+    ends = [int(seed.env_steps[-1]) for _, seed in pairs if not (seed.solved or seed.error) and len(seed.env_steps)]
     return min(ends, default=None)
 
 

@@ -33,6 +33,7 @@ class Seed:
     env_steps: np.ndarray  # [U] agent steps since the start, one entry per update
     episodes: np.ndarray  # [U] likewise
     values: Mapping[str, np.ndarray]  # column -> [U]; NaN where the cell is empty
+    error: str | None = None  # what stopped it where its learning went wrong
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def one_line(text: str) -> str:
 
 def _problem(result: Mapping[str, Any]) -> str | None:
     status = result.get("status")
-    if status == "done":
+    if status == "done" or _learning_went_wrong(result):
         return None
     if status == "failed":
         return f"failed: {one_line(str(result.get('error')))}"
@@ -135,6 +136,12 @@ def _problem(result: Mapping[str, Any]) -> str | None:
     if status == "interrupted":
         return f"interrupted after {result.get('updates')} updates"
     return "has only begun" if not result else f"has an unknown status: {status}"
+
+
+def _learning_went_wrong(result: Mapping[str, Any]) -> bool:
+    """Whether a run failed because each of its seeds did: that is what its configuration does, and no accident."""
+    seeds = result.get("seeds") or [{}]
+    return result.get("status") == "failed" and all(seed.get("error") is not None for seed in seeds)
 
 
 def _seeds(file: Path, results: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[Seed, ...]:
@@ -158,6 +165,7 @@ def _seeds(file: Path, results: Sequence[Mapping[str, Any]], columns: Sequence[s
                 env_steps=table["env_steps"][rows],
                 episodes=table["episodes"][rows],
                 values={column: table[column][rows] for column in columns},
+                error=None if result.get("error") is None else one_line(str(result["error"])),
             )
         )
     return tuple(seeds)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pg_experiments.comparison.excluded import not_counted
+from pg_experiments.comparison.excluded import failed, not_counted
 from pg_experiments.comparison.grouping import ABSENT
 from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
@@ -61,14 +61,23 @@ def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str
     parts.append("".join(f"* {escaped(finding)}\n" for finding in findings(summary)))
     parts.append(as_markdown(cells(summary), header(summary)))
     parts.append("".join(f"* {escaped(note)}\n" for note in notes(summary)))
-    if outside := not_counted(summary.grouping, summary.outcomes):
-        rows = [[_relative(run, directory), why] for run, why in outside]
-        parts.append("## Not counted\n\n" + as_markdown(rows, ["run", "why"]).replace("---:", "---"))
+    for heading, runs in _listed(summary).items():
+        rows = [[_relative(run, directory), why] for run, why in runs]
+        parts.append(f"## {heading}\n\n" + as_markdown(rows, ["run", "why"]).replace("---:", "---"))
     parts.append("".join(f"![{name.removesuffix('.png')}]({name})\n" for name in CAPTIONS))
     if commands:
         fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", "\n".join(commands))), default=0))
         parts.append(f"Made with\n\n{fence}\n" + "\n".join(commands) + f"\n{fence}\n")
     return "\n".join(part for part in parts if part)
+
+
+def _listed(summary: Summary) -> dict[str, list[tuple[Run, str]]]:
+    """By heading, what went wrong."""
+    lists = {
+        "Failed, and counted as unsolved": failed(summary.outcomes),
+        "Not counted": not_counted(summary.grouping, summary.outcomes),
+    }
+    return {heading: runs for heading, runs in lists.items() if runs}
 
 
 def _relative(run: Run, directory: Path) -> str:
@@ -94,7 +103,9 @@ def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], comm
         commands=commands,
         pictures=[(CAPTIONS[name], base64.b64encode(content).decode()) for name, content in pictures.items()],
         runs=[_linked(run, directory) for run in counted],
-        outside=[(_linked(run, directory), why) for run, why in not_counted(summary.grouping, summary.outcomes)],
+        listed={
+            heading: [(_linked(run, directory), why) for run, why in runs] for heading, runs in _listed(summary).items()
+        },
     )
 
 

@@ -39,6 +39,7 @@ class Row:
 
     group: Group
     seeds: int
+    failed: int  # of those seeds, though they count
     finals: Mapping[str, Estimate]  # metric -> interquartile mean
     solved: Estimate  # fraction that reached the threshold
     episodes: Estimate  # median until then
@@ -106,6 +107,7 @@ def _row(group: Group, strata: Strata, metrics: Sequence[str]) -> Row:
     return Row(
         group=group,
         seeds=sum(map(len, strata.values())),
+        failed=sum(outcome.seed.error is not None for of_stratum in strata.values() for outcome in of_stratum),
         finals={metric: estimate(interquartile_mean, finals_of(strata, metric)) for metric in metrics},
         solved=fraction([np.isfinite(steps) for steps in of_seeds(strata, lambda o: o.steps)]),
         episodes=median(of_seeds(strata, lambda o: o.episodes)),

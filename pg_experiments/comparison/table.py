@@ -92,7 +92,7 @@ def as_csv(summary: Summary) -> str:
     estimates = [f"final_{metric}" for metric in summary.metrics]
     estimates += ["probability_of_improvement", "solved", "episodes_to_threshold", "steps_to_threshold"]
     columns = [f"{name}{end}" for name in estimates for end in ("", "_low", "_high")]
-    writer.writerow([*keys, "seeds", *columns, "p", "verdict", *SOONER, "steps_per_second", "wall_time_s"])
+    writer.writerow([*keys, "seeds", "failed", *columns, "p", "verdict", *SOONER, "steps_per_second", "wall_time_s"])
     for index, row in enumerate(summary.rows):
         pair = summary.against_reference.get(index)
         improvement = Estimate(math.nan, math.nan, math.nan) if pair is None else pair.improvement
@@ -104,6 +104,7 @@ def as_csv(summary: Summary) -> str:
             [
                 *(row.group.settings.get(key, "") for key in keys),
                 row.seeds,
+                row.failed,
                 *map(_plain, numbers),
                 *judged,
                 _plain(row.steps_per_second),

@@ -172,6 +172,7 @@ def _about_what(summary: Summary) -> list[str]:
         )
     else:
         found.append("A final value is the last of each seed; one that was solved has stopped and keeps it.")
+    found += _about_failures(summary)
     solved = sum(row.seeds * row.solved.value for row in summary.rows)
     if summary.threshold is None and 2 * solved > sum(row.seeds for row in summary.rows):
         found.append("Most seeds were solved and stopped there: how soon says more than their final values.")
@@ -185,6 +186,17 @@ def _about_what(summary: Summary) -> list[str]:
     if summary.by is not None:
         found.append(_about_strata(summary))
     return found
+
+
+def _about_failures(summary: Summary) -> list[str]:
+    failing = [f"{row.failed} of {row.seeds} of {row.group.label}" for row in summary.rows if row.failed]
+    if not failing:
+        return []
+    more = f"; and of {len(failing) - MOST_NAMES} more" if len(failing) > MOST_NAMES else ""
+    return [
+        f"Seeds failed: {'; '.join(failing[:MOST_NAMES])}{more}. They count as not solved, with the last value that "
+        "they had, and are listed with what went wrong."
+    ]
 
 
 def threshold_of(summary: Summary) -> str:
