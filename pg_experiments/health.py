@@ -18,10 +18,11 @@ from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.sparse import SparseRows
 from pg_experiments.stacked import ACTIVATIONS, StackedMLP, perceptron
+from pg_experiments.threads import one_thread
 
 COLLAPSED = 0.01  # of its maximum, log A: below it a policy hardly explores any more
 LOOK_EVERY = 25  # updates between two looks for dead layers
-SAMPLES = 256  # steps of each learner that such a look goes through, at most
+SAMPLES = 64  # steps of each learner that such a look goes through
 SAME = 1e-6  # outputs that differ by less, as a fraction of their size, are the same to float32
 KINDS = ("collapsed_policy", "dead_layer_of_policy", "dead_layer_of_baseline")
 
@@ -115,8 +116,9 @@ class Health:
         return is_poor(account.mean_return(window), float(np.mean(account.returns[:window])), self.accounts.solved_at)
 
     def _dead(self, update: int, part: str, network: StackedMLP, rollout: Rollout) -> Iterator[Symptom]:
-        sample = rollout.flat.sample(SAMPLES)
-        dead = dead_layers(network, sample.gather(rollout.observations), rollout.learners, sample.valid).cpu()
+        with one_thread():
+            observations = rollout.flat.spread(SAMPLES).gather(rollout.observations)
+            dead = dead_layers(network, observations, rollout.learners).cpu()
         alive = torch.tensor([self.accounts.seeds[learner].error is None for learner in rollout.learners.tolist()])
         for layer, of_learners in enumerate((dead & alive[:, None]).unbind(1)):
             kind = f"dead_layer_of_{part}"
@@ -158,7 +160,7 @@ def is_poor(mean_return: float, first: float, solved_at: float) -> bool:
 
 
 @torch.no_grad()
-def dead_layers(network: StackedMLP, x: Tensor | SparseRows, learners: Tensor, valid: Tensor) -> Tensor:
+def dead_layers(network: StackedMLP, x: Tensor | SparseRows, learners: Tensor) -> Tensor:
     """[R, L]: the hidden layers whose outputs are the same for every observation, though what goes in is not.
 
     All units of a layer of rectifiers at 0, or all of tanh at ±1. Without dropout. What follows a dead layer is not
@@ -168,19 +170,17 @@ def dead_layers(network: StackedMLP, x: Tensor | SparseRows, learners: Tensor, v
         network: whose hidden layers.
         x: [R, N, D] observations of the learners.
         learners: [R] by index.
-        valid: [R, N] bool; what is False counts nowhere.
     """
     layers = network.layers_of(learners)
     dead = []
     for count in range(1, len(layers)):
         before = perceptron(x, layers[:count], network.activation)
-        differs = _differs(before, valid)
-        dead.append(differs & ~_differs(ACTIVATIONS[network.activation](before), valid))
+        differs = _differs(before)
+        dead.append(differs & ~_differs(ACTIVATIONS[network.activation](before)))
     return torch.stack(dead, 1) if dead else torch.zeros(len(learners), 0, dtype=torch.bool)
 
 
-def _differs(outputs: Tensor, valid: Tensor) -> Tensor:
-    """[R, N, H] -> [R]: whether any unit's output is not the same at all valid places, but for rounding."""
-    first = outputs[:, :1]  # a learner's valid places are its first
-    spread = torch.where(valid[..., None], outputs - first, 0.0).abs().amax(1)
-    return (spread > SAME * first.squeeze(1).abs()).any(1)
+def _differs(outputs: Tensor) -> Tensor:
+    """[R, N, H] -> [R]: whether any unit's output is not the same for all N, but for rounding."""
+    least, most = outputs.aminmax(dim=1)
+    return (most - least > SAME * torch.maximum(most.abs(), least.abs())).any(1)

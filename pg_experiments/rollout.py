@@ -114,6 +114,12 @@ class FlatIndex:
         stride = math.ceil(self.valid.shape[1] / most)
         return FlatIndex(self.shape, self.block, self.positions[:, ::stride], self.valid[:, ::stride])
 
+    def spread(self, count: int) -> FlatIndex:
+        """Exactly so many of each seed's own steps, evenly over them; some more than once where it has fewer."""
+        counts = self.valid.sum(1, keepdim=True)
+        places = torch.arange(count, device=counts.device) * counts // count
+        return FlatIndex(self.shape, self.block, self.positions.gather(1, places), counts.expand(-1, count) > 0)
+
     @overload
     def gather(self, per_step: Tensor | StepsByRow) -> Tensor: ...
     @overload

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_experiments.health import COLLAPSED, Health, dead_layers, is_poor
 from pg_experiments.optimizer import StackedOptimizer
+from pg_experiments.rollout import FlatIndex
 from pg_experiments.run import Run
 from pg_experiments.sparse import SparseRows
 from pg_experiments.stacked import StackedMLP
@@ -372,14 +373,23 @@ DEADLY = [("relu", -50.0, True), ("tanh", 50.0, True), ("leaky_relu", -50.0, Fal
 @pytest.mark.parametrize(("activation", "bias", "dies"), DEADLY)
 def test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation(activation, bias, dies):
     x = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(1))
-    valid = torch.arange(20) < torch.tensor([[20], [12]])
     network = perceptron_with(activation, bias)
     expected = [[False, False], [dies, False]]
-    assert dead_layers(network, x, torch.arange(2), valid).tolist() == expected, "what follows a dead layer is not"
-    constant = torch.ones(2, 20, 3)
-    assert not dead_layers(network, constant, torch.arange(2), valid).any(), "from equal observations nothing follows"
-    one_step = torch.arange(20) < torch.tensor([[1], [1]])
-    assert not dead_layers(network, x, torch.arange(2), one_step).any()
+    assert dead_layers(network, x, torch.arange(2)).tolist() == expected, "what follows a dead layer is not"
+    assert dead_layers(network, x[:1], torch.tensor([1])).tolist() == expected[1:]
+    equal = torch.ones(2, 20, 3)
+    assert not dead_layers(network, equal, torch.arange(2)).any(), "from equal observations nothing follows"
+
+
+def test_steps_are_spread_over_each_seeds_own_whatever_its_neighbours_played():
+    mask = torch.zeros(40, 2, 3, dtype=torch.bool)
+    mask[:, 0], mask[:2, 1] = True, True
+    index = FlatIndex.of(mask).spread(8)
+    assert index.valid.all()
+    step_of = index.positions // 6  # [R, 8] the time of each
+    assert step_of[0].tolist() == [0, 5, 10, 15, 20, 25, 30, 35]
+    assert set(step_of[1].tolist()) == {0, 1}
+    assert (index.positions // 3 % 2 == torch.tensor([[0], [1]])).all(), "each from its own seed"
 
 
 def test_a_dead_layer_is_seen_in_images_too_and_a_linear_policy_has_none():
@@ -388,12 +398,11 @@ def test_a_dead_layer_is_seen_in_images_too_and_a_linear_policy_has_none():
         for parameter in network.parameters():
             parameter.fill_(1.0)
         rows = SparseRows(torch.tensor([3, 7, 7]), torch.tensor([1.0, -1.0, 1.0]), torch.tensor([0, 2]), (1, 2, 50))
-        valid = torch.ones(1, 2, dtype=torch.bool)
-        assert dead_layers(network, rows, torch.arange(1), valid).tolist() == [[False]]
+        assert dead_layers(network, rows, torch.arange(1)).tolist() == [[False]]
         network.biases[0].fill_(-9.0)
-        assert dead_layers(network, rows, torch.arange(1), valid).tolist() == [[True]]
+        assert dead_layers(network, rows, torch.arange(1)).tolist() == [[True]]
         linear = StackedMLP(1, 50, 1, hidden=0, layers=0, activation="relu", bias=True)
-        assert dead_layers(linear, rows, torch.arange(1), valid).shape == (1, 0)
+        assert dead_layers(linear, rows, torch.arange(1)).shape == (1, 0)
 
 
 def test_dead_layers_of_policy_and_baseline_are_warned_of_once_and_a_resumed_run_does_not_say_it_again(tmp_path):
