@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pg_experiments.checkpoint import Checkpoints, newest, read
 from pg_experiments.health import COLLAPSED, Health, dead_layers, is_poor
 from pg_experiments.optimizer import StackedOptimizer
 from pg_experiments.rollout import FlatIndex
@@ -247,6 +249,30 @@ def test_one_seed_alone_that_breaks_is_an_error_of_one_line_and_exit_code_1(comm
     assert "optimizer.learning_rate (1e+30)" in line
     assert "Traceback" not in done.stderr
     assert result(tmp_path / "mine")["seeds"][0]["error"].startswith("stopped at update 1")
+    state = newest(tmp_path / "mine")
+    assert state is not None
+    assert all(tensor.isfinite().all() for tensor in state["policy"].values()), "the last good parameters stay"
+    again = command("resume=mine")
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1].partition(" (traceback")[0] == line.partition(" (traceback")[0]
+
+
+def test_a_resumed_run_knows_which_seed_failed_and_ends_in_the_same_bits(tmp_path):
+    overrides = (*THREE, "baseline=value")
+    straight, resumed = make_run(*overrides), make_run(*overrides)
+    gradient_of_nan(straight)
+    settings = dataclasses.replace(straight.config.checkpoint, every_updates=AT + 2, keep=2)
+    straight.execute(track(straight, tmp_path / "run"), Checkpoints(tmp_path / "run", settings, {}))
+    rows_of_straight = rows(tmp_path / "run")
+    resumed.restore(read(tmp_path / "run" / "checkpoints" / f"update_{AT + 2:08d}.pt"))
+    assert [account.error is None for account in resumed.accounts.seeds] == [True, False, True]
+    resumed.execute(track(resumed, tmp_path / "resumed"))
+    assert rows(tmp_path / "resumed") == [row for row in rows_of_straight if int(row["update"]) >= AT + 2]
+    assert texts(tmp_path / "resumed") == {}
+    assert result(tmp_path / "resumed")["seeds"] == result(tmp_path / "run")["seeds"]
+    for learner in range(3):
+        for ours, theirs in zip(parameters(resumed, learner), parameters(straight, learner), strict=True):
+            assert torch.equal(ours, theirs)
 
 
 def test_a_baseline_that_breaks_names_its_own_knob(command, tmp_path):
