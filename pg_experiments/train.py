@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from pg_experiments.command_line import config_directory, run_command
 from pg_experiments.durable import replace_file
 from pg_experiments.identity import identity
+from pg_experiments.interruption import Preempted
 from pg_experiments.run_directory import LOG, RunDirectory
 from pg_experiments.sweep import JobFailed, done_before, note_place, place_of
 from pg_experiments.training import run_training
@@ -55,6 +56,8 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
         _save_composition(config, place / ".hydra")
         note_place(sweep, values, place)
         return _train(composed, lambda: directory, sweep)
+    except Preempted:
+        raise
     except (Exception, SystemExit) as error:
         directory.write_failure(error)
         raise JobFailed(f"{place.name}: {type(error).__name__}: {error} (traceback in {place / LOG})") from error

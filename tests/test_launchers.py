@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps import LONG, TINY, begin, end, needs, process_of, statuses, sweep
+from tests.sweeps import LONG, TINY, begin, end, needs, process_of, statuses, sweep, wait_for
 
 JOBLIB = pytest.param("joblib", marks=needs("hydra_plugins.hydra_joblib_launcher", "joblib"))
 LOCAL = pytest.param("submitit_local", marks=needs("hydra_plugins.hydra_submitit_launcher", "slurm"))
@@ -58,6 +58,23 @@ def test_a_job_that_fails_stops_no_other(tmp_path, launcher):
     done = sweep(tmp_path, f"hydra/launcher={launcher}", rates, "optimizer.max_grad_norm=null", *TINY)
     assert done.returncode == 1
     assert list(statuses(tmp_path).values()) == ["failed", "done"]
+
+
+@pytest.mark.parametrize("launcher", [LOCAL])
+def test_a_job_whose_machine_is_wanted_back_saves_itself_is_queued_again_and_goes_on(tmp_path, launcher):
+    """By the signal that submitit has SLURM send before it takes a machine away, or before the time is up."""
+    process = begin(tmp_path, f"hydra/launcher={launcher}", "seed=0,1", *LONG, "env.max_episodes=1000")
+    job = tmp_path / "sweep" / "0_seed=0"
+    try:
+        wait_for(lambda: (job / "metrics.csv").exists() and len((job / "metrics.csv").read_text()) > 2000)
+        os.kill(process_of(job), signal.SIGUSR2)
+        _, err = process.communicate(timeout=120)
+    finally:
+        end(process)
+    assert process.returncode == 0, err
+    assert statuses(tmp_path) == SEEDS
+    assert "INFO goes on after update" in (job / "train.log").read_text()
+    assert not (tmp_path / "sweep" / "1_seed=1" / "train.log").read_text().count("goes on")
 
 
 @pytest.mark.parametrize("launcher", [JOBLIB, LOCAL, RAY])

@@ -15,6 +15,7 @@ import numpy as np
 from torch import nn
 
 from pg_experiments.accounts import Accounts
+from pg_experiments.interruption import Preempted
 from pg_experiments.run_directory import RunDirectory
 from pg_experiments.tracking.board import Board
 from pg_experiments.tracking.composition import Composition
@@ -80,7 +81,7 @@ class Tracker:
             self._announce()
             yield
             self._finish("done")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Preempted):
             self._finish("interrupted")
             raise
         except Exception as error:
