@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pg_experiments.errors import UserError, nearest
+from pg_experiments.arguments import answer, key_values, plain
+from pg_experiments.errors import UserError, near_directory
 
 HELP = """\
 Compare the runs of a sweep: interquartile means, 95 % intervals, and what can be told apart.
@@ -47,27 +47,16 @@ def parse(arguments: Sequence[str]) -> Arguments:
     from pg_experiments.typed import typed
 
     values: dict[str, Any] = {f.name: f.default for f in fields(Arguments) if f.default is not MISSING}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise UserError(f"{argument}: expected key=value, as sweep={argument}")
-        values[key] = value
+    values |= key_values(arguments, "sweep")
     if "sweep" not in values:
         raise UserError("sweep: missing; expected a directory, as sweep=multirun/DATE/TIME")
     values["sweep"] = _directories(values["sweep"])
     if isinstance(values["metric"], str):
         values["metric"] = values["metric"].split(",")
     if values["threshold"] is not None:
-        values["threshold"] = _number(values["threshold"])
+        values["threshold"] = plain(values["threshold"])
     checked: Arguments = typed(Arguments, values, "")
     return checked
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _directories(text: str) -> list[str]:
@@ -78,16 +67,10 @@ def _directories(text: str) -> list[str]:
         ends = (end for end in range(len(parts), 0, -1) if Path(",".join(parts[:end])).is_dir())
         end = next(ends, None)
         if end is None or not parts[0]:
-            raise UserError(f"sweep={','.join(parts)}: no such directory{_near(Path(parts[0]))}")
+            raise UserError(f"sweep={','.join(parts)}: no such directory{near_directory(Path(parts[0]))}")
         found.append(",".join(parts[:end]))
         parts = parts[end:]
     return found
-
-
-def _near(path: Path) -> str:
-    there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
-    near = nearest(path.name, there)
-    return f"; did you mean {path.parent / near}?" if near else ""
 
 
 def compare(arguments: Arguments) -> None:
@@ -121,17 +104,7 @@ def compare(arguments: Arguments) -> None:
 
 def main() -> None:
     """The command."""
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        print(HELP)
-        return
-    try:
-        compare(parse(sys.argv[1:]))
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {error.filename}: {error.strerror}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    answer(HELP, lambda arguments: compare(parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -26,3 +27,20 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
 def as_yaml(value: object) -> str:
     """A plain value as it is written in a config and on the command line."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def needs_extra(what: str, extra: str) -> str:
+    """The line for what is not installed."""
+    return f"{what}: needs the extra [{extra}]: pip install 'pg-experiments[{extra}]'"
+
+
+def near_directory(path: Path) -> str:
+    """A question whether a directory most like that one was meant; nothing where there is none."""
+    there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
+    near = nearest(path.name, there)
+    return f"; did you mean {path.parent / near}?" if near else ""
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, and without anything that a terminal would obey."""
+    return "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 
+from pg_experiments import errors
 from pg_experiments.errors import UserError
 
 # option → (the plugin, the extra that brings it)
@@ -27,9 +28,9 @@ EXTRAS = {
 def needs_extra(choice: str) -> str | None:
     """What to install for `group=option`; None where nothing is missing."""
     plugin, extra = EXTRAS.get(choice, (None, None))
-    if plugin is None or (find_spec("hydra_plugins") and find_spec(f"hydra_plugins.{plugin}")):
+    if plugin is None or extra is None or (find_spec("hydra_plugins") and find_spec(f"hydra_plugins.{plugin}")):
         return None
-    return f"{choice}: needs the extra [{extra}]: pip install 'pg-experiments[{extra}]'"
+    return errors.needs_extra(choice, extra)
 
 
 def launcher_settings(overrides: Sequence[Override]) -> list[str]:

@@ -11,10 +11,11 @@ from rich.console import Console
 from pg_experiments.comparison.excluded import failed, not_counted
 from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcomes
-from pg_experiments.comparison.records import Run, one_line
+from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
+from pg_experiments.errors import one_line
 
 MOST_LINES = 20
 WIDE = 200  # columns where there is no terminal, so that a file has whole lines
@@ -22,7 +23,7 @@ WIDE = 200  # columns where there is no terminal, so that a file has whole lines
 
 def show(summary: Summary) -> None:
     """The table, what it supports, and what does not count."""
-    console = _console()
+    console = terminal()
     for table in rich_tables(summary, console.width):
         console.print(table)
     for finding in findings(summary):
@@ -40,7 +41,7 @@ def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
 
 
 def _list(heading: str, runs: Sequence[tuple[Run, str]]) -> None:
-    console = _console()
+    console = terminal()
     if runs:
         console.print(f"\n{heading}, {len(runs)}:", style="bold")
     for run, why in runs[:MOST_LINES]:
@@ -53,9 +54,10 @@ def show_files(directory: Path, names: Sequence[str]) -> None:
     """Where the files lie."""
     cwd = Path.cwd()
     shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
-    _console().print(f"\n{shlex.quote(str(shown))}: {', '.join(names)}", markup=False, soft_wrap=True)
+    terminal().print(f"\n{shlex.quote(str(shown))}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
-def _console() -> Console:
+def terminal() -> Console:
+    """Where tables and sentences are printed."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDE)

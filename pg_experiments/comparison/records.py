@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pg_experiments.errors import UserError, as_yaml, by_nearness
+from pg_experiments.errors import UserError, as_yaml, by_nearness, one_line
 
 RESULT = "result.json"
 
@@ -118,11 +118,6 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
             whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
             dotted[one_line(f"{prefix}{key}")] = one_line(as_yaml(int(value) if whole else value))
     return dotted
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks, and without anything that a terminal would obey."""
-    return "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
 
 
 def _problem(result: Mapping[str, Any]) -> str | None:
