@@ -14,6 +14,7 @@ from annotated_types import Ge, Le
 
 from pg_experiments.env.arcade import AUTORESET, HEIGHT, WIDTH, Arcade
 from pg_experiments.env.screens import Crop
+from pg_experiments.env.single import SingleAtari
 from pg_experiments.errors import UserError, by_nearness
 from pg_experiments.streams import emulator_seeds
 
@@ -61,19 +62,21 @@ class AtariEnv:
             UserError: there is no such game or no ROM of it, or it has no such action.
         """
         self._check_game()
-        if self.top >= self.bottom:
-            raise UserError(
-                f"env.bottom={self.bottom}: expected more than env.top={self.top}; the nearest is {self.top + 1}"
-            )
         names, indices = self._chosen_actions()
         return Arcade(
             self.emulators,
             [emulator_seeds(seed, self.num_envs) for seed in seeds],
             alone=alone,
-            crop=Crop(self.top, self.bottom, self.stride, tuple(self.background)),
+            crop=self._crop(),
             actions=indices,
             meanings=names,
         )
+
+    def single(self, render_mode: str | None = None) -> SingleAtari:
+        """One environment by itself, as Gymnasium has them. Raises as `make` does."""
+        self._check_game()
+        _, indices = self._chosen_actions()
+        return SingleAtari(self, self._crop(), indices, render_mode)
 
     def emulators(self, count: int, threads: int) -> AtariVectorEnv:
         """ale-py's own vector environment, with nothing left to its defaults."""
@@ -96,6 +99,13 @@ class AtariEnv:
             grayscale=True,
             stack_num=1,
         )
+
+    def _crop(self) -> Crop:
+        if self.top >= self.bottom:
+            raise UserError(
+                f"env.bottom={self.bottom}: expected more than env.top={self.top}; the nearest is {self.top + 1}"
+            )
+        return Crop(self.top, self.bottom, self.stride, tuple(self.background))
 
     def _check_game(self) -> None:
         known = roms.get_all_rom_ids()

@@ -44,24 +44,35 @@ class GymnasiumEnv:
             UserError: there is no such id, it cannot be made, or its spaces are not supported.
         """
         spec = self._spec()
+        if spec.vector_entry_point == NATIVE_CARTPOLE:
+            return StandingCartPole(num_envs, max_episode_steps=self._limit(spec))
+        first = self.single()
+
+        def others() -> gymnasium.Env:
+            return gymnasium.make(spec, max_episode_steps=self._limit(spec))
+
+        return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
+
+    def single(self, render_mode: str | None = None) -> gymnasium.Env:
+        """One environment by itself, as Gymnasium makes it, with the run's time limit. Raises as `make` does."""
+        spec = self._spec()
+        limit = self._limit(spec)
+        try:
+            env = gymnasium.make(spec, max_episode_steps=limit, render_mode=render_mode)
+        except (gymnasium.error.Error, ImportError) as error:
+            raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
+        self._check_spaces(env)
+        return env
+
+    def _limit(self, spec: gymnasium.envs.registration.EnvSpec) -> int:
+        """Steps after which an episode is truncated."""
         limit = self.max_episode_steps or spec.max_episode_steps
         if limit is None:
             raise UserError(
                 f"env.max_episode_steps=null: {self.id} has no time limit of its own and an episode might never "
                 "end; give a number of steps"
             )
-        if spec.vector_entry_point == NATIVE_CARTPOLE:
-            return StandingCartPole(num_envs, max_episode_steps=limit)
-        try:
-            first = gymnasium.make(spec, max_episode_steps=limit)
-        except (gymnasium.error.Error, ImportError) as error:
-            raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
-        self._check_spaces(first)
-
-        def others() -> gymnasium.Env:
-            return gymnasium.make(spec, max_episode_steps=limit)
-
-        return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
+        return limit
 
     def _spec(self) -> gymnasium.envs.registration.EnvSpec:
         if game := game_of_gymnasium_id(self.id):

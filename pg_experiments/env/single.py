@@ -1,0 +1,104 @@
+"""One Atari game as a Gymnasium environment that shows what a policy sees and takes what a policy chooses.
+
+The arcade's emulators step many games at once and show grey screens alone; this one can be rendered, and stepped by
+hand. Whatever the settings, it is the same game as theirs to the last pixel, but for its random numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+from ale_py.env import AtariEnv as Emulator
+from gymnasium.spaces import Box, Discrete
+
+from pg_experiments.env.arcade import WIDTH
+from pg_experiments.env.screens import Crop, Differences
+
+if TYPE_CHECKING:
+    from pg_experiments.env.atari import AtariEnv
+
+FRAMES_PER_SECOND = 60  # of the console
+NOOP = 0  # the emulator's index of doing nothing
+Step = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
+
+
+class SingleAtari(gymnasium.Env[np.ndarray, Any]):
+    """Observations [h, w]: 1 where something has come since the last step, −1 where something has gone, else 0."""
+
+    def __init__(self, settings: AtariEnv, crop: Crop, actions: list[int], render_mode: str | None) -> None:
+        """Make the emulator.
+
+        Args:
+            settings: of the run.
+            crop: what is looked at.
+            actions: [A] the emulator's index of each action.
+            render_mode: None, `rgb_array` (the screen in colour, uint8 [210, 160, 3]) or `human`.
+        """
+        self.settings = settings
+        self.crop = crop
+        self.actions = actions
+        self.render_mode = render_mode
+        # a frame at a time: the brighter of two frames is taken, and the limit of frames is counted, out here
+        self.emulator = Emulator(
+            settings.game,
+            obs_type="grayscale",
+            frameskip=1,
+            repeat_action_probability=settings.repeat_action_probability,
+            full_action_space=False,
+            render_mode=render_mode,  # type: ignore[arg-type]  # the emulator says which there are
+        )
+        self.names = [action.name for action in self.emulator.ale.getMinimalActionSet()]
+        self.metadata = {**Emulator.metadata, "render_fps": max(1, round(FRAMES_PER_SECOND / settings.frame_skip))}
+        self.observation_space = Box(-1, 1, crop.shape(WIDTH), np.float32)
+        self.action_space = Discrete(len(actions))
+        self.differences = Differences((1, 1, crop.shape(WIDTH)[0], WIDTH), crop)
+        self.frames = 0  # of the episode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode: the fire button where it is asked for, then a random number of frames of doing nothing."""
+        super().reset(seed=seed)
+        screen, info = self.emulator.reset(seed=seed)
+        fires = self.settings.fire_on_reset and "FIRE" in self.names
+        if fires:
+            screen, _, _, _, info = self.emulator.step(self.names.index("FIRE"))
+        idle = int(self.np_random.integers(self.settings.noop_max)) if self.settings.noop_max else 0
+        for _ in range(idle - fires):  # the button counts as one of them, as in the arcade
+            screen, _, over, _, info = self.emulator.step(NOOP)
+            if over:
+                screen, info = self.emulator.reset()
+        self.frames = 0
+        return self._look(screen, fresh=True), dict(info)
+
+    def step(self, action: int) -> Step:
+        """Hold one of the actions for `frame_skip` frames; the reward is the sum of theirs."""
+        settings, lives = self.settings, self.emulator.ale.lives()
+        screens, rewards = [], 0.0
+        for _ in range(settings.frame_skip):
+            screen, reward, terminated, _, info = self.emulator.step(self.actions[action])
+            screens.append(screen)
+            rewards += reward
+            self.frames += 1
+            terminated |= settings.life_ends_episode and 0 < info["lives"] < lives
+            truncated = not terminated and self.frames >= settings.max_frames
+            if terminated or truncated:
+                break
+        shown = np.maximum.reduce(screens[-2:]) if settings.max_pool else screens[-1]
+        if settings.reward_clipping:
+            rewards = max(-1.0, min(1.0, rewards))
+        return self._look(shown, fresh=False), rewards, terminated, truncated, dict(info)
+
+    def render(self) -> Any:
+        """The screen as it is now, in colour; with `human` it is shown by itself."""
+        return self.emulator.render()
+
+    def _look(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
+        rows = np.ascontiguousarray(self.crop.rows(screen[None]))[None]  # [R = 1, E = 1, h, width]
+        one = np.ones((1, 1), dtype=np.bool_)
+        look = self.differences.look(rows, one, one & fresh)
+        seen = np.zeros(self.observation_space.shape or (), dtype=np.float32)
+        seen.reshape(-1)[look.columns] = look.values
+        return seen
