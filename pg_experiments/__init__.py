@@ -3,4 +3,34 @@
 Start reading at `run.py`: the loop of a run fits on its page. The groups under `conf/` are the modules here.
 """
 
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pg_experiments.loaded_run import LoadedRun
+
+__all__ = ["load_run"]
 __version__ = "0.1.0"
+
+
+def load_run(
+    path: str | PathLike[str], *, checkpoint: str | PathLike[str] = "best", seed: int | None = None
+) -> LoadedRun:
+    """Load what a run has learned, to act with it: `run.policy(observation)`, `run.make_env()`.
+
+    It needs no Hydra, acts on the CPU wherever the run was trained, and executes nothing that the directory holds.
+
+    Args:
+        path: the run's directory, such as `outputs/DATE/TIME`.
+        checkpoint: `best`: the parameters with which the seed's mean return was best (until its first full window, the
+            last); `last`: those of the newest checkpoint; or the path of a checkpoint, whose last are meant.
+        seed: which of the run's seeds; None: the one whose best mean return is the highest.
+
+    Raises:
+        pg_experiments.errors.UserError: there is no such run, checkpoint or seed, or it cannot be used; in one line.
+    """
+    from pg_experiments.loaded_run import SavedRun  # here and not above: torch takes a second to import
+
+    return SavedRun.open(path, checkpoint).of(seed)

@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     ACTIONS = 3
     DROPOUT = 4
     EMULATORS = 5
+    EVALUATION = 6
 
 
 def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.SeedSequence:
@@ -49,3 +50,8 @@ def episode_seeds(seed: int, update: int, episodes: int) -> list[int]:
     """One environment seed for each episode of a batch."""
     words = seed_sequence(seed, Purpose.ENVIRONMENT, update).generate_state(episodes, np.uint32)
     return [int(word) for word in words]
+
+
+def evaluation_seed(seed: int) -> int:
+    """What stands in for a seed where its policy is evaluated: 64 bits, so that no stream is one of the training's."""
+    return int(seed_sequence(seed, Purpose.EVALUATION).generate_state(1, np.uint64)[0])

@@ -20,12 +20,13 @@ FLOORS = [
     ),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
-    ("record", {"accounts", "best", "checkpoint", "run_directory", "tracking"}),
-    ("run", {"config", "health", "run", "views"}),
+    ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "tracking"}),
+    ("run", {"config", "health", "run", "views", "loaded_run"}),
     (
         "commands",
         {"command_line", "composing", "help", "mistakes", "option_files", "preview", "train"}
-        | {"launchers", "sweep", "sweep_report", "compare", "comparison", "identity", "resume", "training"},
+        | {"launchers", "sweep", "sweep_report", "compare", "comparison", "resume", "training"}
+        | {"evaluate", "evaluation", "arguments"},
     ),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
@@ -61,7 +62,7 @@ def test_no_import_goes_up_a_floor(file):
         assert "tensorboard" not in tops
     if own in ("compare", "comparison"):
         rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
-        assert rooms <= {"comparison", "errors", "typed"}, "a comparison reads files, and knows no run"
+        assert rooms <= {"arguments", "comparison", "errors", "typed"}, "a comparison reads files, and knows no run"
         assert not tops & {"hydra", "omegaconf", "torch"}
 
 

@@ -92,4 +92,16 @@ class Bernoulli:
         return functional.softplus(z) - z * z.sigmoid()
 
 
+class Greedy:
+    """A head whose every action is the most probable one, and of equally probable ones the first."""
+
+    def __init__(self, head: Head) -> None:
+        self.num_logits, self.sample = head.num_logits, head.sample
+        self.probabilities, self.log_prob, self.entropy = head.probabilities, head.log_prob, head.entropy
+
+    def noise(self, uniform: Tensor) -> Tensor:
+        """None: the largest z_i, or 1 where z is above 0."""
+        return torch.zeros_like(uniform)
+
+
 HEADS: dict[str, type[Categorical] | type[Bernoulli]] = {"categorical": Categorical, "bernoulli": Bernoulli}

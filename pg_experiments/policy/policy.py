@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pg_experiments.policy.heads import Head
+from pg_experiments.policy.heads import Greedy, Head
 from pg_experiments.sparse import SparseRows
 from pg_experiments.stacked import StackedMLP, perceptron
 
@@ -38,6 +38,10 @@ class Policy(nn.Module):
     def num_logits(self) -> int:
         """K, the logits per step."""
         return int(self.network.weights[-1].shape[-1])
+
+    def greedy(self) -> Policy:
+        """The same parameters, but every action is the most probable one, and no unit is dropped."""
+        return Policy(self.network, Greedy(self.head), dropout=0.0, mask_shape=self.mask_shape)
 
     def draw_masks(self, stream: np.random.Generator, count: int) -> np.ndarray:
         """[count, L, H] bool, True for the units that are kept."""

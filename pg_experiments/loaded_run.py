@@ -1,0 +1,190 @@
+"""A run as it lies in its directory, to be used: its policy acts, in the environment that it was trained on.
+
+The directory may be a stranger's. Its config is data that is checked, and its checkpoint is numbers: nothing in either
+is looked up, resolved or called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+import yaml
+from gymnasium.spaces import Discrete
+from torch import Tensor
+
+from pg_experiments import checkpoint as checkpoints
+from pg_experiments.config import RunConfig, check
+from pg_experiments.errors import UserError, near_directory
+from pg_experiments.policy.policy import Policy
+from pg_experiments.run_directory import RESULT
+from pg_experiments.streams import evaluation_seed
+from pg_experiments.threads import one_thread
+
+CONFIG = ".hydra/config.yaml"
+
+
+class LoadedRun:
+    """One seed of a run, with the parameters of one of its checkpoints.
+
+    Attributes:
+        path: the run's directory.
+        config: everything that determined the run.
+        seed: whose policy this is.
+        seeds: all that the run has.
+        update: how many updates its parameters have learned from.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, seed: int, update: int, parameters: Mapping[str, Tensor]) -> None:
+        """Build the policy of one learner from its parameters, each with a leading axis of 1."""
+        self.path = path
+        self.config = config
+        self.seed = seed
+        self.seeds = config.seeds
+        self.update = update
+        env = self.make_env()
+        assert isinstance(env.action_space, Discrete), "every option of the group env sees to it"
+        self._first_action = int(env.action_space.start)
+        self._observation_shape = env.observation_space.shape or ()
+        sampling = config.policy.build(math.prod(self._observation_shape), int(env.action_space.n), [seed])
+        env.close()
+        sampling.load_state_dict(parameters)
+        self._policies = {False: sampling, True: sampling.greedy()}
+        self._chance = np.random.default_rng(evaluation_seed(seed))
+
+    def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
+        """A new environment with the run's settings, whose observations `policy` takes as they are.
+
+        Args:
+            render_mode: as Gymnasium has it: None, `rgb_array` or `human`.
+
+        Raises:
+            UserError: it cannot be made here.
+        """
+        return self.config.env.single(render_mode)
+
+    @torch.no_grad()
+    def policy(self, observation: np.ndarray, greedy: bool = True) -> int | np.ndarray:
+        """What to do.
+
+        Args:
+            observation: as the environment shows it, or several with a leading axis N.
+            greedy: take the most probable action, of equally probable ones the first, with dropout off. False: draw
+                one as in training, with dropout on. What is drawn begins anew with every `load_run`, and is the same
+                for the same calls.
+
+        Returns:
+            An action for the environment's `step`; int64 [N] for N observations.
+
+        Raises:
+            ValueError: the observation has another shape.
+        """
+        seen = np.asarray(observation, dtype=np.float32)
+        single = seen.shape == self._observation_shape
+        if not single and seen.shape[1:] != self._observation_shape:
+            raise ValueError(
+                f"observation of shape {seen.shape}: expected {self._observation_shape}, or N of them: "
+                f"(N, {', '.join(map(str, self._observation_shape))})"
+            )
+        N = 1 if single else len(seen)
+        policy = self.learner(greedy=greedy)
+        shape = (1, N, policy.num_logits)
+        uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
+        masks = torch.from_numpy(policy.draw_masks(self._chance, N))[None].float() if policy.has_dropout else None
+        with one_thread():
+            logits = policy.of(torch.zeros(1, dtype=torch.int64))(torch.from_numpy(seen.reshape(1, N, -1)), masks)
+        actions = policy.head.sample(logits, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
+        actions += self._first_action
+        return int(actions[0]) if single else actions
+
+    def learner(self, *, greedy: bool) -> Policy:
+        """The policy as a collector takes it: of one learner."""
+        return self._policies[greedy]
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run's directory: what was configured, and one of its checkpoints."""
+
+    path: Path
+    config: RunConfig
+    checkpoint: Mapping[str, Any]
+    best: bool  # whether each seed's parameters are those with which its mean return was best, or those of the update
+
+    @classmethod
+    def open(cls, directory: str | PathLike[str], which: str | PathLike[str]) -> SavedRun:
+        """Read a run.
+
+        Args:
+            directory: that it was trained in.
+            which: `best`, `last`, or a checkpoint's file, whose last parameters are meant.
+
+        Raises:
+            UserError: there is no run, or no checkpoint that can be used, or something in them is not as it must be.
+        """
+        path = Path(directory)
+        if not (path / RESULT).is_file():
+            raise UserError(f"{path}: {_what_is_there(path)}")
+        if which in ("best", "last"):
+            checkpoint = checkpoints.newest(path)
+            if checkpoint is None:
+                raise UserError(f"{path}: the run has no checkpoint")
+        else:
+            checkpoint = checkpoints.read(Path(which))
+        return cls(path, _read_config(path / CONFIG), checkpoint, which == "best")
+
+    def of(self, seed: int | None) -> LoadedRun:
+        """One of the seeds; None: the one whose best mean return is the highest.
+
+        Raises:
+            UserError: the run has no such seed, or the checkpoint is not of such a run.
+        """
+        seeds = self.config.seeds
+        if seed is not None and seed not in seeds:
+            near = min(max(seed, seeds[0]), seeds[-1])
+            raise UserError(f"seed={seed}: the run has the seeds {seeds[0]} to {seeds[-1]}; the nearest is {near}")
+        try:
+            best = self.checkpoint["best"]
+            returns = np.asarray(best["mean_return"], dtype=float)
+            learner = int(np.argmax(np.nan_to_num(returns, nan=-np.inf))) if seed is None else seed - seeds[0]
+            ever = self.best and not math.isnan(returns[learner])  # before its first full window no return is the best
+            state = best["policy"] if ever else self.checkpoint["policy"]
+            update = int(best["update"][learner] if ever else self.checkpoint["update"])
+            parameters = {name: tensor[learner : learner + 1] for name, tensor in state.items()}
+            return LoadedRun(self.path, self.config, seeds[learner], update, parameters)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"{self.path}: the checkpoint does not fit the run's configuration ({why})") from None
+
+
+def _read_config(file: Path) -> RunConfig:
+    """Check a config. Raises UserError where it is not a valid one, and plain data at that."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{file}: no plain config ({' '.join(str(error).split())})") from None
+    if not isinstance(values, Mapping):
+        raise UserError(f"{file}: no plain config (it has no keys)")
+    try:
+        return check(values)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+
+
+def _what_is_there(path: Path) -> str:
+    """Of a directory that holds no run."""
+    if not path.is_dir():
+        return f"no such directory{near_directory(path)}"
+    runs = sorted(result.parent for result in path.glob(f"*/{RESULT}"))
+    if runs:
+        return f"a sweep of {len(runs)} runs, and no run itself; choose one of them, such as {runs[0]}"
+    return f"holds no run, which would have a {RESULT}"
