@@ -45,7 +45,7 @@ class Run:
         self.config = config
         self.device = _device(config.device)
         seeds = config.seeds
-        self.env = _environment(config)
+        self.env = make_environment(config)
         observation_size, num_actions = sizes(self.env)
         self.policy = config.policy.build(observation_size, num_actions, seeds)
         self.baseline = config.baseline.build(observation_size, seeds)
@@ -53,7 +53,7 @@ class Run:
         self.baseline.to(self.device)
         self.optimizer = config.optimizer.build(self.policy.named_parameters("policy"))
         self.baseline_optimizer = config.baseline.optimizer(self.baseline)
-        self.collector = _collector(config, self.env, self.policy, self.device)
+        self.collector = make_collector(config, self.env, self.policy, self.device)
         self.accounts = Accounts(
             seeds,
             solved_at=config.env.solved_at,
@@ -229,13 +229,15 @@ def _means(of_learners: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([values.mean() if len(values) else np.nan for values in of_learners])
 
 
-def _environment(config: RunConfig) -> VectorEnv | Arcade:
+def make_environment(config: RunConfig) -> VectorEnv | Arcade:
+    """As many environments as a batch of every seed needs. Raises UserError where there is no such environment."""
     if isinstance(config.env, AtariEnv):
         return config.env.make(config.seeds, alone=config.algorithm.unfinished == "wait")
     return config.env.make(len(config.seeds) * config.algorithm.quota)
 
 
-def _collector(config: RunConfig, env: VectorEnv | Arcade, policy: Policy, device: torch.device) -> Collector:
+def make_collector(config: RunConfig, env: VectorEnv | Arcade, policy: Policy, device: torch.device) -> Collector:
+    """What plays batches of the algorithm's size in that environment, on the device."""
     algorithm = config.algorithm
     if isinstance(config.env, AtariEnv) and isinstance(env, Arcade):
         return ArcadeCollector(

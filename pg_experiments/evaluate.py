@@ -1,0 +1,152 @@
+"""`python -m pg_experiments.evaluate`: what a run has learned, in fresh episodes, and on video."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge, Gt, Le
+
+from pg_experiments.arguments import answer, key_values, plain
+from pg_experiments.errors import UserError
+
+if TYPE_CHECKING:
+    from pg_experiments.evaluation.summary import Way
+
+HELP = """\
+Evaluate what a run has learned, in fresh episodes that no training has seen.
+
+  python -m pg_experiments.evaluate run=outputs/DATE/TIME
+  python -m pg_experiments.evaluate run=outputs/DATE/TIME episodes=1000 greedy=true seed=3
+  python -m pg_experiments.evaluate run=outputs/DATE/TIME video=true video.seconds=30
+
+run=DIR               the directory of a run, which holds its result.json
+episodes=N            episodes for each seed and way of acting (100)
+greedy=true|false     true: the most probable action, of equals the first, and dropout off. false: an action drawn from
+                      the policy's probabilities, and dropout on, as in training. Left out: both. The first is what one
+                      would use; the second is the policy whose return was trained, and is in metrics.csv
+seed=N                this seed of the run alone; left out, every one
+checkpoint=best       each seed's parameters with which its mean return was best (until its first full window, the last)
+          =last       those of the newest checkpoint
+          =PATH       those of that file, as RUN/checkpoints/update_00000120.pt
+video=true            record an episode of each seed and way of acting to RUN/videos/; needs the extra [video]
+video.seconds=60      of a video at most, at the speed of the game; the return in its name is that of the whole episode
+
+Episodes end where the environment ends them, by its time limit at the latest. The same command gives the same numbers.
+Into the run's directory it writes evaluation.json, with every return."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What is evaluated, and how."""
+
+    run: str
+    episodes: int
+    greedy: bool | None
+    seed: int | None
+    checkpoint: str
+    video: bool
+    video_seconds: float
+
+
+KEYS = {
+    "run": str,
+    "episodes": Annotated[int, Ge(1)],
+    "greedy": bool | None,
+    "seed": Annotated[int, Ge(0)] | None,
+    "checkpoint": str,
+    "video": bool,
+    "video.seconds": Annotated[float, Gt(0), Le(3600)],
+}
+DEFAULTS = {
+    "episodes": 100,
+    "greedy": None,
+    "seed": None,
+    "checkpoint": "best",
+    "video": False,
+    "video.seconds": 60.0,
+}
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Read `key=value` arguments.
+
+    Raises:
+        UserError: a key is unknown or missing, or a value does not fit.
+    """
+    from pg_experiments.typed import checked_fields
+
+    given = key_values(arguments, "run")
+    if not given.get("run"):
+        raise UserError("run: missing; expected a run's directory, as run=outputs/DATE/TIME")
+    values = {key: value if KEYS.get(key) is str else plain(value) for key, value in given.items()}
+    checked = checked_fields(KEYS, DEFAULTS | values, "")
+    return Arguments(**{key.replace(".", "_"): value for key, value in checked.items()})
+
+
+def evaluate(arguments: Arguments) -> None:
+    """Play, print the table, write `evaluation.json`, and record videos if they are wanted.
+
+    Raises:
+        UserError: there is no such run, checkpoint or seed, or what a video needs is not installed.
+    """
+    # here and not above: what takes long to import waits until the arguments are known to be right
+    from pg_experiments.comparison.console import show_files, terminal
+    from pg_experiments.evaluation import table, video
+    from pg_experiments.evaluation.episodes import play
+    from pg_experiments.evaluation.summary import Way
+    from pg_experiments.loaded_run import SavedRun
+
+    if arguments.video:
+        video.require()
+    saved = SavedRun.open(arguments.run, arguments.checkpoint)
+    chosen = saved.config.seeds if arguments.seed is None else [arguments.seed]
+    runs = [saved.of(seed) for seed in chosen]
+    console = terminal()
+    ways, files = [], ["evaluation.json"]
+    for greedy in (True, False) if arguments.greedy is None else (arguments.greedy,):
+        played = {}
+        for run in runs:
+            with console.status(f"seed {run.seed}, {'greedy' if greedy else 'sampling'}"):
+                played[run.seed] = play(run, arguments.episodes, greedy=greedy)
+        ways.append(Way(greedy, {run.seed: run.update for run in runs}, played))
+    console.print(table.rich_table(ways))
+    console.print(table.NOTE, style="dim", soft_wrap=True)
+    _write(saved.path / "evaluation.json", _as_data(arguments, saved.checkpoint["update"], ways))
+    if arguments.video:
+        for run in runs:
+            for way in ways:
+                with console.status(f"video of seed {run.seed}, {way.name}"):
+                    made = video.record(run, saved.path / "videos", greedy=way.greedy, seconds=arguments.video_seconds)
+                files.append(str(made.relative_to(saved.path)))
+    show_files(saved.path, files)
+
+
+def _as_data(arguments: Arguments, update: int, ways: Sequence[Way]) -> dict[str, Any]:
+    """The content of `evaluation.json`, whose format docs/evaluation.md describes."""
+    return {
+        "format": 1,
+        "episodes": arguments.episodes,
+        "checkpoint": arguments.checkpoint,
+        "update": update,
+        "ways": {way.name: way.as_data() for way in ways},
+    }
+
+
+def _write(file: Path, data: dict[str, Any]) -> None:
+    """Replace a file: a reader sees the old one or the new one, whole."""
+    temporary = file.with_name(f".{file.name}.tmp")
+    temporary.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(file)
+
+
+def main() -> None:
+    """The command."""
+    answer(HELP, lambda arguments: evaluate(parse(arguments)))
+
+
+if __name__ == "__main__":
+    main()

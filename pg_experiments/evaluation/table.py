@@ -1,0 +1,47 @@
+"""The table of an evaluation, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from pg_experiments.comparison.wording import number, with_interval
+from pg_experiments.evaluation.summary import Numbers, Way
+
+NUMBERS = ("mean return", "std", "interquartile mean", "worst", "best", "length")
+NOTE = (
+    "greedy: the most probable action, dropout off. sampling: drawn as in training, dropout on. Intervals are 95 %, "
+    "over episodes: they say what these parameters do in other episodes, not what other seeds would have learned."
+)
+
+
+def rich_table(ways: Sequence[Way]) -> Table:
+    """A row for each seed and way of acting; with several seeds, first one for all of them together."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("seed")
+    table.add_column("acting")
+    for name in NUMBERS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for way in ways:
+        played = list(way.played.values())
+        if len(played) > 1:
+            _add(table, "all", way, Numbers.of(played))
+    for way in ways:
+        for seed, episodes in way.played.items():
+            _add(table, str(seed), way, Numbers.of([episodes]))
+    return table
+
+
+def _add(table: Table, seed: str, way: Way, numbers: Numbers) -> None:
+    cells = [
+        number(numbers.mean),
+        "" if numbers.std != numbers.std else number(numbers.std),
+        with_interval(numbers.interquartile_mean, number),
+        number(numbers.worst),
+        number(numbers.best),
+        number(numbers.mean_length),
+    ]
+    table.add_row(seed, way.name, *map(Text, cells))

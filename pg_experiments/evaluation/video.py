@@ -1,0 +1,85 @@
+"""Videos of a policy at play, as mp4 (H.264)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+
+from pg_experiments.errors import UserError, needs_extra
+from pg_experiments.evaluation.pictures import picture
+from pg_experiments.loaded_run import LoadedRun
+from pg_experiments.streams import episode_seeds, evaluation_seed
+
+PACKAGES = ("av", "pygame")  # the encoder, and what draws CartPole
+# of pygame: neither a greeting nor a window nor a sound
+QUIET = {"PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
+UNFINISHED = ".unfinished.mp4"
+
+
+def require() -> None:
+    """Raises UserError where something of the extra is not installed."""
+    if not all(find_spec(package) for package in PACKAGES):
+        raise UserError(needs_extra("video=true", "video"))
+
+
+def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> Path:
+    """Record the first of the evaluation's episodes, and name the file after its return.
+
+    Args:
+        run: whose policy plays.
+        directory: where the file goes; it is made if it is not there.
+        greedy: as `LoadedRun.policy` has it.
+        seconds: of the video, at most, at the environment's own speed; the episode is played to its end all the same.
+
+    Returns:
+        The file.
+    """
+    directory.mkdir(exist_ok=True)
+    unfinished = directory / UNFINISHED
+    try:
+        episode_return = _film(run, unfinished, greedy=greedy, seconds=seconds)
+        way = "greedy" if greedy else "sampling"
+        return unfinished.replace(directory / f"seed_{run.seed}_{way}_return_{episode_return:.10g}.mp4")
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:
+    """Play and write. Returns the return of the whole episode."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import av  # of the extra, as pygame, which Gymnasium imports with the first picture
+
+    env = run.make_env(render_mode="rgb_array")
+    per_second = int(env.metadata["render_fps"])
+    most = max(1, int(seconds * per_second))
+    total = 0.0
+    with av.open(str(file), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=per_second, options={"crf": "20", "preset": "veryfast"})
+        for number, (observation, total) in enumerate(_episode(run, env, greedy)):
+            if number < most:
+                caption = f"seed {run.seed}, {'greedy' if greedy else 'sampling'}: {total:.10g}"
+                shown = picture(run.config.env, np.asarray(env.render()), observation, caption)
+                frame = av.VideoFrame.from_ndarray(shown)
+                if number == 0:
+                    stream.width, stream.height = frame.width, frame.height
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    env.close()
+    return total
+
+
+def _episode(run: LoadedRun, env: gymnasium.Env, greedy: bool) -> Iterator[tuple[np.ndarray, float]]:
+    """What is seen, and the return so far, from the first observation to the last."""
+    total, over = 0.0, False
+    observation, _ = env.reset(seed=episode_seeds(evaluation_seed(run.seed), 0, 1)[0])
+    yield observation, total
+    while not over:
+        observation, reward, terminated, truncated, _ = env.step(run.policy(observation, greedy))
+        total, over = total + float(reward), terminated or truncated
+        yield observation, total

@@ -1,0 +1,309 @@
+"""`python -m pg_experiments.evaluate` as people run it: fresh episodes, the same each time; mistakes; strangers' runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from scipy.stats import trim_mean
+
+import pg_experiments
+from pg_experiments.comparison import statistics
+from pg_experiments.evaluation.episodes import AT_ONCE, play
+from pg_experiments.evaluation.summary import Numbers
+from pg_experiments.streams import Purpose, episode_seeds, evaluation_seed
+from tests.conftest import REPOSITORY
+from tests.saved_runs import SMALL_PONG, save_run
+
+
+def evaluate(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pg_experiments.evaluate", *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def content(run: Path) -> dict[str, Any]:
+    return json.loads((run / "evaluation.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def cartpole(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cartpole") / "run"
+    return save_run(folder, "num_seeds=2", "policy.hidden=16", "env.max_episodes=60", "policy.dropout=0.2")
+
+
+@pytest.fixture
+def copied(cartpole, tmp_path) -> Path:
+    return shutil.copytree(cartpole, tmp_path / "run")
+
+
+def test_both_ways_of_acting_of_every_seed_are_in_one_table_and_in_one_file(copied):
+    done = evaluate(f"run={copied}", "episodes=12")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if line.split()[1:2] in (["greedy"], ["sampling"])]
+    assert rows == [[who, way] for who in ("all",) for way in ("greedy", "sampling")] + [
+        [seed, way] for way in ("greedy", "sampling") for seed in ("0", "1")
+    ]
+    assert "evaluation.json" in done.stdout
+    data = content(copied)
+    assert (data["format"], data["episodes"], data["checkpoint"], data["update"]) == (1, 12, "best", 9)
+    assert list(data["ways"]) == ["greedy", "sampling"]
+    for way in data["ways"].values():
+        assert [(seed["seed"], seed["update"]) for seed in way["seeds"]] == [(0, 3), (1, 4)]
+        returns = np.array([seed["returns"] for seed in way["seeds"]])
+        assert returns.shape == (2, 12)
+        assert [seed["lengths"] for seed in way["seeds"]] == returns.tolist(), "a reward of 1 for each step"
+        for numbers, of in ((way["all"], returns), *zip(way["seeds"], returns, strict=True)):
+            assert numbers["mean"] == pytest.approx(of.mean())
+            assert numbers["std"] == pytest.approx(of.std(ddof=1))
+            assert numbers["interquartile_mean"] == pytest.approx(trim_mean(of, 0.25, axis=None))
+            assert numbers["interquartile_mean_low"] < numbers["interquartile_mean"] < numbers["interquartile_mean_high"]
+            assert (numbers["worst"], numbers["best"]) == (of.min(), of.max())
+            assert numbers["mean_length"] == pytest.approx(of.mean())
+
+
+def test_the_same_command_gives_the_same_bytes_and_a_seed_by_itself_the_same_episodes(copied):
+    first = evaluate(f"run={copied}", "episodes=10")
+    text = (copied / "evaluation.json").read_bytes()
+    assert evaluate(f"run={copied}", "episodes=10").stdout == first.stdout
+    assert (copied / "evaluation.json").read_bytes() == text
+    both = content(copied)["ways"]
+    assert evaluate(f"run={copied}", "episodes=10", "seed=1", "greedy=false", "checkpoint=best").returncode == 0
+    alone = content(copied)["ways"]
+    assert list(alone) == ["sampling"]
+    assert alone["sampling"]["seeds"] == both["sampling"]["seeds"][1:]
+    assert not list(copied.glob(".*.tmp"))
+
+
+def test_the_last_or_a_named_checkpoint_is_another_policy(copied):
+    file = copied / "checkpoints" / "update_00000009.pt"
+    returns = {}
+    for which in ("best", "last", str(file)):
+        assert evaluate(f"run={copied}", "episodes=10", "greedy=false", f"checkpoint={which}").returncode == 0
+        data = content(copied)
+        assert data["checkpoint"] == which
+        returns[which] = [seed["returns"] for seed in data["ways"]["sampling"]["seeds"]]
+    assert returns["last"] == returns[str(file)] != returns["best"]
+
+
+def test_episodes_are_those_that_one_plays_by_hand_with_the_loaded_policy(cartpole):
+    run = pg_experiments.load_run(cartpole, seed=1)
+    env = run.make_env()
+    expected = []
+    for seed in episode_seeds(evaluation_seed(1), 0, 5):
+        observation, over, total = env.reset(seed=seed)[0], False, 0.0
+        while not over:
+            observation, reward, terminated, truncated, _ = env.step(run.policy(observation))
+            total, over = total + reward, terminated or truncated
+        expected.append(total)
+    assert play(run, 5, greedy=True).returns.tolist() == expected
+
+
+def test_no_random_number_of_an_evaluation_is_one_of_the_training():
+    assert evaluation_seed(0) >= 2**32, "no seed that one would give"
+    assert len({evaluation_seed(seed) for seed in range(1000)}) == 1000
+    assert Purpose.EVALUATION == 6
+    trained = {s for update in range(50) for s in episode_seeds(0, update, 2)}
+    assert not trained & set(episode_seeds(evaluation_seed(0), 0, 100))
+
+
+def test_more_episodes_than_are_played_at_once_are_all_different(cartpole):
+    run = pg_experiments.load_run(cartpole, seed=0)
+    count = 2 * AT_ONCE + 3
+    played = play(run, count, greedy=False)
+    assert len(played.returns) == len(played.lengths) == count
+    thirds = [tuple(played.returns[start : start + count // 3]) for start in range(0, count - 2, count // 3)]
+    assert len(set(thirds)) == 3
+
+
+def test_episodes_end_by_the_environments_own_time_limit(tmp_path):
+    path = save_run(tmp_path / "run", "env.max_episode_steps=6", "env.max_episodes=2")
+    assert play(pg_experiments.load_run(path), 4, greedy=True).lengths.tolist() == [6] * 4
+
+
+def test_pong_is_evaluated_in_whole_games_that_are_the_same_again(tmp_path):
+    path = save_run(tmp_path / "run", *SMALL_PONG, "env.max_frames=700")
+    run = pg_experiments.load_run(path)
+    for greedy in (True, False):
+        played, again = play(run, 3, greedy=greedy), play(run, 3, greedy=greedy)
+        assert played.lengths.tolist() == [175] * 3, "700 frames, every fourth"
+        assert np.array_equal(played.returns, again.returns)
+        assert (played.returns <= 0).all()
+        assert (played.returns < 0).any()
+
+
+def test_an_interval_of_all_seeds_resamples_each_seeds_episodes_by_themselves(cartpole):
+    runs = [pg_experiments.load_run(cartpole, seed=seed) for seed in (0, 1)]
+    played = [play(run, 20, greedy=False) for run in runs]
+    strata = [one.returns for one in played]
+    assert Numbers.of(played).interquartile_mean == statistics.estimate(statistics.interquartile_mean, strata)
+    single = Numbers.of([play(runs[0], 1, greedy=True)]).as_data()
+    assert single["std"] is single["interquartile_mean_low"] is single["interquartile_mean_high"] is None
+
+
+def test_sampling_is_the_policy_of_the_training(tmp_path):
+    """400 episodes each of a policy that learns nothing: their means differ by 4 standard errors once in 16,000."""
+    overrides = ("env.max_episodes=400", "optimizer.learning_rate=1e-12", "policy.dropout=0.5", "env.threshold=1000")
+    path = save_run(tmp_path / "run", *overrides)
+    rows = list(csv.DictReader((path / "metrics.csv").open()))
+    trained = np.array([float(row["episodic_return"]) for row in rows])  # of 2 episodes each
+    played = play(pg_experiments.load_run(path, checkpoint="last"), 400, greedy=False).returns
+    error = np.sqrt(trained.var(ddof=1) / len(trained) + played.var(ddof=1) / len(played))
+    assert abs(trained.mean() - played.mean()) < 4 * error
+
+
+MISTAKES = [
+    ((), "run: missing; expected a run's directory"),
+    (("run=",), "run: missing; expected a run's directory"),
+    (("run=nowhere",), "nowhere: no such directory"),
+    (("run=rum",), "rum: no such directory; did you mean run?"),
+    (("run=empty",), "empty: holds no run, which would have a result.json"),
+    (("run=sweep",), "sweep: a sweep of 1 runs, and no run itself; choose one of them, such as sweep/run"),
+    (("run=begun",), "begun: the run has no checkpoint"),
+    (("run",), "run: expected key=value, as run=run"),
+    (("run=run", "epsiodes=3"), "epsiodes: no such key; did you mean episodes?"),
+    (("run=run", "episodes=0"), "episodes=0: expected a whole number at least 1; the nearest is 1"),
+    (("run=run", "episodes=2.5"), "episodes=2.5: expected a whole number at least 1; the nearest is 2"),
+    (("run=run", "episodes=many"), "episodes=many: expected a whole number"),
+    (("run=run", "greedy=maybe"), "greedy=maybe: expected true or false or null"),
+    (("run=run", "seed=-1"), "seed=-1: expected a whole number at least 0 or null; the nearest is 0"),
+    (("run=run", "seed=7"), "seed=7: the run has the seeds 0 to 1; the nearest is 1"),
+    (("run=run", "checkpoint=lats"), "lats: "),
+    (("run=run", "checkpoint=text.pt"), "text.pt: "),
+    (("run=run", "checkpoint=empty.pt"), "empty.pt: "),
+    (("run=run", "checkpoint=other.pt"), "run: the checkpoint does not fit the run's configuration"),
+    (("run=run", "checkpoint=strange.pt"), "run: the checkpoint does not fit the run's configuration"),
+    (("run=run", "video=yes"), "video=yes: expected true or false"),
+    (("run=run", "video.seconds=0"), "video.seconds=0: expected a number above 0 and at most 3600; the nearest is just"),
+    (("run=run", "video.seconds=nan"), "video.seconds=nan: expected a number above 0"),
+    (("run=run", "video.secnods=5"), "video.secnods: no such key; did you mean video.seconds?"),
+    (("run=run", "episodes=1", "greedy=true"), "evaluation.json"),
+]
+
+
+@pytest.fixture(scope="module")
+def folders(cartpole, tmp_path_factory) -> Path:
+    """A run whose `evaluation.json` cannot be written, for a directory stands in its place; and what is no run."""
+    folder = tmp_path_factory.mktemp("folders")
+    shutil.copytree(cartpole, folder / "run")
+    shutil.copytree(cartpole, folder / "sweep" / "run")
+    (folder / "run" / "evaluation.json" / "in the way").mkdir(parents=True)
+    (folder / "empty").mkdir()
+    shutil.copytree(cartpole, folder / "begun", ignore=shutil.ignore_patterns("checkpoints"))
+    (folder / "text.pt").write_text("no checkpoint")
+    (folder / "empty.pt").write_bytes(b"")
+    wide = save_run(folder / "wide", "policy.hidden=32", "env.max_episodes=2")
+    shutil.copy(wide / "checkpoints" / "update_00000009.pt", folder / "other.pt")
+    torch.save({"update": 1, "policy": 3, "best": {"mean_return": torch.zeros(2)}}, folder / "strange.pt")
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "expected"), MISTAKES)
+def test_a_mistake_is_answered_in_one_line(folders, arguments, expected):
+    done = evaluate(*arguments, cwd=folders)
+    assert done.returncode == 1, done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert expected in line
+
+
+def test_help_and_mistakes_come_before_anything_heavy_is_imported():
+    script = (
+        "import sys; from pg_experiments import evaluate; sys.argv = ['evaluate', '--help']; evaluate.main();"
+        "evaluate.parse(['run=outputs/1', 'video.seconds=5']);"
+        "heavy = {'torch', 'hydra', 'matplotlib', 'scipy', 'numpy', 'gymnasium', 'rich'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for key in ("run=", "episodes=", "greedy=", "seed=", "checkpoint=", "video=", "video.seconds=", "dropout"):
+        assert key in done.stdout
+
+
+class Malice:
+    """A pickle of this makes a directory as soon as it is loaded by whoever loads anything."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+@pytest.mark.parametrize("where", ["newest", "named"])
+def test_a_checkpoint_from_a_stranger_executes_nothing(copied, tmp_path, how, where):
+    marker = tmp_path / "executed"
+    file = copied / "checkpoints" / "update_00000009.pt"
+    if how == "torch":
+        torch.save({"update": 1, "policy": Malice(marker)}, file)
+        with pytest.raises(FileExistsError):  # it would, if it were read without care
+            marker.mkdir()
+            torch.load(file, weights_only=False)
+        marker.rmdir()
+    else:
+        file.write_bytes(pickle.dumps(Malice(marker)))
+    done = evaluate(f"run={copied}", f"checkpoint={'last' if where == 'newest' else file}", "episodes=1")
+    assert done.returncode == 1
+    assert "error: " in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not marker.exists()
+    with pytest.raises(Exception, match=r"."):
+        pg_experiments.load_run(copied)
+    assert not marker.exists()
+
+
+STRANGE = [
+    ("policy: !!python/object/apply:os.mkdir [{marker}]", "no plain config"),
+    ("!!python/object/apply:os.mkdir [{marker}]", "no plain config"),
+    ("{{policy: {{_target_: os.mkdir, path: '{marker}'}}}}", "policy.name=None: expected one of"),
+    ("_target_: os.mkdir", "_target_: no such key"),
+    ("seed: ${{oc.env:HOME}}", "seed=${oc.env:HOME}: expected a whole number"),
+    ("env: {{id: '${{oc.env:HOME}}'}}", "env.id=${oc.env:HOME}: Gymnasium has no environment of this id"),
+    ("env: {{id: 'os:CartPole-v1'}}", "env.id=os:CartPole-v1: Gymnasium has no environment of this id"),
+    ("device: \"\\e[31m\\n\\n\"", "device="),
+    ("[1, 2]", "it has no keys"),
+    ("", "it has no keys"),
+    ("a: [", "no plain config"),
+    ("\x00", "no plain config"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), STRANGE)
+def test_a_config_from_a_stranger_executes_and_looks_up_nothing(copied, tmp_path, text, expected):
+    marker = tmp_path / "executed"
+    file = copied / ".hydra" / "config.yaml"
+    written = text.format(marker=marker)
+    changed = written
+    if written.startswith(("seed", "env", "device", "_target_")):
+        whole, changes = yaml.safe_load(file.read_text()), yaml.safe_load(written)
+        for key, value in changes.items():
+            whole[key] = {**whole[key], **value} if isinstance(value, dict) else value
+        changed = yaml.safe_dump(whole)
+    elif written.startswith("{"):
+        changed = yaml.safe_dump(yaml.safe_load(file.read_text()) | yaml.safe_load(written))
+    file.write_text(changed)
+    done = evaluate(f"run={copied}", "episodes=1")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert expected in line
+    assert os.environ["HOME"] not in line.replace(str(tmp_path), "")
+    assert "\x1b" not in line
+    assert not marker.exists()
