@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Le
@@ -95,6 +94,7 @@ def evaluate(arguments: Arguments) -> None:
     """
     # here and not above: what takes long to import waits until the arguments are known to be right
     from pg_experiments.comparison.console import show_files, terminal
+    from pg_experiments.durable import replace_file
     from pg_experiments.evaluation import table, video
     from pg_experiments.evaluation.episodes import play
     from pg_experiments.evaluation.summary import Way
@@ -115,7 +115,8 @@ def evaluate(arguments: Arguments) -> None:
         ways.append(Way(greedy, {run.seed: run.update for run in runs}, played))
     console.print(table.rich_table(ways))
     console.print(table.NOTE, style="dim", soft_wrap=True)
-    _write(saved.path / "evaluation.json", _as_data(arguments, saved.checkpoint["update"], ways))
+    text = json.dumps(_as_data(arguments, saved.state["update"], ways), indent=2, allow_nan=False) + "\n"
+    replace_file(saved.path / "evaluation.json", lambda file: file.write(text.encode()))
     if arguments.video:
         for run in runs:
             for way in ways:
@@ -134,13 +135,6 @@ def _as_data(arguments: Arguments, update: int, ways: Sequence[Way]) -> dict[str
         "update": update,
         "ways": {way.name: way.as_data() for way in ways},
     }
-
-
-def _write(file: Path, data: dict[str, Any]) -> None:
-    """Replace a file: a reader sees the old one or the new one, whole."""
-    temporary = file.with_name(f".{file.name}.tmp")
-    temporary.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(file)
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ import yaml
 from pg_experiments.errors import UserError, as_yaml
 
 SIDESHOWS = {"tracking", "checkpoint"}  # groups that change nothing of what is learned
+# what a run that goes on may have other values of than before: how long it trains, and where
+RESUMABLE = ("env.max_episodes", "env.max_steps", "env.threshold", "device")
 CONFIG = Path(".hydra", "config.yaml")  # in a run's directory
 
 
@@ -48,7 +50,7 @@ def read_plain(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{file}: is no plain YAML ({str(error).splitlines()[0]})") from None
     if not isinstance(values, dict):
         raise UserError(f"{file}: expected a group of keys")

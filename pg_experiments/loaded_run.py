@@ -16,19 +16,19 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-import yaml
 from gymnasium.spaces import Discrete
 from torch import Tensor
 
-from pg_experiments import checkpoint as checkpoints
+from pg_experiments import checkpoint
 from pg_experiments.config import RunConfig, check
 from pg_experiments.errors import UserError, near_directory
+from pg_experiments.identity import CONFIG, RESUMABLE, differences, identity, read_plain
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run_directory import RESULT
 from pg_experiments.streams import evaluation_seed
 from pg_experiments.threads import one_thread
 
-CONFIG = ".hydra/config.yaml"
+FEW = 5  # keys that a message names
 
 
 class LoadedRun:
@@ -115,7 +115,7 @@ class SavedRun:
 
     path: Path
     config: RunConfig
-    checkpoint: Mapping[str, Any]
+    state: Mapping[str, Any]  # that the checkpoint holds
     best: bool  # whether each seed's parameters are those with which its mean return was best, or those of the update
 
     @classmethod
@@ -132,13 +132,13 @@ class SavedRun:
         path = Path(directory)
         if not (path / RESULT).is_file():
             raise UserError(f"{path}: {_what_is_there(path)}")
-        if which in ("best", "last"):
-            checkpoint = checkpoints.newest(path)
-            if checkpoint is None:
-                raise UserError(f"{path}: the run has no checkpoint")
-        else:
-            checkpoint = checkpoints.read(Path(which))
-        return cls(path, _read_config(path / CONFIG), checkpoint, which == "best")
+        state = checkpoint.newest(path) if which in ("best", "last") else checkpoint.read(Path(which))
+        if state is None:
+            raise UserError(f"{path}: the run has no checkpoint")
+        values = read_plain(path / CONFIG)
+        config = _checked(values, path / CONFIG)
+        _refuse_another(path, state.get("config"), identity(values))
+        return cls(path, config, state, which == "best")
 
     def of(self, seed: int | None) -> LoadedRun:
         """One of the seeds; None: the one whose best mean return is the highest.
@@ -151,33 +151,31 @@ class SavedRun:
             near = min(max(seed, seeds[0]), seeds[-1])
             raise UserError(f"seed={seed}: the run has the seeds {seeds[0]} to {seeds[-1]}; the nearest is {near}")
         try:
-            best = self.checkpoint["best"]
-            returns = np.asarray(best["mean_return"], dtype=float)
-            learner = int(np.argmax(np.nan_to_num(returns, nan=-np.inf))) if seed is None else seed - seeds[0]
-            ever = self.best and not math.isnan(returns[learner])  # before its first full window no return is the best
-            state = best["policy"] if ever else self.checkpoint["policy"]
-            update = int(best["update"][learner] if ever else self.checkpoint["update"])
-            parameters = {name: tensor[learner : learner + 1] for name, tensor in state.items()}
-            return LoadedRun(self.path, self.config, seeds[learner], update, parameters)
+            best = self.state["best"]
+            learner = int(best["mean_return"].argmax()) if seed is None else seed - seeds[0]
+            parameters = best["policy"] if self.best else self.state["policy"]
+            update = best["update"][learner] if self.best else self.state["update"]
+            of_one = {name: tensor[learner : learner + 1] for name, tensor in parameters.items()}
+            return LoadedRun(self.path, self.config, seeds[learner], int(update), of_one)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"{self.path}: the checkpoint does not fit the run's configuration ({why})") from None
 
 
-def _read_config(file: Path) -> RunConfig:
-    """Check a config. Raises UserError where it is not a valid one, and plain data at that."""
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: no plain config ({' '.join(str(error).split())})") from None
-    if not isinstance(values, Mapping):
-        raise UserError(f"{file}: no plain config (it has no keys)")
+def _checked(values: Mapping[str, Any], file: Path) -> RunConfig:
     try:
         return check(values)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
+
+
+def _refuse_another(path: Path, told: Any, values: Mapping[str, Any]) -> None:
+    """Raise UserError where a checkpoint's configuration is not the run's, or it does not say which it is."""
+    differ = differences(told if isinstance(told, dict) else {}, values)
+    others = [f"{key} is {there}, not {here}" for key, (there, here) in differ.items() if key not in RESUMABLE]
+    if others:
+        more = f"; and {len(others) - FEW} more" if len(others) > FEW else ""
+        raise UserError(f"{path}: the checkpoint is of another configuration ({'; '.join(others[:FEW])}{more})")
 
 
 def _what_is_there(path: Path) -> str:

@@ -11,12 +11,12 @@ import yaml
 from hydra.core.override_parser.types import Override
 
 from pg_experiments.durable import replace_file
-from pg_experiments.errors import UserError, nearest
-from pg_experiments.identity import CONFIG, SIDESHOWS, differences, flat, read_plain
+from pg_experiments.errors import UserError, near_directory, nearest
+from pg_experiments.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat, read_plain
 from pg_experiments.run_directory import RESULT, RunDirectory
 from pg_experiments.sweep import done_before
 from pg_experiments.sweep_report import console
-from pg_experiments.training import RESUMABLE, run_training
+from pg_experiments.training import run_training
 
 ROOTS = ("outputs", "multirun")  # where `latest` is looked for
 
@@ -36,7 +36,7 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
     """
     path = _latest() if which == "latest" else Path(which)
     if not (path / CONFIG).is_file():
-        raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_near(path)}")
+        raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){near_directory(path)}")
     before = read_plain(path / CONFIG)
     now = _changed(before, overrides)
     changes = differences(flat(before), flat(now))
@@ -61,12 +61,6 @@ def _latest() -> Path:
     if not runs:
         raise UserError(f"resume=latest: no run is below {' or '.join(ROOTS)}; expected the directory of one")
     return max(runs, key=lambda file: file.stat().st_mtime).parent
-
-
-def _near(path: Path) -> str:
-    there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
-    near = nearest(path.name, there)
-    return f"; did you mean {path.parent / near}?" if near else ""
 
 
 def _longer(config: dict[str, Any]) -> str:

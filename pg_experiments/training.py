@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pg_experiments.errors import UserError
-from pg_experiments.identity import differences, identity
+from pg_experiments.identity import RESUMABLE, differences, identity
 from pg_experiments.run_directory import LOG, RunDirectory
 
 if TYPE_CHECKING:
     from pg_experiments.run import Run
     from pg_experiments.tracking import Tracker
-
-# what a run that goes on may have other values of than before: how long it trains, where, and what it leaves
-RESUMABLE = ("env.max_episodes", "env.max_steps", "env.threshold", "device")
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 

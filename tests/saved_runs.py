@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 
-from tests.conftest import composed, train_in
+from pg_experiments.checkpoint import Checkpoints
+from pg_experiments.identity import identity
+from tests.conftest import composed, make_run, track
 
 SMALL_PONG = ("env=pong", "policy.hidden=8", "env.num_envs=2", "algorithm.points_per_update=2", "env.max_steps=50")
 
 
 def save_run(directory: Path, *overrides: str) -> Path:
-    """Train a run, and leave what its command would leave."""
-    run = train_in(directory, *overrides)
+    """Train a run as its command does. Returns the directory."""
+    run, values = make_run(*overrides), composed("device=cpu", *overrides)
+    tracker = track(run, directory, *overrides)
+    run.execute(tracker, Checkpoints(directory, run.config.checkpoint, identity(values)))
+    tracker.directory.release()
     (directory / ".hydra").mkdir()
-    (directory / ".hydra" / "config.yaml").write_text(yaml.safe_dump(composed("device=cpu", *overrides)))
-    (directory / "checkpoints").mkdir()
-    last = run.policy.state_dict()
-    content = {
-        "format": 1,
-        "config": {},
-        "update": 9,
-        "policy": last,
-        "best": {
-            "mean_return": torch.tensor(run.accounts.mean_returns()),
-            "update": torch.arange(len(run.config.seeds)) + 3,
-            "policy": {name: tensor / 2 for name, tensor in last.items()},
-        },
-    }
-    torch.save(content, directory / "checkpoints" / "update_00000009.pt")
+    (directory / ".hydra" / "config.yaml").write_text(yaml.safe_dump(values))
     return directory
 
 
-def change_checkpoint(run: Path, **changes: object) -> None:
+def checkpoint_of(run: Path) -> Path:
+    """The file of a run's only checkpoint."""
+    (file,) = (run / "checkpoints").glob("update_*.pt")
+    return file
+
+
+def change_checkpoint(run: Path, **changes: Any) -> None:
     """Overwrite some of what a run's only checkpoint holds."""
-    (file,) = (run / "checkpoints").glob("*.pt")
+    file = checkpoint_of(run)
     torch.save(torch.load(file, weights_only=True) | changes, file)
+
+
+def worse_in_the_end(run: Path) -> Path:
+    """Let the last parameters of a run be others than its best. Returns the directory."""
+    last = torch.load(checkpoint_of(run), weights_only=True)["policy"]
+    change_checkpoint(run, policy={name: -tensor for name, tensor in last.items()})
+    return run

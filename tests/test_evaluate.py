@@ -1,4 +1,4 @@
-"""`python -m pg_experiments.evaluate` as people run it: fresh episodes, the same each time; mistakes; strangers' runs."""
+"""`python -m pg_experiments.evaluate` as people run it: fresh episodes, the same each time; mistakes; strangers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from scipy.stats import trim_mean
 
 import pg_experiments
 from pg_experiments.comparison import statistics
+from pg_experiments.errors import UserError
 from pg_experiments.evaluation.episodes import AT_ONCE, play
 from pg_experiments.evaluation.summary import Numbers
 from pg_experiments.streams import Purpose, episode_seeds, evaluation_seed
 from tests.conftest import REPOSITORY
-from tests.saved_runs import SMALL_PONG, save_run
+from tests.saved_runs import SMALL_PONG, change_checkpoint, checkpoint_of, save_run, worse_in_the_end
 
 
 def evaluate(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,8 @@ def content(run: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def cartpole(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cartpole") / "run"
-    return save_run(folder, "num_seeds=2", "policy.hidden=16", "env.max_episodes=60", "policy.dropout=0.2")
+    overrides = ("num_seeds=2", "policy.hidden=16", "env.max_episodes=60", "policy.dropout=0.2")
+    return worse_in_the_end(save_run(folder, *overrides))
 
 
 @pytest.fixture
@@ -63,10 +65,11 @@ def test_both_ways_of_acting_of_every_seed_are_in_one_table_and_in_one_file(copi
     ]
     assert "evaluation.json" in done.stdout
     data = content(copied)
-    assert (data["format"], data["episodes"], data["checkpoint"], data["update"]) == (1, 12, "best", 9)
+    assert (data["format"], data["episodes"], data["checkpoint"], data["update"]) == (1, 12, "best", 30)
+    best = torch.load(checkpoint_of(copied), weights_only=True)["best"]["update"].tolist()
     assert list(data["ways"]) == ["greedy", "sampling"]
     for way in data["ways"].values():
-        assert [(seed["seed"], seed["update"]) for seed in way["seeds"]] == [(0, 3), (1, 4)]
+        assert [(seed["seed"], seed["update"]) for seed in way["seeds"]] == list(enumerate(best))
         returns = np.array([seed["returns"] for seed in way["seeds"]])
         assert returns.shape == (2, 12)
         assert [seed["lengths"] for seed in way["seeds"]] == returns.tolist(), "a reward of 1 for each step"
@@ -74,7 +77,8 @@ def test_both_ways_of_acting_of_every_seed_are_in_one_table_and_in_one_file(copi
             assert numbers["mean"] == pytest.approx(of.mean())
             assert numbers["std"] == pytest.approx(of.std(ddof=1))
             assert numbers["interquartile_mean"] == pytest.approx(trim_mean(of, 0.25, axis=None))
-            assert numbers["interquartile_mean_low"] < numbers["interquartile_mean"] < numbers["interquartile_mean_high"]
+            low, high = numbers["interquartile_mean_low"], numbers["interquartile_mean_high"]
+            assert low < numbers["interquartile_mean"] < high
             assert (numbers["worst"], numbers["best"]) == (of.min(), of.max())
             assert numbers["mean_length"] == pytest.approx(of.mean())
 
@@ -93,7 +97,7 @@ def test_the_same_command_gives_the_same_bytes_and_a_seed_by_itself_the_same_epi
 
 
 def test_the_last_or_a_named_checkpoint_is_another_policy(copied):
-    file = copied / "checkpoints" / "update_00000009.pt"
+    file = checkpoint_of(copied)
     returns = {}
     for which in ("best", "last", str(file)):
         assert evaluate(f"run={copied}", "episodes=10", "greedy=false", f"checkpoint={which}").returncode == 0
@@ -185,13 +189,18 @@ MISTAKES = [
     (("run=run", "greedy=maybe"), "greedy=maybe: expected true or false or null"),
     (("run=run", "seed=-1"), "seed=-1: expected a whole number at least 0 or null; the nearest is 0"),
     (("run=run", "seed=7"), "seed=7: the run has the seeds 0 to 1; the nearest is 1"),
-    (("run=run", "checkpoint=lats"), "lats: "),
-    (("run=run", "checkpoint=text.pt"), "text.pt: "),
-    (("run=run", "checkpoint=empty.pt"), "empty.pt: "),
-    (("run=run", "checkpoint=other.pt"), "run: the checkpoint does not fit the run's configuration"),
-    (("run=run", "checkpoint=strange.pt"), "run: the checkpoint does not fit the run's configuration"),
+    (("run=run", "checkpoint=lats"), "lats: no such checkpoint"),
+    (("run=run", "checkpoint=text.pt"), "text.pt: is damaged"),
+    (("run=run", "checkpoint=empty.pt"), "empty.pt: is damaged"),
+    (("run=run", "checkpoint=other.pt"), "run: the checkpoint is of another configuration ("),
+    (("run=strange",), "strange: the checkpoint does not fit the run's configuration (KeyError: 'policy')"),
+    (("run=strange", "checkpoint=last"), "strange: the checkpoint does not fit the run's configuration ("),
+    (("run=small",), "small: the checkpoint does not fit the run's configuration (RuntimeError: Error(s) in loading"),
     (("run=run", "video=yes"), "video=yes: expected true or false"),
-    (("run=run", "video.seconds=0"), "video.seconds=0: expected a number above 0 and at most 3600; the nearest is just"),
+    (
+        ("run=run", "video.seconds=0"),
+        "video.seconds=0: expected a number above 0 and at most 3600; the nearest is just",
+    ),
     (("run=run", "video.seconds=nan"), "video.seconds=nan: expected a number above 0"),
     (("run=run", "video.secnods=5"), "video.secnods: no such key; did you mean video.seconds?"),
     (("run=run", "episodes=1", "greedy=true"), "evaluation.json"),
@@ -210,8 +219,11 @@ def folders(cartpole, tmp_path_factory) -> Path:
     (folder / "text.pt").write_text("no checkpoint")
     (folder / "empty.pt").write_bytes(b"")
     wide = save_run(folder / "wide", "policy.hidden=32", "env.max_episodes=2")
-    shutil.copy(wide / "checkpoints" / "update_00000009.pt", folder / "other.pt")
-    torch.save({"update": 1, "policy": 3, "best": {"mean_return": torch.zeros(2)}}, folder / "strange.pt")
+    shutil.copy(checkpoint_of(wide), folder / "other.pt")
+    shutil.copytree(cartpole, folder / "strange")
+    change_checkpoint(folder / "strange", policy=3, best={"mean_return": torch.zeros(2)})
+    shutil.copytree(cartpole, folder / "small")
+    change_checkpoint(folder / "small", best=torch.load(checkpoint_of(wide), weights_only=True)["best"])
     return folder
 
 
@@ -251,13 +263,11 @@ class Malice:
 @pytest.mark.parametrize("where", ["newest", "named"])
 def test_a_checkpoint_from_a_stranger_executes_nothing(copied, tmp_path, how, where):
     marker = tmp_path / "executed"
-    file = copied / "checkpoints" / "update_00000009.pt"
+    file = checkpoint_of(copied)
     if how == "torch":
-        torch.save({"update": 1, "policy": Malice(marker)}, file)
-        with pytest.raises(FileExistsError):  # it would, if it were read without care
-            marker.mkdir()
-            torch.load(file, weights_only=False)
-        marker.rmdir()
+        torch.save({"format": 1, "update": 1, "policy": Malice(marker)}, file)
+        torch.load(file, weights_only=False)
+        marker.rmdir()  # for so it does, where it is read without care
     else:
         file.write_bytes(pickle.dumps(Malice(marker)))
     done = evaluate(f"run={copied}", f"checkpoint={'last' if where == 'newest' else file}", "episodes=1")
@@ -265,24 +275,24 @@ def test_a_checkpoint_from_a_stranger_executes_nothing(copied, tmp_path, how, wh
     assert "error: " in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not marker.exists()
-    with pytest.raises(Exception, match=r"."):
+    with pytest.raises(UserError):
         pg_experiments.load_run(copied)
     assert not marker.exists()
 
 
 STRANGE = [
-    ("policy: !!python/object/apply:os.mkdir [{marker}]", "no plain config"),
-    ("!!python/object/apply:os.mkdir [{marker}]", "no plain config"),
+    ("policy: !!python/object/apply:os.mkdir [{marker}]", "is no plain YAML"),
+    ("!!python/object/apply:os.mkdir [{marker}]", "is no plain YAML"),
     ("{{policy: {{_target_: os.mkdir, path: '{marker}'}}}}", "policy.name=None: expected one of"),
     ("_target_: os.mkdir", "_target_: no such key"),
     ("seed: ${{oc.env:HOME}}", "seed=${oc.env:HOME}: expected a whole number"),
-    ("env: {{id: '${{oc.env:HOME}}'}}", "env.id=${oc.env:HOME}: Gymnasium has no environment of this id"),
-    ("env: {{id: 'os:CartPole-v1'}}", "env.id=os:CartPole-v1: Gymnasium has no environment of this id"),
-    ("device: \"\\e[31m\\n\\n\"", "device="),
-    ("[1, 2]", "it has no keys"),
-    ("", "it has no keys"),
-    ("a: [", "no plain config"),
-    ("\x00", "no plain config"),
+    ("env: {{id: '${{oc.env:HOME}}'}}", "another configuration (env.id is CartPole-v1, not ${oc.env:HOME})"),
+    ("env: {{id: 'os:CartPole-v1'}}", "another configuration (env.id is CartPole-v1, not os:CartPole-v1)"),
+    ('device: "\\e[31m\\n\\n"', "device="),
+    ("[1, 2]", "expected a group of keys"),
+    ("", "expected a group of keys"),
+    ("a: [", "is no plain YAML"),
+    ("\x00", "is no plain YAML"),
 ]
 
 
