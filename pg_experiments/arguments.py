@@ -45,6 +45,7 @@ def answer(help_text: str, command: Callable[[Sequence[str]], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {one_line(str(error))}")
     except OSError as error:
-        sys.exit(f"error: {one_line(f'{error.filename}: {error.strerror}')}")
+        where = "" if error.filename is None else f"{error.filename}: "
+        sys.exit(f"error: {one_line(where + str(error.strerror))}")
     except KeyboardInterrupt:
         sys.exit(130)
