@@ -20,7 +20,7 @@ LARGEST = 1_500_000  # bytes that a README should load
 SAMPLES = 16  # pictures that the colours are chosen from
 
 
-def poster(video: Path, gif: Path, *, start: float = 0.0, seconds: float = 12.0, colours: int = 24) -> None:
+def poster(video: Path, gif: Path, *, start: float = 0.0, seconds: float = 12.0, colours: int = 64) -> None:
     """Make the GIF. Exits with a line where the video has no such part, or the GIF becomes too large."""
     with av.open(str(video)) as container:
         (stream,) = container.streams.video
@@ -46,7 +46,7 @@ def _palette(frames: list[Image.Image], colours: int) -> Image.Image:
     sheet = Image.new("RGB", (width * len(chosen), height))
     for number, frame in enumerate(chosen):
         sheet.paste(frame, (width * number, 0))
-    return sheet.quantize(colours, method=Image.Quantize.MAXCOVERAGE)
+    return sheet.quantize(colours, method=Image.Quantize.FASTOCTREE)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The house stands as it is drawn: no import goes up a floor, and the README's example of an option works."""
+"""The house stands as it is drawn: no import goes up a floor, and the README's examples work."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.saved_runs import save_run
 
 PACKAGE = REPOSITORY / "pg_experiments"
 FLOORS = [
@@ -77,10 +79,30 @@ def test_a_file_is_one_idea():
         assert len(file.read_text().splitlines()) <= 300, file
 
 
+def readme_block(language: str, holding: str) -> str:
+    """The one block of the README in that language that holds something."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    (found,) = [block for block in blocks if holding in block]
+    return found
+
+
+def test_the_readmes_lines_on_a_loaded_run_work_as_they_are_written(tmp_path):
+    python = readme_block("python", "load_run")
+    assert len([line for line in python.splitlines() if line]) == 5
+    run = save_run(tmp_path / "outputs" / "DATE" / "TIME", "env.max_episodes=4")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{python}\nassert env.observation_space.contains(observation)\nassert reward == 1"],
+        cwd=run.parent.parent.parent,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_readmes_option_of_ones_own_works_as_it_is_written(tmp_path):
-    readme = (REPOSITORY / "README.md").read_text()
-    (python,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    (yaml,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    python, yaml = readme_block("python", "OPTIONS"), readme_block("yaml", "clipped")
     for folder in ("pg_experiments", "conf"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
     with (tmp_path / "pg_experiments" / "normalization.py").open("a") as module:
