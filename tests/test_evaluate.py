@@ -249,6 +249,24 @@ def test_help_and_mistakes_come_before_anything_heavy_is_imported():
         assert key in done.stdout
 
 
+def test_an_evaluation_needs_no_hydra(copied):
+    script = (
+        "import sys; sys.modules['hydra'] = sys.modules['omegaconf'] = None; from pg_experiments import evaluate;"
+        f"evaluate.evaluate(evaluate.parse(['run={copied}', 'episodes=2']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_of_a_damaged_newest_checkpoint_is_warned_and_the_one_before_is_evaluated(copied):
+    checkpoint_of(copied).with_name("update_00000031.pt").write_bytes(b"cut off")
+    done = evaluate(f"run={copied}", "episodes=2", "greedy=true", "checkpoint=last")
+    assert done.returncode == 0, done.stderr
+    (warning,) = done.stderr.splitlines()
+    assert "update_00000031.pt: is damaged" in warning
+    assert content(copied)["update"] == 30
+
+
 class Malice:
     """A pickle of this makes a directory as soon as it is loaded by whoever loads anything."""
 
@@ -292,6 +310,7 @@ STRANGE = [
     ("[1, 2]", "expected a group of keys"),
     ("", "expected a group of keys"),
     ("a: [", "is no plain YAML"),
+    ("[" * 5000, "is no plain YAML"),
     ("\x00", "is no plain YAML"),
 ]
 

@@ -62,6 +62,8 @@ def test_no_import_goes_up_a_floor(file):
         assert not tops & {"gymnasium", "logging", "rich", "tensorboard"}
     if own != "tracking":
         assert "tensorboard" not in tops
+    if own in ("arguments", "evaluate", "evaluation"):
+        assert not tops & {"hydra", "omegaconf"}, "what was learned can be looked at without Hydra"
     if own in ("compare", "comparison"):
         rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
         assert rooms <= {"arguments", "comparison", "errors", "typed"}, "a comparison reads files, and knows no run"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pg_experiments
 from pg_experiments import evaluate
@@ -18,6 +20,7 @@ from tests.saved_runs import SMALL_PONG, save_run
 
 av = pytest.importorskip("av", reason="the extra [video] is not installed")
 pytest.importorskip("pygame", reason="the extra [video] is not installed")
+poster = importlib.import_module("docs.poster").poster
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,19 @@ def test_a_recording_that_fails_leaves_no_file(pong, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         video.record(run, pong / "videos", greedy=True, seconds=1)
     assert set((pong / "videos").glob("*")) | set((pong / "videos").glob(".*")) == before
+
+
+def test_a_poster_is_a_small_gif_of_a_part_of_a_video(pong, tmp_path):
+    file = video.record(pg_experiments.load_run(pong), tmp_path, greedy=True, seconds=6)
+    poster(file, tmp_path / "poster.gif", start=2, seconds=3)
+    assert (tmp_path / "poster.gif").stat().st_size < 200_000
+    with Image.open(tmp_path / "poster.gif") as gif:
+        assert gif.n_frames == 3 * 15
+        gif.seek(20)
+        shown = np.asarray(gif.convert("RGB"))
+    assert np.abs(shown.astype(int) - pictures(file)[0][2 * 15 + 20]).mean() < 4
+    with pytest.raises(SystemExit, match="has no picture 7 s after its beginning"):
+        poster(file, tmp_path / "none.gif", start=7)
 
 
 @pytest.mark.parametrize("missing", video.PACKAGES)
