@@ -164,7 +164,7 @@ def test_seeds_that_failed_count_and_are_listed_with_what_went_wrong(tmp_path):
         assert done.returncode == bool(overrides)
     done = compare(f"sweep={tmp_path}")
     assert done.returncode == 0, done.stderr
-    assert "Failed, and counted as unsolved with the last value, 3:" in done.stdout
+    assert "Failed, and counted with the last value, 3:" in done.stdout
     assert "Not counted" not in done.stdout
     for seed in range(3):
         why = f"seed {seed} stopped at update 1: policy_loss is not finite; a lower optimizer.learning_rate (1e+30)"

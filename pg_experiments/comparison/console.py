@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pg_experiments.comparison.excluded import failed, not_counted
+from pg_experiments.comparison.excluded import FAILED, failed, not_counted
 from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcomes
 from pg_experiments.comparison.records import Run
@@ -36,7 +36,7 @@ def show(summary: Summary) -> None:
 
 def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
     """Runs that are not in the table, and seeds that failed and are, each with its reason."""
-    _list("Failed, and counted as unsolved with the last value", failed(outcomes))
+    _list(FAILED, failed(outcomes))
     _list("Not counted", not_counted(grouping, outcomes))
 
 

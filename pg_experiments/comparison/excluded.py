@@ -8,6 +8,8 @@ from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcome, Outcomes
 from pg_experiments.comparison.records import Run
 
+FAILED = "Failed, and counted with the last value"  # the heading of seeds in the table whose learning went wrong
+
 
 def not_counted(grouping: Grouping, outcomes: Outcomes) -> list[tuple[Run, str]]:
     """Runs, and runs with seeds, that are not in the table, each with the reason."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pg_experiments.comparison.excluded import failed, not_counted
+from pg_experiments.comparison.excluded import FAILED, failed, not_counted
 from pg_experiments.comparison.grouping import ABSENT
 from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
@@ -74,7 +74,7 @@ def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str
 def _listed(summary: Summary) -> dict[str, list[tuple[Run, str]]]:
     """By heading, what went wrong."""
     lists = {
-        "Failed, and counted as unsolved": failed(summary.outcomes),
+        FAILED: failed(summary.outcomes),
         "Not counted": not_counted(summary.grouping, summary.outcomes),
     }
     return {heading: runs for heading, runs in lists.items() if runs}

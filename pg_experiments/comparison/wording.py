@@ -194,8 +194,8 @@ def _about_failures(summary: Summary) -> list[str]:
         return []
     more = f"; and of {len(failing) - MOST_NAMES} more" if len(failing) > MOST_NAMES else ""
     return [
-        f"Seeds failed: {'; '.join(failing[:MOST_NAMES])}{more}. They count as not solved, with the last value that "
-        "they had, and are listed with what went wrong."
+        f"Seeds failed: {'; '.join(failing[:MOST_NAMES])}{more}. They count with the last value that they had, as "
+        "never at the threshold unless they were before, and are listed with what went wrong."
     ]
 
 
