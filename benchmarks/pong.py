@@ -2,10 +2,13 @@
 
     python -m benchmarks.pong
 
-Three sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
+Sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
 ours; the whole training loop of `experiment=pong`, with everything that it records; and the plain loop of "Pong from
 Pixels", one environment and NumPy (benchmarks/plain_pong.py), for the same emulator settings. Each counts agent steps,
 of four frames. A ratio is the median over rounds.
+
+The last is training with `algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its part of
+a batch stands still until the others are.
 
 `useful` is the share of the emulator's steps that reached a loss before the run ended; `ratio` is training over bare.
 """
@@ -32,6 +35,7 @@ from pg_experiments.run import Run
 ROUNDS = 5
 STEPS = 200_000  # agent steps of ours in a round
 SECONDS = 10.0  # of the others
+SIDES = ("bare emulator", "training", "training that waits", "plain loop")
 OVERRIDES = ("experiment=pong", "device=cpu", f"env.max_steps={STEPS}")
 
 
@@ -50,9 +54,9 @@ def bare_steps_per_second(seed: int) -> float:
     return steps * count / elapsed
 
 
-def our_speed_and_use(seed: int) -> tuple[float, float]:
+def our_speed_and_use(seed: int, *overrides: str) -> tuple[float, float]:
     """Emulator steps per second of a run, and the share of them that reached a loss."""
-    with prepared(*OVERRIDES, f"seed={seed}") as (run, tracker):
+    with prepared(*OVERRIDES, f"seed={seed}", *overrides) as (run, tracker):
         emulated = count_steps(run)
         started = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
@@ -133,18 +137,19 @@ def main() -> None:
             {
                 "bare emulator": bare_steps_per_second(index),
                 "training": ours,
+                "training that waits": our_speed_and_use(index, "algorithm.unfinished=wait")[0],
                 "plain loop": plain_steps_per_second(index, SECONDS),
                 "useful": useful,
             }
         )
-        sides = [f"{name} {rounds[-1][name]:,.0f}" for name in ("bare emulator", "training", "plain loop")]
+        sides = [f"{name} {rounds[-1][name]:,.0f}" for name in SIDES]
         print(f"round {index + 1}: " + "  ".join(sides), flush=True)
     print(f"\n{machine()}, torch {torch.__version__}\n\n{'part of training':<20}{'share':>8}")
     parts = where_the_time_goes()
     for part, seconds in sorted(parts.items(), key=lambda item: -item[1]):
         print(f"{part:<20}{seconds / sum(parts.values()):>8.1%}")
     print(f"\n{'side':<20}{'steps/s':>10}{'training over it':>20}")
-    for side in ("bare emulator", "training", "plain loop"):
+    for side in SIDES:
         over = statistics.median(r["training"] / r[side] for r in rounds)
         print(f"{side:<20}{statistics.median(r[side] for r in rounds):>10,.0f}{over:>20.2f}")
     print(f"\nplain_ratio {statistics.median(r['training'] / r['plain loop'] for r in rounds):.2f}")
