@@ -7,8 +7,8 @@ ours; the whole training loop of `experiment=pong`, with everything that it reco
 Pixels", one environment and NumPy (benchmarks/plain_pong.py), for the same emulator settings. Each counts agent steps,
 of four frames. A ratio is the median over rounds.
 
-The last is training with `algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its part of
-a batch stands still until the others are.
+The last is training with `algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its
+part of a batch stands still until the others are.
 
 `useful` is the share of the emulator's steps that reached a loss before the run ended; `ratio` is training over bare.
 """
