@@ -184,5 +184,5 @@ def _what_is_there(path: Path) -> str:
         return f"no such directory{near_directory(path)}"
     runs = sorted(result.parent for result in path.glob(f"*/{RESULT}"))
     if runs:
-        return f"a sweep of {len(runs)} runs, and no run itself; choose one of them, such as {runs[0]}"
+        return f"is no run itself, but holds {len(runs)}; choose one of them, such as {runs[0]}"
     return f"holds no run, which would have a {RESULT}"

@@ -179,7 +179,7 @@ MISTAKES = [
     (("run=nowhere",), "nowhere: no such directory"),
     (("run=rum",), "rum: no such directory; did you mean run?"),
     (("run=empty",), "empty: holds no run, which would have a result.json"),
-    (("run=sweep",), "sweep: a sweep of 1 runs, and no run itself; choose one of them, such as sweep/run"),
+    (("run=sweep",), "sweep: is no run itself, but holds 1; choose one of them, such as sweep/run"),
     (("run=begun",), "begun: the run has no checkpoint"),
     (("run",), "run: expected key=value, as run=run"),
     (("run=run", "epsiodes=3"), "epsiodes: no such key; did you mean episodes?"),

@@ -197,7 +197,7 @@ def test_an_observation_of_another_shape_is_refused(cartpole):
 MISTAKES = [
     ({"path": "nowhere"}, "nowhere: no such directory$"),
     ({"path": "rum"}, "rum: no such directory; did you mean .*run"),
-    ({"path": ""}, "a sweep of 1 runs, and no run itself; choose one of them, such as .*run"),
+    ({"path": ""}, "is no run itself, but holds 1; choose one of them, such as .*run"),
     ({"seed": 3}, "seed=3: the run has the seeds 4 to 6; the nearest is 4"),
     ({"seed": 9}, "the nearest is 6"),
     ({"checkpoint": "update_8.pt"}, r"update_8\.pt: no such checkpoint$"),

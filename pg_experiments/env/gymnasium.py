@@ -57,8 +57,10 @@ class GymnasiumEnv:
         """One environment by itself, as Gymnasium makes it, with the run's time limit. Raises as `make` does."""
         spec = self._spec()
         limit = self._limit(spec)
+        # which not every environment takes
+        rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         try:
-            env = gymnasium.make(spec, max_episode_steps=limit, render_mode=render_mode)
+            env = gymnasium.make(spec, max_episode_steps=limit, **rendered)
         except (gymnasium.error.Error, ImportError) as error:
             raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
         self._check_spaces(env)

@@ -15,10 +15,10 @@ from pg_experiments.evaluation.pictures import picture
 from pg_experiments.loaded_run import LoadedRun
 from pg_experiments.streams import episode_seeds, evaluation_seed
 
+USUAL = 30  # pictures in a second, of an environment that does not say how fast it is
 PACKAGES = ("av", "pygame")  # the encoder, and what draws CartPole
 # of pygame: neither a greeting nor a window nor a sound
 QUIET = {"PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
-UNFINISHED = ".unfinished.mp4"
 
 
 def require() -> None:
@@ -40,7 +40,7 @@ def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> 
         The file.
     """
     directory.mkdir(exist_ok=True)
-    unfinished = directory / UNFINISHED
+    unfinished = directory / f".unfinished.{os.getpid()}.mp4"
     try:
         episode_return = _film(run, unfinished, greedy=greedy, seconds=seconds)
         way = "greedy" if greedy else "sampling"
@@ -56,7 +56,7 @@ def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:
     import av  # of the extra, as pygame, which Gymnasium imports with the first picture
 
     env = run.make_env(render_mode="rgb_array")
-    per_second = int(env.metadata["render_fps"])
+    per_second = int(env.metadata.get("render_fps", USUAL))
     most = max(1, int(seconds * per_second))
     total = 0.0
     with av.open(str(file), "w", options={"movflags": "+faststart"}) as container:
