@@ -19,8 +19,9 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: it could not be written. The old one is as it was, and what was written of the new one is gone.
     """
     temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # what a killed process has left
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             write(file)
         force(temporary)
         temporary.replace(path)

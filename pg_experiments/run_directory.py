@@ -18,7 +18,8 @@ RESULT = "result.json"
 LOG = "train.log"
 LOCK = ".lock"  # held by the process that runs; the operating system lets it go when that process dies
 RECORD = ["metrics.csv", "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
-CHECKPOINTS = "checkpoints/*"
+CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
+NO_LINKS = [LOCK, RESULT, LOG, "metrics.csv", "checkpoints", ".hydra"]  # what is written to, by name
 
 log = logging.getLogger("pg_experiments")
 
@@ -42,6 +43,7 @@ class RunDirectory:
         Raises:
             UserError: a run already is there, another process is running it, or nothing can be written there.
         """
+        _refuse_links(path)
         lock = FileLock(path / LOCK, timeout=0)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ class RunDirectory:
             raise UserError(f"{path}: another process is running it") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another hydra.run.dir") from None
-        if (path / RESULT).exists() and not again:
+        if not again and any(file for pattern in [RESULT, *CHECKPOINTS, *RECORD] for file in path.glob(pattern)):
             lock.release()
             raise UserError(
                 f"{path}: already holds a run, and a run is never overwritten; "
@@ -60,7 +62,7 @@ class RunDirectory:
 
     def begin_anew(self) -> None:
         """Remove what an earlier attempt has left but its log."""
-        for pattern in [RESULT, CHECKPOINTS, *RECORD]:
+        for pattern in [RESULT, *CHECKPOINTS, *RECORD]:
             for file in self.path.glob(pattern):
                 file.unlink()
 
@@ -139,6 +141,13 @@ class RunDirectory:
     def release(self) -> None:
         """Let another process have it."""
         self._lock.release()
+
+
+def _refuse_links(path: Path) -> None:
+    """A link in a directory that came from a stranger may lead to any file of the user's."""
+    for file in [*(path / name for name in NO_LINKS), *path.glob("seed_*")]:
+        if file.is_symlink():
+            raise UserError(f"{file}: is a link, and a run writes through none; put what it leads to in its place")
 
 
 def _say_nothing(record: logging.LogRecord) -> None:

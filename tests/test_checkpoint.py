@@ -201,6 +201,32 @@ def test_a_record_is_rewound_within_its_directory_alone(tmp_path):
     assert (tmp_path / "other.txt").read_text() == "0123456789"
 
 
+def test_a_directory_with_files_of_the_users_own_is_no_place_for_a_run_and_keeps_them(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "model.pt").write_text("precious")
+    RunDirectory.claim(tmp_path, again=True).begin_anew()
+    assert (tmp_path / "checkpoints" / "model.pt").read_text() == "precious"
+    for name in ("metrics.csv", "checkpoints/update_00000001.pt"):
+        (directory := tmp_path / name.replace("/", "_") / "checkpoints").mkdir(parents=True)
+        (directory.parent / name).write_text("precious")
+        with pytest.raises(UserError, match="a run is never overwritten"):
+            RunDirectory.claim(directory.parent)
+        assert (directory.parent / name).read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [".lock", "result.json", "train.log", "metrics.csv", "checkpoints", ".hydra", "seed_1"])
+def test_a_strangers_link_in_a_run_directory_is_written_through_by_nothing(tmp_path, name):
+    (run := tmp_path / "run").mkdir()
+    (run / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"run/{name}: is a link"):
+        RunDirectory.claim(run, again=True)
+    (run / name).unlink()
+    directory = RunDirectory.claim(run, again=True)
+    (run / ".result.json.tmp").symlink_to(tmp_path / "elsewhere")
+    directory.write_result({"status": "running"})
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 1 MB of its own."""
