@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -67,7 +68,8 @@ class Interruption:
         self.signal_number = number
         self._launchers = self._before[number] if number in OF_LAUNCHERS else None
         self._give_back()
-        os.write(2, SAID)  # a handler may interrupt a print, and must not print itself
+        with suppress(OSError):  # whoever read it may have gone with the same Ctrl-C
+            os.write(2, SAID)  # a handler may interrupt a print, and must not print itself
 
     def _give_back(self) -> None:
         for number, handler in self._before.items():

@@ -78,6 +78,26 @@ def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_
     assert set(differs) <= {"checkpoint.config.env.max_episodes"}
 
 
+def test_an_interrupted_run_saves_itself_though_whoever_read_along_has_gone_before(tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pg_experiments.train", *LONG, "tracking.plain_every_seconds=1e-3", f"hydra.run.dir={run}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        assert process.stdout is not None
+        wait_for(lambda: (run / "metrics.csv").exists() and len((run / "metrics.csv").read_text()) > 2000)
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
+    state = newest(run)
+    assert state is not None
+    assert (result(run)["status"], result(run)["updates"]) == ("interrupted", state["update"])
+
+
 def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, command):
     interrupt(tmp_path / "run", signal.SIGKILL, "num_seeds=2", "checkpoint.every_updates=3")
     assert result(tmp_path / "run")["status"] == "running"

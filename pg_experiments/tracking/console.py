@@ -7,6 +7,7 @@ import shlex
 import statistics
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,19 @@ from pg_experiments.errors import as_yaml
 log = logging.getLogger("pg_experiments")
 
 
+class _Screen(RichConsole):
+    """Whoever reads along may go away, as a `tee` that Ctrl-C ends, too: the run goes on, and its log has everything."""
+
+    def on_broken_pipe(self) -> None:
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+
+
 class Console:
     """Header, progress, closing block. Everything but the bar also goes to the run's log."""
 
     def __init__(self, plain_every_seconds: float) -> None:
-        self.rich = RichConsole(highlight=False, soft_wrap=True)
+        self.rich = _Screen(highlight=False, soft_wrap=True)
         self.every = plain_every_seconds
         self._printed_at = time.monotonic()
         self._bar: Progress | None = None
