@@ -62,14 +62,17 @@ def _start(command: Callable[[], object], flags: list[str], overrides: list[str]
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return
     sweeping = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
-    if resumed:
-        if sweeping or wanted:
+    if resumed is not None:
+        if sweeping:
             raise UserError(
                 f"resume={resumed}: for one run; a sweep goes on by its own command, with its hydra.sweep.dir"
             )
+        if flags or wanted:
+            with_what = flags[0] if flags else "preview=true"
+            raise UserError(f"resume={resumed}: takes the run's saved configuration and trains; not with {with_what}")
         from pg_experiments.resume import resume
 
-        resume(resumed, parsed)
+        resume(resumed, OverridesParser.create().parse_overrides(overrides))
         return
     if sweeping or wanted:
         overrides = overrides + _names_of_jobs(parsed)

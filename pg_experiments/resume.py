@@ -35,8 +35,8 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
         UserError: there is no such run, or it would become another one.
     """
     path = _latest() if which == "latest" else Path(which)
-    if not (path / CONFIG).is_file():
-        raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){near_directory(path)}")
+    if not which or not (path / CONFIG).is_file():
+        raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_instead(path)}")
     before = read_plain(path / CONFIG)
     now = _changed(before, overrides)
     changes = differences(flat(before), flat(now))
@@ -61,6 +61,13 @@ def _latest() -> Path:
     if not runs:
         raise UserError(f"resume=latest: no run is below {' or '.join(ROOTS)}; expected the directory of one")
     return max(runs, key=lambda file: file.stat().st_mtime).parent
+
+
+def _instead(path: Path) -> str:
+    """What there is, where no run is."""
+    if any(path.glob(f"*/{CONFIG}")):
+        return "; of a sweep's jobs each is a run, and the sweep's own command goes on with all of them"
+    return near_directory(path)
 
 
 def _longer(config: dict[str, Any]) -> str:

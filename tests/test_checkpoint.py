@@ -214,7 +214,9 @@ def test_a_directory_with_files_of_the_users_own_is_no_place_for_a_run_and_keeps
         assert (directory.parent / name).read_text() == "precious"
 
 
-@pytest.mark.parametrize("name", [".lock", "result.json", "train.log", "metrics.csv", "checkpoints", ".hydra", "seed_1"])
+@pytest.mark.parametrize(
+    "name", [".lock", "result.json", "train.log", "metrics.csv", "checkpoints", ".hydra", "seed_1"]
+)
 def test_a_strangers_link_in_a_run_directory_is_written_through_by_nothing(tmp_path, name):
     (run := tmp_path / "run").mkdir()
     (run / name).symlink_to(tmp_path / "elsewhere")

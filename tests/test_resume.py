@@ -18,13 +18,14 @@ from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
 from tests.torture import Result, torture
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+TRAIN = (sys.executable, "-m", "pg_experiments.train")
 SHORT = ("env.max_episodes=60", "env.threshold=inf", "policy.hidden=8", "device=cpu", "checkpoint.every_updates=5")
 
 
 def interrupt(directory: Path, number: signal.Signals, *overrides: str) -> tuple[int, str]:
     """Begin a long run there, send it a signal while it trains, and wait for its end: exit code and stderr."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pg_experiments.train", *LONG, f"hydra.run.dir={directory}", *overrides],
+        [*TRAIN, *LONG, f"hydra.run.dir={directory}", *overrides],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -81,7 +82,14 @@ def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_
 def test_an_interrupted_run_saves_itself_though_whoever_read_along_has_gone_before(tmp_path):
     run = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pg_experiments.train", *LONG, "tracking.plain_every_seconds=1e-3", f"hydra.run.dir={run}"],
+        [
+            sys.executable,
+            "-m",
+            "pg_experiments.train",
+            *LONG,
+            "tracking.plain_every_seconds=1e-3",
+            f"hydra.run.dir={run}",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -159,7 +167,16 @@ def run(tmp_path: Path, command: Command) -> Path:
         (["resume=run", "env.max_episodes=many"], "env.max_episodes=many: expected a whole number at least 1 or null"),
         (["resume=run", "env.max_episodes=90,120"], "env.max_episodes=90,120: with resume= expected key=value"),
         (["resume=run", "+env.more=1"], "+env.more=1: with resume= expected key=value"),
+        (["resume=run", "env.max_episodes=90", "more"], "more: not an override; expected key=value"),
+        (["resume="], "resume=: no run is there"),
+        (
+            ["resume=."],
+            "resume=.: no run is there (it would have a .hydra/config.yaml); of a sweep's jobs each is a run",
+        ),
+        (["resume=run/checkpoints"], "resume=run/checkpoints: no run is there (it would have a .hydra/config.yaml)\n"),
         (["-m", "resume=run", "seed=0,1"], "resume=run: for one run; a sweep goes on by its own command"),
+        (["--cfg", "job", "resume=run"], "resume=run: takes the run's saved configuration and trains; not with --cfg"),
+        (["preview=true", "resume=run"], "not with preview=true"),
     ],
 )
 def test_what_cannot_be_resumed_is_said_in_a_line_and_changes_nothing(run, command, arguments, line):

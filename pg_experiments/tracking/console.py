@@ -22,7 +22,7 @@ log = logging.getLogger("pg_experiments")
 
 
 class _Screen(RichConsole):
-    """Whoever reads along may go away, as a `tee` that Ctrl-C ends, too: the run goes on, and its log has everything."""
+    """Whoever reads along may go away, as a `tee` that Ctrl-C ends, too: the run goes on, and so does its log."""
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):
