@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge, Gt
 
-from pg_experiments.durable import replace_file
+from pg_experiments.durable import force, replace_file
 from pg_experiments.errors import UserError
 
 FOLDER = "checkpoints"
@@ -59,18 +59,22 @@ class Checkpoints:
         return every_seconds is not None and time.monotonic() - self._saved_at >= every_seconds
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint, and remove those that are too many.
+        """Write a checkpoint, and remove those that are too many, and those that a resumed run has gone back behind.
 
         It is whole or not there at all, and it survives a power cut. Raises OSError where it cannot be written; those
         that were there are there still.
         """
         folder = self.directory / FOLDER
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            folder.mkdir()
+            force(self.directory)
         path = folder / f"update_{state['update']:08d}.pt"
         replace_file(path, lambda file: torch.save({"format": FORMAT, "config": self.config, **state}, file))
         self.saved, self._saved_at = state["update"], time.monotonic()
-        for old in list(_newest_first(self.directory))[self.settings.keep :]:
-            old.unlink()
+        there = list(_newest_first(self.directory))
+        newest_is = there.index(path)
+        for other in [*there[:newest_is], *there[newest_is + self.settings.keep :], *folder.glob(".update_*.tmp")]:
+            other.unlink(missing_ok=True)
 
 
 def read(path: Path) -> State:
@@ -110,6 +114,9 @@ def newest(directory: Path) -> State | None:
     Raises:
         UserError: it has some, and none can be used.
     """
+    folder = directory / FOLDER
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder")
     problems: list[str] = []
     for path in _newest_first(directory):
         try:

@@ -68,8 +68,9 @@ class RunDirectory:
 
     def force_record(self) -> dict[str, int]:
         """Wait until the record is on the disk. Returns how long its files are, as `positions`."""
-        for file in self._record():
-            force(file)
+        files = self._record()
+        for path in [*files, *{file.parent for file in files}]:  # a folder has the names of new files
+            force(path)
         return self.positions()
 
     def positions(self) -> dict[str, int]:
@@ -110,6 +111,8 @@ class RunDirectory:
         try:
             replace_file(self.path / RESULT, lambda file: file.write(text))
         except OSError:
+            if not (self.path / RESULT).exists():
+                raise
             with (self.path / RESULT).open("r+b") as file:
                 file.write(text)
                 file.truncate()

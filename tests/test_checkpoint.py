@@ -16,7 +16,7 @@ import torch
 
 from pg_experiments.checkpoint import Checkpointing, Checkpoints, newest, read
 from pg_experiments.errors import UserError
-from pg_experiments.run_directory import RunDirectory
+from pg_experiments.run_directory import NO_LINKS, RunDirectory
 from tests.conftest import make_run, track
 from tests.sweeps import LONG, wait_for
 from tests.torture import Result
@@ -105,6 +105,16 @@ def test_saving_is_due_by_updates_and_by_seconds_and_never_without_either(tmp_pa
     assert Checkpoints(tmp_path, Checkpointing(None, 1e-9, 1), {}).due(1)
     assert not Checkpoints(tmp_path, Checkpointing(None, 1e9, 1), {}).due(1)
     assert not Checkpoints(tmp_path, Checkpointing(None, None, 1), {}).due(1)
+
+
+def test_a_run_that_goes_on_from_the_one_before_a_damaged_checkpoint_never_keeps_that_instead_of_its_own(tmp_path):
+    *_, damaged = some_checkpoints(tmp_path)
+    halve(damaged)
+    (tmp_path / "checkpoints" / ".update_00000009.pt.tmp").write_text("a write that was killed")
+    assert (newest(tmp_path) or {})["update"] == 2
+    state = {"update": 2, "policy": {}}  # saved again at once, as by a signal
+    Checkpoints(tmp_path, Checkpointing(every_updates=1, every_seconds=None, keep=1), {}).save(state)
+    assert [file.name for file in (tmp_path / "checkpoints").iterdir()] == ["update_00000002.pt"]
 
 
 def halve(file: Path) -> None:
@@ -214,9 +224,7 @@ def test_a_directory_with_files_of_the_users_own_is_no_place_for_a_run_and_keeps
         assert (directory.parent / name).read_text() == "precious"
 
 
-@pytest.mark.parametrize(
-    "name", [".lock", "result.json", "train.log", "metrics.csv", "checkpoints", ".hydra", "seed_1"]
-)
+@pytest.mark.parametrize("name", [*NO_LINKS, "seed_1"])
 def test_a_strangers_link_in_a_run_directory_is_written_through_by_nothing(tmp_path, name):
     (run := tmp_path / "run").mkdir()
     (run / name).symlink_to(tmp_path / "elsewhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_experiments.checkpoint import newest
 from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
-from tests.torture import Result, torture
+from tests.torture import Result, start, torture
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = (sys.executable, "-m", "pg_experiments.train")
@@ -82,14 +83,7 @@ def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_
 def test_an_interrupted_run_saves_itself_though_whoever_read_along_has_gone_before(tmp_path):
     run = tmp_path / "run"
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pg_experiments.train",
-            *LONG,
-            "tracking.plain_every_seconds=1e-3",
-            f"hydra.run.dir={run}",
-        ],
+        [*TRAIN, *LONG, "tracking.plain_every_seconds=1e-3", f"hydra.run.dir={run}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -151,10 +145,18 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path,
     assert Result(tmp_path / "run").differs_from(Result(tmp_path / "straight")) == []
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run that is done, for all to copy."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    assert start(run, *SHORT, f"hydra.run.dir={run}").wait() == 0
+    return run
+
+
 @pytest.fixture
-def run(tmp_path: Path, command: Command) -> Path:
+def run(tmp_path: Path, trained: Path) -> Path:
     """A small run that is done."""
-    assert command(*SHORT, "hydra.run.dir=run").returncode == 0
+    shutil.copytree(trained, tmp_path / "run")
     return tmp_path / "run"
 
 
