@@ -35,7 +35,7 @@ def needs_extra(what: str, extra: str) -> str:
 
 
 def near_directory(path: Path) -> str:
-    """A question whether a directory most like that one was meant; nothing where there is none, or that one is there."""
+    """A question whether the directory most like that one was meant; nothing where none is like it, or it is there."""
     if path.is_dir():
         return ""
     there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
