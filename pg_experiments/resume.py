@@ -48,12 +48,13 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
         out.print(f"{key}: {old} → {new}")
 
     def claim() -> RunDirectory:
-        directory = RunDirectory.claim(path, again=True)
+        return RunDirectory.claim(path, again=True)
+
+    def note() -> None:
         if changes:
             replace_file(path / CONFIG, lambda file: file.write(yaml.safe_dump(now, sort_keys=False).encode()))
-        return directory
 
-    return run_training(now, claim, choices=_choices(path), overridden=frozenset(changes), browse=path)
+    return run_training(now, claim, note, choices=_choices(path), overridden=frozenset(changes), browse=path)
 
 
 def _latest() -> Path:

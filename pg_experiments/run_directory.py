@@ -172,11 +172,15 @@ EMPTY: Mapping[str, Any] = {
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """What `result.json` says; None where no run has begun."""
+    """What `result.json` says; None where no run has begun. Raises UserError where it says nothing."""
     try:
-        result: dict[str, Any] = json.loads((path / RESULT).read_text(encoding="utf-8"))
+        result = json.loads((path / RESULT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise UserError(f"{path / RESULT}: is damaged ({error}); a run can go on without it") from None
+    if not isinstance(result, dict) or "status" not in result:
+        raise UserError(f"{path / RESULT}: has no status; a run can go on without it")
     return result
 
 

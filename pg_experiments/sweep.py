@@ -52,14 +52,15 @@ def place_of(sweep: Path, values: Mapping[str, Any], otherwise: Path) -> Path:
     """The directory of the sweep's job with this identity; `otherwise`, if there is none.
 
     Raises:
-        UserError: `otherwise` belongs to a job with another identity.
+        UserError: a job with another identity is there: its number was another's, or `resume=` has changed it.
     """
     noted = sweep / INDEX / _digest(values)
+    place = otherwise
     if noted.exists() and (name := noted.read_text(encoding="utf-8")):
-        return sweep / name
-    if state(otherwise) != "new":
-        _refuse_another(otherwise, values)
-    return otherwise
+        place = sweep / name
+    if state(place) != "new":
+        _refuse_another(place, values)
+    return place
 
 
 def note_place(sweep: Path, values: Mapping[str, Any], place: Path) -> None:
@@ -84,8 +85,10 @@ def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:
 
 def overrides_of(job: Path) -> list[str]:
     """What a job's directory says that it was told."""
-    told = OmegaConf.to_container(OmegaConf.load(job / ".hydra" / "overrides.yaml"), resolve=False)
-    assert isinstance(told, list)
+    file = job / ".hydra" / "overrides.yaml"
+    told = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    if not isinstance(told, list):
+        raise UserError(f"{file}: expected a list of overrides; without the file the job is not known as one")
     return [str(override) for override in told]
 
 

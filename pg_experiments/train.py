@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,13 +31,11 @@ def train(config: DictConfig) -> float:
     if hydra_config.mode == RunMode.MULTIRUN:
         return _job(config, composed, output, Path(hydra_config.sweep.dir).absolute())
 
-    def claim() -> RunDirectory:
-        directory = RunDirectory.claim(output)
+    def note() -> None:
         _save_composition(config, output / ".hydra")
-        return directory
 
     try:
-        return _train(composed, claim, output)
+        return _train(composed, lambda: RunDirectory.claim(output), note, output)
     except Exception:
         _remove_if_empty(output)
         raise
@@ -55,7 +54,7 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
     try:
         _save_composition(config, place / ".hydra")
         note_place(sweep, values, place)
-        return _train(composed, lambda: directory, sweep)
+        return _train(composed, lambda: directory, lambda: None, sweep)
     except Preempted:
         raise
     except (Exception, SystemExit) as error:
@@ -65,8 +64,10 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
         directory.release()
 
 
-def _train(composed: dict[str, Any], claim: Callable[[], RunDirectory], browse: Path) -> float:
-    return run_training(composed, claim, choices=_choices(), overridden=_overridden(), browse=browse)
+def _train(
+    composed: dict[str, Any], claim: Callable[[], RunDirectory], note: Callable[[], object], browse: Path
+) -> float:
+    return run_training(composed, claim, note, choices=_choices(), overridden=_overridden(), browse=browse)
 
 
 def _remove_if_empty(directory: Path) -> None:
@@ -90,10 +91,14 @@ def _overridden() -> frozenset[str]:
 def _save_composition(config: DictConfig, directory: Path) -> None:
     """What Hydra itself would write; its own way would overwrite another run's."""
     directory.mkdir(exist_ok=True)  # a primary config of the user's own may let Hydra write it, too
-    OmegaConf.save(OmegaConf.create({"hydra": HydraConfig.get()}), directory / "hydra.yaml")
-    OmegaConf.save(HydraConfig.get().overrides.task, directory / "overrides.yaml")
-    data = OmegaConf.to_yaml(config, resolve=True)  # which needs no Hydra to be read; last, for with it a run is there
-    replace_file(directory / "config.yaml", lambda file: file.write(data.encode()))
+    parts = {
+        "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": HydraConfig.get()})),
+        "overrides.yaml": OmegaConf.to_yaml(HydraConfig.get().overrides.task),
+        # resolved, so that reading it needs no Hydra; last, for with it a run is there
+        "config.yaml": OmegaConf.to_yaml(config, resolve=True),
+    }
+    for name, text in parts.items():
+        replace_file(directory / name, methodcaller("write", text.encode()))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pg_experiments.errors import UserError
 from pg_experiments.identity import RESUMABLE, differences, identity
-from pg_experiments.run_directory import LOG, RunDirectory
+from pg_experiments.run_directory import LOG, RunDirectory, read_result
 
 if TYPE_CHECKING:
     from pg_experiments.run import Run
@@ -22,6 +22,7 @@ CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 def run_training(
     composed: Mapping[str, Any],
     claim: Callable[[], RunDirectory],
+    note: Callable[[], object],
     *,
     choices: Mapping[str, str],
     overridden: frozenset[str],
@@ -32,6 +33,7 @@ def run_training(
     Args:
         composed: the config, plain data.
         claim: takes the run's directory, once the config is known to be good.
+        note: writes the config down, once it is known that the directory can be gone on with.
         choices: the option of each group, by the name that it was chosen with.
         overridden: the keys that are shown first.
         browse: what TensorBoard is told to show.
@@ -56,6 +58,7 @@ def run_training(
             facts=run.facts,
         )
         _take_up(run, tracker, directory, identity(composed))
+        note()
         return run.execute(tracker, Checkpoints(directory.path, checked.checkpoint, identity(composed)))
     except UserError:
         raise
@@ -82,11 +85,15 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
     """
     from pg_experiments.checkpoint import newest
 
-    state = newest(directory.path)
+    where = os.path.relpath(directory.path)
+    state, result = newest(directory.path), read_result(directory.path)
     if state is None:
+        if result is not None and result["status"] == "done":
+            raise UserError(f"{where}: is done, and its checkpoints are gone; what it has recorded stays as it is")
+        if result is not None:
+            print(f"has no checkpoint, and begins anew: {where}", flush=True)
         directory.begin_anew()
         return
-    where = os.path.relpath(directory.path)
     try:
         differ = {k: v for k, v in differences(state["config"], config).items() if k not in RESUMABLE}
         if differ:

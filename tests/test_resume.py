@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pg_experiments.checkpoint import newest
+from pg_experiments.errors import UserError
+from pg_experiments.resume import resume
 from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
 from tests.torture import Result, start, torture
 
@@ -188,6 +191,25 @@ def test_what_cannot_be_resumed_is_said_in_a_line_and_changes_nothing(run, comma
     assert line in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("missing", "line"),
+    [
+        ("checkpoints", "run: is done, and its checkpoints are gone; what it has recorded stays as it is"),
+        ("metrics.csv", "run/metrics.csv: expected at least"),
+    ],
+)
+def test_a_run_that_is_done_and_cannot_be_gone_on_with_stays_as_it_is(run, monkeypatch, missing, line):
+    (run / missing).rename(run.parent / missing)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    monkeypatch.chdir(run.parent)
+    with pytest.raises(UserError, match=line):
+        resume("run", OverridesParser.create().parse_overrides(["env.max_episodes=90"]))
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+    (run / "result.json").write_text('{"sta')
+    with pytest.raises(UserError, match=r"run/result.json: is damaged"):
+        resume("run", [])
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_differ(run, command):

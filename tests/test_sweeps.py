@@ -136,6 +136,15 @@ def test_a_sweep_whose_configuration_has_changed_is_refused_with_the_difference(
     assert command(*SWEEP, "tracking.histograms_every=7").returncode == 0, "which changes nothing that is learned"
 
 
+def test_a_job_that_resume_has_changed_is_no_longer_the_sweeps(command, tmp_path):
+    assert command(*SWEEP).returncode == 0
+    assert command("resume=mine/1_policy.hidden=4,seed=1", "env.max_episodes=6").returncode == 0
+    again = command(*SWEEP)
+    assert again.returncode == 1
+    assert "mine/1_policy.hidden=4,seed=1: this job ran with another configuration" in again.stderr
+    assert "env.max_episodes was 6, is 4" in again.stderr
+
+
 def test_a_preview_shows_each_job_with_its_state_and_runs_nothing(command, tmp_path):
     assert command("-m", "seed=0,1", "policy.hidden=8", *TINY).returncode == 0
     before = files(tmp_path / "mine")

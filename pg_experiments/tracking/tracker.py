@@ -66,7 +66,8 @@ class Tracker:
         return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with the record of a checkpoint, when `running` begins."""
+        """Go on with the record of a checkpoint; what was recorded after it is taken back. `running` does the rest."""
+        self.directory.rewind(state["positions"])
         self._restored = state
 
     @contextmanager
@@ -96,7 +97,6 @@ class Tracker:
         """Begin the record, or go on where the checkpoint ends."""
         before = self._restored
         if before is not None:
-            self.directory.rewind(before["positions"])
             self.updates, self._started = before["updates"], self._started - before["seconds"]
             log.info("goes on after update %d", self.updates)
         self.metrics = MetricsFile(self.directory.path / "metrics.csv", seeds, goes_on=before is not None)
