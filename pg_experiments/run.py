@@ -82,7 +82,7 @@ class Run:
 
         Raises:
             FloatingPointError: learning went wrong for every seed.
-            Interrupted, Preempted: by a signal, after the update under way and its checkpoint.
+            Interrupted, Preempted: by a signal, after the update under way and its checkpoint; it may have been the last.
         """
         with tracker.running(), Interruption() as interruption:
             while len(active := self.accounts.active) and not interruption.asked:
@@ -104,6 +104,7 @@ class Run:
                 interruption.stop_if_asked()
             if len(self.accounts.failed) == len(self.accounts.seeds):
                 raise FloatingPointError(self.accounts.failure)
+        interruption.stop_if_asked()  # during the last update: the run is done, but not the sweep that it is a job of
         return self.accounts.objective()
 
     def state(self) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_experiments.checkpoint import newest
 from pg_experiments.errors import UserError
+from pg_experiments.interruption import Interrupted
 from pg_experiments.resume import resume
+from tests.conftest import make_run, track
 from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
 from tests.torture import Result, start, torture
 
@@ -101,6 +103,21 @@ def test_an_interrupted_run_saves_itself_though_whoever_read_along_has_gone_befo
     state = newest(run)
     assert state is not None
     assert (result(run)["status"], result(run)["updates"]) == ("interrupted", state["update"])
+
+
+def test_a_signal_during_the_last_update_leaves_a_run_that_is_done_and_still_ends_its_sweep(tmp_path):
+    run = make_run("env.max_episodes=2")
+    learn = run.learn
+
+    def signalled(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+        return learn(*arguments)
+
+    run.learn = signalled
+    with pytest.raises(Interrupted) as interrupted:
+        run.execute(track(run, tmp_path))
+    assert interrupted.value.signal_number == signal.SIGTERM
+    assert result(tmp_path)["status"] == "done"
 
 
 def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, command):
