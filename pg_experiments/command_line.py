@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pg_experiments.composing import composing
 from pg_experiments.errors import UserError
 from pg_experiments.help import help_text
+from pg_experiments.interruption import stop
 from pg_experiments.launchers import launcher_settings
 from pg_experiments.mistakes import explain
 from pg_experiments.option_files import OptionFiles
@@ -104,6 +105,8 @@ def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Over
             with composing(_directories(flags), _config_name(flags)) as compose:
                 refuse_changed(Path(str(override.value())), overrides, compose)
     failed: BaseException | None = None
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)  # else the processes that a launcher has started would train on, unseen
     try:
         command()
     except JobFailed:

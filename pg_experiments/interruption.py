@@ -26,6 +26,11 @@ class Preempted(SystemExit):
     """A launcher has taken a run's machine away, after it saved itself, and queues it again."""
 
 
+def stop(number: int, _: FrameType | None) -> None:
+    """A handler for where nothing is to be saved: a sweep's own process, between its jobs or while others run them."""
+    raise Interrupted(number)
+
+
 class Interruption:
     """While it is entered, the first signal is only remembered.
 
@@ -44,7 +49,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            ours = [number for number, default in DEFAULTS.items() if signal.getsignal(number) == default]
+            ours = [number for number, default in DEFAULTS.items() if signal.getsignal(number) in (default, stop)]
             ours += [number for number in OF_LAUNCHERS if callable(signal.getsignal(number))]
             for number in ours:
                 self._before[number] = signal.signal(number, self._remember)

@@ -29,8 +29,10 @@ class Job(NamedTuple):
 
     @property
     def command(self) -> str:
-        """Runs it again by itself."""
-        return "python -m pg_experiments.train " + shlex.join(self.overrides)
+        """Runs it again by itself, or goes on with it where it is."""
+        stopped = self.state in ("interrupted", "killed")
+        arguments = [f"resume={os.path.relpath(self.directory)}"] if stopped else self.overrides
+        return "python -m pg_experiments.train " + shlex.join(arguments)
 
 
 def jobs_in(sweep: Path) -> list[Job]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pg_experiments.run_directory import state
 from tests.sweeps import LONG, TINY, begin, end, needs, process_of, statuses, sweep, wait_for
 
 JOBLIB = pytest.param("joblib", marks=needs("hydra_plugins.hydra_joblib_launcher", "joblib"))
@@ -93,3 +94,18 @@ def test_a_job_that_is_killed_takes_others_with_it_only_under_joblib_and_is_done
     assert (process.returncode == 0) == (launcher == "ray"), err
     assert (statuses(tmp_path).get("0_seed=0") == "done") == (launcher == "ray")
     assert (statuses(tmp_path).get("1_seed=1") == "done") == (launcher != "joblib")
+
+
+@pytest.mark.parametrize("launcher", [JOBLIB])
+def test_sigterm_to_a_sweeps_own_process_leaves_no_job_that_trains_on_unseen(tmp_path, launcher):
+    process = begin(tmp_path, f"hydra/launcher={launcher}", "seed=0,1", *LONG, "hydra.launcher.n_jobs=2")
+    job = tmp_path / "sweep" / "0_seed=0"
+    try:
+        process_of(job)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)  # which waits for all that write to its pipes
+    finally:
+        end(process)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert state(job) in ("killed", "interrupted")
+    assert "python -m pg_experiments.train resume=sweep/0_seed=0" in err
