@@ -81,7 +81,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
     """Put the run where its newest checkpoint says, or begin it anew where there is none.
 
     Raises:
-        UserError: no checkpoint can be used, or it belongs to another configuration.
+        UserError: no checkpoint can be used, it belongs to another configuration, or has passed a new limit.
     """
     from pg_experiments.checkpoint import newest
 
@@ -101,6 +101,19 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
             raise UserError(f"{where}: its checkpoint is of another configuration ({told})")
         print(f"goes on after update {state['update']}: {where}{run.continuation(state)}", flush=True)
         run.restore(state)
+        _refuse_shorter(run, state["config"])
         tracker.restore(state["record"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise UserError(f"{where}: its checkpoint does not fit the run ({type(error).__name__}: {error})") from None
+
+
+def _refuse_shorter(run: Run, before: Mapping[str, Any]) -> None:
+    """A limit that was passed long ago would make a config say what is not so."""
+    accounts = run.accounts.seeds
+    played = {
+        "env.max_episodes": (run.config.env.max_episodes, max(account.episodes for account in accounts)),
+        "env.max_steps": (run.config.env.max_steps, max(account.env_steps for account in accounts)),
+    }
+    for key, (limit, so_far) in played.items():
+        if limit is not None and limit < so_far and limit != before[key]:
+            raise UserError(f"{key}={limit}: the run has come to {so_far} already; the nearest is {so_far}")

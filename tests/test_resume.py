@@ -211,18 +211,20 @@ def test_what_cannot_be_resumed_is_said_in_a_line_and_changes_nothing(run, comma
 
 
 @pytest.mark.parametrize(
-    ("missing", "line"),
+    ("missing", "episodes", "line"),
     [
-        ("checkpoints", "run: is done, and its checkpoints are gone; what it has recorded stays as it is"),
-        ("metrics.csv", "run/metrics.csv: expected at least"),
+        ("nothing", 40, "env.max_episodes=40: the run has come to 60 already; the nearest is 60"),
+        ("checkpoints", 90, "run: is done, and its checkpoints are gone; what it has recorded stays as it is"),
+        ("metrics.csv", 90, "run/metrics.csv: expected at least"),
     ],
 )
-def test_a_run_that_is_done_and_cannot_be_gone_on_with_stays_as_it_is(run, monkeypatch, missing, line):
-    (run / missing).rename(run.parent / missing)
+def test_a_run_that_is_done_and_cannot_be_gone_on_with_stays_as_it_is(run, monkeypatch, missing, episodes, line):
+    if missing != "nothing":
+        (run / missing).rename(run.parent / missing)
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
     monkeypatch.chdir(run.parent)
     with pytest.raises(UserError, match=line):
-        resume("run", OverridesParser.create().parse_overrides(["env.max_episodes=90"]))
+        resume("run", OverridesParser.create().parse_overrides([f"env.max_episodes={episodes}"]))
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
     (run / "result.json").write_text('{"sta')
     with pytest.raises(UserError, match=r"run/result.json: is damaged"):
