@@ -82,7 +82,7 @@ class Run:
 
         Raises:
             FloatingPointError: learning went wrong for every seed.
-            Interrupted, Preempted: by a signal, after the update under way and its checkpoint; it may have been the last.
+            Interrupted, Preempted: by a signal, after the update under way, maybe the last, and its checkpoint.
         """
         with tracker.running(), Interruption() as interruption:
             while len(active := self.accounts.active) and not interruption.asked:
