@@ -1,8 +1,8 @@
 """The README's moving picture of Pong, from a video that `evaluate` has recorded.
 
     python -m pg_experiments.train env=pong hydra.run.dir=outputs/pong
-    python -m pg_experiments.evaluate run=outputs/pong greedy=true video=true
-    python -m docs.poster outputs/pong/videos/seed_0_greedy_return_21.mp4 docs/pong.gif start=5 seconds=12
+    python -m pg_experiments.evaluate run=outputs/pong video=true
+    python -m docs.poster outputs/pong/videos/seed_0_greedy_return_21.mp4 docs/pong.gif start=8 seconds=10
 
 `start` and `seconds` choose a part of the video, `colours` how many there are at most. A GIF has pictures of whole
 hundredths of a second each, so it may be a little faster or slower than the video.

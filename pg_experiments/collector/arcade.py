@@ -34,7 +34,7 @@ from pg_experiments.sparse import SparseRows
 from pg_experiments.threads import one_thread
 
 NONE = -1  # no point or episode
-KEPT = ("in_flight", "pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that outlive a batch
+KEPT = ("pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that outlive a batch
 Act = Callable[[Tensor | SparseRows, Tensor | None], Tensor]  # observations and masks to logits
 
 
@@ -117,6 +117,7 @@ class ArcadeCollector:
             )
         for name in KEPT:
             getattr(self, name)[:] = state[name].numpy()
+        self.in_flight = self.arcade.in_motion()
         for look, seen in zip(self.looks, state["seen"], strict=True):
             look.seen[:] = seen.numpy()
         self.ended = [[(score, int(length)) for score, length in ended.tolist()] for ended in state["ended"]]

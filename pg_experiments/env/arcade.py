@@ -161,6 +161,14 @@ class Arcade:
         """Of every block, whether the outcome of its last step was not asked for yet."""
         return [block.moving for block in self._blocks]
 
+    def in_motion(self) -> np.ndarray:
+        """[R, E] bool: the same of every environment."""
+        moving = np.zeros(self.shape, dtype=np.bool_)
+        for half, span in zip(self.halves, self.spans, strict=True):
+            for block in half.blocks:
+                moving[block.seed, span][block.envs] = block.moving
+        return moving
+
     def replay(self, told: Sequence[np.ndarray], moving: Sequence[bool]) -> None:
         """Play again, on emulators that were just made, what was `told` others like them.
 
