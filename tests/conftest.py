@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,10 @@ from pg_experiments.sparse import SparseRows
 from pg_experiments.tracking import Composition, Tracker
 
 REPOSITORY = Path(__file__).parent.parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell has its background jobs ignore Ctrl-C, and so would every process that the tests begin
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def composed(*overrides: str) -> dict[str, Any]:
