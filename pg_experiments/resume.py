@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from pg_experiments.durable import replace_file
 from pg_experiments.errors import UserError, near_directory, nearest
 from pg_experiments.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat, read_plain
-from pg_experiments.run_directory import RESULT, RunDirectory
+from pg_experiments.run_directory import EMPTY, RESULT, RunDirectory, read_result
 from pg_experiments.sweep import done_before
 from pg_experiments.sweep_report import console
 from pg_experiments.training import run_training
@@ -42,7 +42,7 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
     changes = differences(flat(before), flat(now))
     out = console()
     if not changes and (objective := done_before(path)) is not None:
-        out.print(f"{os.path.relpath(path)} is done; a longer limit, as {_longer(before)}, goes on with it")
+        out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} goes on with it")
         return objective
     for key, (old, new) in changes.items():
         out.print(f"{key}: {old} → {new}")
@@ -71,10 +71,14 @@ def _instead(path: Path) -> str:
     return near_directory(path)
 
 
-def _longer(config: dict[str, Any]) -> str:
+def _what_goes_on(path: Path, config: dict[str, Any]) -> str:
+    """With a run that has come to its end: it was solved, or it was at its limit."""
+    seeds = (read_result(path) or EMPTY)["seeds"]
+    if seeds and all(seed["solved"] for seed in seeds):
+        return "it was solved; a higher env.threshold"
     limits = {key: value for key, value in flat(config).items() if key in ("env.max_episodes", "env.max_steps")}
     key, value = next(((key, value) for key, value in limits.items() if value is not None), ("env.max_steps", 1))
-    return f"{key}={value * 2}"
+    return f"a longer limit, as {key}={value * 2},"
 
 
 def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:

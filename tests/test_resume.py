@@ -151,6 +151,7 @@ def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, c
 
 def test_a_seed_that_was_solved_goes_on_to_a_higher_threshold(tmp_path, command):
     assert command(*SHORT, "env.threshold=10", "num_seeds=2", "hydra.run.dir=run").returncode == 0
+    assert "is done; it was solved; a higher env.threshold goes on with it" in command("resume=run").stdout
     assert [seed["episodes_to_solve"] for seed in result(tmp_path / "run")["seeds"]] == [25, 25]
     assert command("resume=run", "env.threshold=1000").returncode == 0
     assert [seed["solved"] for seed in result(tmp_path / "run")["seeds"]] == [False, False]
