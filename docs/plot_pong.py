@@ -3,8 +3,8 @@
     python docs/plot_pong.py docs/results/pong.png docs/results/pong docs/results/pong_v5
 
 Takes the picture to write and directories that hold one directory per run, each with its `metrics.csv`. A curve is the
-mean of the last 100 training episodes of a seed, shown once there are 100. Seeds that were trained side by side shared
-the machine, so they have no curve against wall time.
+mean of the last 100 training episodes of a seed, shown once there are 100. Against wall time are only those of the
+first folder, whose runs had the machine to themselves.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SCORES = (0, 15, 18)
 COLOURS = ("tab:blue", "tab:orange", "tab:green")
 
 
-def curves(folder: Path) -> list[dict[str, np.ndarray]]:
-    """Agent steps in millions, the mean return, and, of one that was trained alone, minutes: for each seed."""
+def curves(folder: Path, *, timed: bool) -> list[dict[str, np.ndarray]]:
+    """Agent steps in millions, the mean return, and minutes, if they mean something: for each seed."""
     found = []
     for file in sorted(folder.glob("*/metrics.csv")):
         rows = [row for row in csv.DictReader(file.open()) if int(row["episodes"]) >= WINDOW]
         columns = {"steps": ("env_steps", 1e6), "score": ("mean_return", 1.0)}
         seeds = sorted({row["seed"] for row in rows})
-        if len(seeds) == 1:
+        if timed:
             columns["minutes"] = ("wall_time_s", 60.0)
         for seed in seeds:
             of_seed = [row for row in rows if row["seed"] == seed]
@@ -56,7 +56,7 @@ def main() -> None:
         f"| run | {' | '.join(f'reached {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}"
     )
     for colour, folder in zip(COLOURS, folders, strict=False):
-        for number, of_run in enumerate(curves(folder)):
+        for number, of_run in enumerate(curves(folder, timed=folder == folders[0])):
             cells = " | ".join(passed(of_run, score) for score in SCORES)
             print(f"| {folder.name}, seed {number} | {cells} | {of_run['score'][-1]:.1f} after {_at(of_run, -1)} |")
             for panel, axis in zip(panels, ("steps", "minutes"), strict=True):
