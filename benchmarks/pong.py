@@ -98,16 +98,16 @@ def where_the_time_goes() -> dict[str, float]:
         setattr(owner, name, wrapped)
 
     with prepared(*OVERRIDES) as (run, tracker):
-        of = run.policy.of
-        run.policy.of = lambda *arguments: _timed_call(of(*arguments), seconds, "policy")
+        acting = run.policy.acting
+        run.policy.acting = lambda: _timed_call(acting(), seconds, "policy")
         for half in run.env.halves:
             timed(half, "_show", "preprocessing")
             timed(half, "receive", "emulator", less="preprocessing")
-        for look in run.collector.looks:
-            timed(look, "look", "preprocessing")
+        for half in run.collector.halves:
+            timed(half.differences, "look", "preprocessing")
         timed(run, "credit", "update")
-        timed(run, "learn", "update", less="policy")
-        timed(run, "record", "tracking", less="policy")
+        timed(run, "learn", "update")
+        timed(run, "record", "tracking")
         started = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             run.execute(tracker)
@@ -118,8 +118,6 @@ def where_the_time_goes() -> dict[str, float]:
 
 def _timed_call(function: Callable[..., Any], seconds: dict[str, float], part: str) -> Callable[..., Any]:
     def wrapped(*arguments: Any) -> Any:
-        if torch.is_grad_enabled():
-            return function(*arguments)  # learning, which is counted as a whole
         started = time.perf_counter()
         result = function(*arguments)
         seconds[part] += time.perf_counter() - started

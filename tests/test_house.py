@@ -18,7 +18,8 @@ PACKAGE = REPOSITORY / "pg_experiments"
 FLOORS = [
     (
         "shapes",
-        {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "durable", "interruption"},
+        {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "durable", "interruption"}
+        | {"compiled"},
     ),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),

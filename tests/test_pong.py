@@ -12,7 +12,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_experiments.env.screens import Look
 from pg_experiments.policy.heads import Bernoulli
-from pg_experiments.sparse import SparseRows
 from pg_experiments.streams import emulator_seeds
 from tests.conftest import dense_of, make_run, track, train_in
 
@@ -53,7 +52,7 @@ def slow_foreground(screen: np.ndarray) -> np.ndarray:
 
 def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_colour():
     run = make_run(*SMALL, "env.num_envs=2", "algorithm.points_per_update=4", "env.max_frames=560")
-    half, differences = run.env.halves[0], run.collector.looks[0]
+    half, differences = run.env.halves[0], run.collector.halves[0].differences
     look, send = differences.look, half.send
     looked: list[Look] = []
     seen_and_done: list[tuple[Look, int]] = []
@@ -240,11 +239,11 @@ class Following:
         self.halves = {half.shape[1]: half for half in env.halves}
         self.sign = sign
 
-    def of(self, learners, device=None):
-        def logits(observations: SparseRows, masks) -> torch.Tensor:
-            R, E, _ = observations.shape
-            out = torch.zeros(R, E, 1)
-            for e, screen in enumerate(self.halves[E].screens[0, :, :, ::2]):
+    def acting(self):
+        def logits(columns, values, counts, masks) -> np.ndarray:
+            E = len(counts)
+            out = np.zeros((1, E, 1))
+            for e, screen in enumerate(self.halves[E].screens[0, :, 35:195:2, ::2]):
                 ball, paddle = np.argwhere(screen == 236), np.argwhere(screen[:, 70:] == 147)
                 if len(ball) and len(paddle):
                     out[0, e] = 100.0 * self.sign * np.sign(paddle[:, 0].mean() - ball[:, 0].mean())

@@ -14,28 +14,43 @@ algorithm's choice:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pg_experiments.collector.assembly import Unit, assemble
 from pg_experiments.collector.noise import Noise
 from pg_experiments.collector.tape import Rows, Tape
-from pg_experiments.env.arcade import Arcade
-from pg_experiments.env.screens import Differences, Look
+from pg_experiments.env.arcade import WIDTH, Arcade, ArcadeHalf
+from pg_experiments.env.screens import Differences
 from pg_experiments.errors import UserError
+from pg_experiments.policy.acting import Acting
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Episodes, Rollout
-from pg_experiments.sparse import SparseRows
 from pg_experiments.threads import one_thread
 
 NONE = -1  # no point or episode
 KEPT = ("pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that outlive a batch
-Act = Callable[[Tensor | SparseRows, Tensor | None], Tensor]  # observations and masks to logits
+
+
+@dataclass
+class _Half:
+    """A half of the arcade, and its part of what the collector keeps of all: views [R, E of the half]."""
+
+    emulators: ArcadeHalf
+    differences: Differences
+    first: int  # of E
+    playing: np.ndarray
+    in_flight: np.ndarray
+    pending: np.ndarray
+    fresh: np.ndarray
+    scores: np.ndarray
+    lengths: np.ndarray
+    unit: np.ndarray
 
 
 class ArcadeCollector:
@@ -63,7 +78,6 @@ class ArcadeCollector:
         self.carry_over = carry_over
         self.device = device
         self.size = arcade.image_shape[0] * arcade.image_shape[1]
-        self.looks = [Differences(half.screens.shape, arcade.crop) for half in arcade.halves]
         self.playing = np.zeros((R, E), dtype=np.bool_)  # goes on with this batch
         self.in_flight = np.zeros((R, E), dtype=np.bool_)  # an action was sent, its outcome not yet received
         self.pending = np.zeros((R, E), dtype=np.int64)  # the row of the tape whose outcome is awaited
@@ -76,18 +90,24 @@ class ArcadeCollector:
         self.begun = [0] * len(seeds)  # for this batch
         self.complete: list[list[Unit]] = [[] for _ in seeds]  # and not in a batch yet
         self.tape = Tape()
+        self.halves = [self._half(half, span) for half, span in zip(arcade.halves, arcade.spans, strict=True)]
+
+    def _half(self, emulators: ArcadeHalf, span: slice) -> _Half:
+        views = {name: getattr(self, name)[:, span] for name in ("playing", "in_flight", *KEPT)}
+        return _Half(emulators, Differences(emulators.shape, WIDTH, self.arcade.crop), span.start, **views)
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
         """Play until every active seed has its quota. Arguments as in `EpisodeCollector.collect`."""
         self._begin(active)
-        R, E = self.in_flight.shape
+        E = self.in_flight.shape[1]
         cpu = torch.device("cpu")
         with torch.no_grad(), one_thread():
-            act = self.policy.of(torch.arange(R), cpu)
+            act = self.policy.acting()
             for noise, masks in Noise(self.policy, self.seeds, E, update, cpu):
-                for half, span in enumerate(self.arcade.spans):
+                drawn, kept = noise.numpy(), None if masks is None else masks.numpy()
+                for half, span in zip(self.halves, self.arcade.spans, strict=True):
                     self._receive(half)
-                    self._act(half, act, noise[:, span], None if masks is None else masks[:, span])
+                    self._act(half, act, drawn[:, span], None if kept is None else kept[:, span])
                 if not self.playing.any():
                     break
         return self._rollout(active)
@@ -100,7 +120,7 @@ class ArcadeCollector:
             "told": [torch.from_numpy(told.copy()) for told in self.arcade.told()],
             "moving": self.arcade.moving(),
             "screens": self._checksum(),
-            "seen": [torch.from_numpy(look.seen.copy()) for look in self.looks],
+            "seen": [torch.from_numpy(half.differences.seen.copy()) for half in self.halves],
             "ended": [torch.tensor(ended, dtype=torch.float64).view(-1, 2) for ended in self.ended],
             "units": self.units,
             "complete": [[(unit.id, unit.terminated, unit.truncated) for unit in units] for units in self.complete],
@@ -117,9 +137,9 @@ class ArcadeCollector:
             )
         for name in KEPT:
             getattr(self, name)[:] = state[name].numpy()
-        self.in_flight = self.arcade.in_motion()
-        for look, seen in zip(self.looks, state["seen"], strict=True):
-            look.seen[:] = seen.numpy()
+        self.in_flight[:] = self.arcade.in_motion()
+        for half, seen in zip(self.halves, state["seen"], strict=True):
+            half.differences.seen[:] = seen.numpy()
         self.ended = [[(score, int(length)) for score, length in ended.tolist()] for ended in state["ended"]]
         self.units = state["units"]
         self.complete = [[Unit(*unit) for unit in units] for units in state["complete"]]
@@ -146,71 +166,57 @@ class ArcadeCollector:
         else:
             self.unit[r, e], self.playing[r, e] = NONE, False
 
-    def _act(self, half: int, act: Act, noise: Tensor, masks: Tensor | None) -> None:
+    def _act(self, at: _Half, act: Acting, noise: np.ndarray, masks: np.ndarray | None) -> None:
         """Send the next actions of those of the half that play and do not move already."""
-        span, emulators = self.arcade.spans[half], self.arcade.halves[half]
-        acting = self.playing[:, span] & ~self.in_flight[:, span]
-        if not acting.any():
+        acting = at.playing & ~at.in_flight
+        if not np.count_nonzero(acting):
             return
-        look = self.looks[half].look(emulators.screens, acting, self.fresh[:, span] & acting)
-        observations = SparseRows(
-            torch.from_numpy(look.columns),
-            torch.from_numpy(look.values.astype(np.float32)),
-            torch.from_numpy(look.starts[:-1]),
-            (*acting.shape, self.size),
-        )
-        actions = self.policy.head.sample(act(observations, masks), noise).numpy()
-        emulators.send(self.arcade.actions[actions], acting)
-        kept = None if masks is None else masks.numpy()[acting].astype(np.bool_)
-        self.pending[:, span][acting] = self._record(half, look, acting, actions, kept)
-        self.in_flight[:, span] |= acting
-        self.fresh[:, span] &= ~acting
+        look = at.differences.look(at.emulators.screens, acting, at.fresh)
+        actions = self.policy.head.sample(act(*look, masks), noise)
+        at.emulators.send(self.arcade.actions[actions], acting)
+        kept = None if masks is None else masks[acting].astype(np.bool_)
+        at.pending[acting] = self.tape.record(look, acting, actions, at.unit.copy(), kept)
+        at.in_flight |= acting
+        at.fresh[acting] = False
 
-    def _record(
-        self, half: int, look: Look, which: np.ndarray, actions: np.ndarray, masks: np.ndarray | None
-    ) -> np.ndarray:
-        """Write what some of the half saw and did onto the tape. Returns the numbers of the rows."""
-        counts = (look.starts[1:] - look.starts[:-1])[which.ravel()]
-        units = self.unit[:, self.arcade.spans[half]][which]
-        return self.tape.record(look.columns.astype(np.int32), look.values, counts, actions[which], units, masks)
-
-    def _receive(self, half: int) -> None:
+    def _receive(self, at: _Half) -> None:
         """Take what followed the last actions of the half."""
-        span = self.arcade.spans[half]
-        received = self.playing[:, span] & self.in_flight[:, span]
-        if not received.any():
+        received = at.playing & at.in_flight
+        if not np.count_nonzero(received):
             return
-        rewards, terminated, truncated = self.arcade.halves[half].receive(received)
-        self.in_flight[:, span] &= ~received
-        self.tape.pay(self.pending[:, span][received], rewards[received])
-        self.scores[:, span] += rewards
-        self.lengths[:, span] += received
+        rewards, terminated, truncated = at.emulators.receive(received)
+        at.in_flight ^= received
+        at.lengths += received
         over = terminated | truncated
+        if np.count_nonzero(rewards):
+            self.tape.pay(at.pending[received], rewards[received])
+            at.scores += rewards
+        elif not np.count_nonzero(over):
+            return  # as nearly always
         ends = over | (rewards != 0) if self.of_points else over
-        if ends.any():
-            self._end_units(half, ends, cut_off=truncated & ~terminated & ((rewards == 0) | (not self.of_points)))
-            for r, e in np.argwhere(over).tolist():
-                self._end_episode(r, span.start + e)
+        self._end_units(at, ends, cut_off=truncated & ~terminated & ((rewards == 0) | (not self.of_points)))
+        for r, e in np.argwhere(over).tolist():
+            self._end_episode(r, at.first + e)
 
-    def _end_units(self, half: int, ends: np.ndarray, cut_off: np.ndarray) -> None:
+    def _end_units(self, at: _Half, ends: np.ndarray, cut_off: np.ndarray) -> None:
         """End points or episodes [R, E of the half], by a time limit where `cut_off` says so, and begin the next."""
         if cut_off.any():
-            self._record_final(half, cut_off)
+            self._record_final(at, cut_off)
         for r, of_half in np.argwhere(ends).tolist():
-            e = self.arcade.spans[half].start + of_half
+            e = at.first + of_half
             truncated = bool(cut_off[r, of_half])
             self.complete[r].append(Unit(int(self.unit[r, e]), not truncated, truncated))
             self._begin_unit(r, e)
             if self.carry_over and len(self.complete[r]) >= self.quota:
                 self.playing[r] = False
 
-    def _record_final(self, half: int, cut_off: np.ndarray) -> None:
+    def _record_final(self, at: _Half, cut_off: np.ndarray) -> None:
         """Record what stood there when a time limit cut episodes off, for whoever continues their returns."""
-        look = self.looks[half].look(self.arcade.halves[half].final_screens, cut_off, np.zeros_like(cut_off))
+        look = at.differences.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
         nothing = np.zeros(cut_off.shape, dtype=np.int64)
         count = int(cut_off.sum())
         masks = np.zeros((count, *self.policy.mask_shape), dtype=np.bool_) if self.policy.has_dropout else None
-        self._record(half, look, cut_off, nothing, masks)
+        self.tape.record(look, cut_off, nothing, at.unit.copy(), masks)
 
     def _end_episode(self, r: int, e: int) -> None:
         self.ended[r].append((float(self.scores[r, e]), int(self.lengths[r, e])))
@@ -245,5 +251,5 @@ class ArcadeCollector:
     def _keep(self, recorded: Rows, used: list[int]) -> None:
         """Start a new tape with the rows that no batch has used yet."""
         left = ~np.isin(recorded.units, used)
-        self.pending = (np.cumsum(left) - 1)[self.pending]
+        self.pending[:] = (np.cumsum(left) - 1)[self.pending]
         self.tape = Tape(recorded[np.flatnonzero(left)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from pg_experiments.env.screens import Look
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class Rows:
             None if self.masks is None else self.masks[rows],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """A copy of all of them, one part after another."""
+        columns: dict[str, Any] = {
+            name: None if column is None else np.concatenate([getattr(part, name) for part in parts])
+            for name, column in vars(parts[0]).items()
+        }
+        return cls(**columns)
+
 
 def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """start, start + 1, …, count numbers of each, one range after another."""
@@ -51,13 +62,11 @@ class Tape:
 
     def __init__(self, kept: Rows | None = None) -> None:
         """Begin with the rows that are `kept` from an earlier tape."""
-        self.length = 0
+        self.kept = kept
+        self.length = 0 if kept is None else len(kept.counts)
         self._pieces: list[tuple[np.ndarray, ...]] = []
         self._masks: list[np.ndarray] = []
         self._paid: list[tuple[np.ndarray, np.ndarray]] = []
-        if kept is not None and len(kept.counts):
-            rows = self.record(kept.columns, kept.values, kept.counts, kept.actions, kept.units, kept.masks)
-            self.pay(rows, kept.rewards)
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor | None]) -> Tape:
@@ -71,19 +80,14 @@ class Tape:
         return {name: None if part is None else torch.from_numpy(part) for name, part in parts.items()}
 
     def record(
-        self,
-        columns: np.ndarray,
-        values: np.ndarray,
-        counts: np.ndarray,
-        actions: np.ndarray,
-        units: np.ndarray,
-        masks: np.ndarray | None,
+        self, look: Look, which: np.ndarray, actions: np.ndarray, units: np.ndarray, masks: np.ndarray | None
     ) -> np.ndarray:
-        """Add rows. Returns their numbers."""
-        self._pieces.append((columns, values, counts, actions, units))
+        """Add a row for each of those of R × E that `which` chooses. Returns their numbers."""
+        self._pieces.append((look.columns, look.values, look.counts, which, actions, units))
         if masks is not None:
             self._masks.append(masks)
-        first, self.length = self.length, self.length + len(counts)
+        first = self.length
+        self.length += int(np.count_nonzero(which))
         return np.arange(first, self.length)
 
     def pay(self, rows: np.ndarray, rewards: np.ndarray) -> None:
@@ -92,8 +96,22 @@ class Tape:
 
     def rows(self) -> Rows:
         """Everything that was recorded; what was not paid yet has no reward."""
-        columns, values, counts, actions, units = map(np.concatenate, zip(*self._pieces, strict=True))
-        rewards = np.zeros(self.length, dtype=np.float32)
-        rewards[np.concatenate([rows for rows, _ in self._paid])] = np.concatenate([paid for _, paid in self._paid])
-        masks = np.concatenate(self._masks) if self._masks else None
-        return Rows(columns, values, counts, actions, rewards, units, masks)
+        kept = [] if self.kept is None else [self.kept]
+        rows = Rows.joined(kept + ([self._recorded()] if self._pieces else []))
+        for places, rewards in self._paid:
+            rows.rewards[places] = rewards
+        return rows
+
+    def _recorded(self) -> Rows:
+        columns, values, counts, which, actions, units = (
+            np.concatenate([piece.ravel() for piece in pieces]) for pieces in zip(*self._pieces, strict=True)
+        )
+        return Rows(
+            columns,
+            values,
+            counts[which],
+            actions[which],
+            np.zeros(np.count_nonzero(which), dtype=np.float32),
+            units[which],
+            np.concatenate(self._masks) if self._masks else None,
+        )

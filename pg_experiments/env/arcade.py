@@ -26,7 +26,7 @@ AUTORESET = AutoresetMode.SAME_STEP  # the emulator's threads start the next epi
 class Outcome(NamedTuple):
     """What followed a step, [R, E] each; where no step was made, nothing."""
 
-    rewards: np.ndarray  # float32
+    rewards: np.ndarray
     terminated: np.ndarray  # bool
     truncated: np.ndarray  # bool
 
@@ -58,29 +58,27 @@ class _Block:
 
 
 class ArcadeHalf:
-    """Environments [R, E] and the part of their screens that is looked at."""
+    """Environments [R, E] and their screens."""
 
-    def __init__(self, make: Callable[[int], AtariVectorEnv], seeds: Sequence[Sequence[int]], alone: bool, crop: Crop):
+    def __init__(self, make: Callable[[int], AtariVectorEnv], seeds: Sequence[Sequence[int]], alone: bool) -> None:
         """Make the emulators and start their first episodes.
 
         Args:
             make: how to make an `AtariVectorEnv` of that many members.
             seeds: [R][E], a seed for each emulator.
             alone: whether each environment can stand still by itself, or all of a seed's together.
-            crop: what is looked at.
         """
         R, E = len(seeds), len(seeds[0])
         size = 1 if alone else E
-        self.crop = crop
         self.shape = (R, E)
-        self.screens = np.zeros((R, E, crop.shape(WIDTH)[0], WIDTH), dtype=np.uint8)  # the rows that are looked at
+        self.screens = np.zeros((R, E, HEIGHT, WIDTH), dtype=np.uint8)  # grey levels
         self.final_screens = self.screens.copy()  # of episodes that have just ended
         self.blocks = [_Block(r, slice(e, e + size), make(size)) for r in range(R) for e in range(0, E, size)]
         for block in self.blocks:
             if block.emulators.autoreset_mode != AUTORESET:
                 raise ValueError(f"the arcade needs {AUTORESET}, not {block.emulators.autoreset_mode}")
             screens, _ = block.emulators.reset(seed=np.array(seeds[block.seed][block.envs]))
-            self._show(self.screens, block, screens)
+            self._show(block, screens)
 
     def send(self, actions: np.ndarray, playing: np.ndarray) -> None:
         """Let the emulators go on with actions [R, E] where `playing` [R, E], whole blocks of it, says so."""
@@ -89,27 +87,35 @@ class ArcadeHalf:
 
     def receive(self, playing: np.ndarray) -> Outcome:
         """Wait for what was sent, [R, E]. Then `screens` shows what follows: an ended episode's successor."""
+        if len(self.blocks) == 1:  # as usual; nothing has to be put together
+            rewards, terminated, truncated, info = self.take(self.blocks[0])
+            if "final_obs" in info:
+                self.final_screens = info["final_obs"][None, :, 0]
+            return Outcome(rewards[None], terminated[None], truncated[None])
         rewards = np.zeros(self.shape, dtype=np.float32)
         terminated, truncated = np.zeros((2, *self.shape), dtype=np.bool_)
         for block in self._of(playing):
             where = (block.seed, block.envs)
             rewards[where], terminated[where], truncated[where], info = self.take(block)
             if "final_obs" in info:
-                self._show(self.final_screens, block, info["final_obs"])
+                self.final_screens[where] = info["final_obs"][:, 0]
         return Outcome(rewards, terminated, truncated)
 
     def take(self, block: _Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Wait for one block's outcome and show its screens."""
         block.moving = False
         screens, rewards, terminated, truncated, info = block.emulators.recv()
-        self._show(self.screens, block, screens)
+        self._show(block, screens)
         return rewards, terminated, truncated, info
 
     def _of(self, playing: np.ndarray) -> list[_Block]:
         return [block for block in self.blocks if playing[block.seed, block.envs.start]]
 
-    def _show(self, screens: np.ndarray, block: _Block, frames: np.ndarray) -> None:
-        screens[block.seed, block.envs] = self.crop.rows(frames[:, 0])
+    def _show(self, block: _Block, frames: np.ndarray) -> None:
+        if len(self.blocks) == 1:
+            self.screens = frames[None, :, 0]  # nothing needs to be copied
+        else:
+            self.screens[block.seed, block.envs] = frames[:, 0]
 
 
 class Arcade:
@@ -144,7 +150,7 @@ class Arcade:
         self.shape = (len(seeds), E)
         self.spans = [slice(a, b) for a, b in pairwise(split)]  # which of E each half has
         self.halves = [
-            ArcadeHalf(lambda size: make(size, threads), [of_one[span] for of_one in seeds], alone, crop)
+            ArcadeHalf(lambda size: make(size, threads), [of_one[span] for of_one in seeds], alone)
             for span in self.spans
         ]
 

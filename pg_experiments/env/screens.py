@@ -7,10 +7,13 @@ environments, h × w pixels that are looked at, D = h · w.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from pg_experiments.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,6 @@ class Crop:
         """h and w, of screens of that width in pixels."""
         return -(-(self.bottom - self.top) // self.stride), -(-width // self.stride)
 
-    def rows(self, screens: np.ndarray) -> np.ndarray:
-        """[N, height, width] grey levels -> a view [N, h, width]: whole rows, which are quickly copied and compared."""
-        return screens[:, self.top : self.bottom : self.stride]
-
     @property
     def foreground(self) -> np.ndarray:
         """[256] int8: of each grey level, 1 for something in front of the background and 0 for nothing."""
@@ -41,48 +40,64 @@ class Crop:
 class Look(NamedTuple):
     """What changed on R × E screens: D numbers each, nearly all 0, as a list of those that are not."""
 
-    columns: np.ndarray  # [n] int64: seed · D + pixel, screens in order
+    columns: np.ndarray  # [n] int32: seed · D + pixel, screens in order
     values: np.ndarray  # [n] int8: 1 where something has come, −1 where something has gone
-    starts: np.ndarray  # [R · E + 1] int64: where each screen's begin, and the end
+    counts: np.ndarray  # [R · E] int64: how many each screen has
 
 
 class Differences:
-    """What changed on each of R × E screens since it was last looked at.
+    """What changed on each of R × E screens since it was last looked at."""
 
-    Few pixels do, so rows are compared eight levels at a time, and what is in front of the background is asked of
-    those few alone.
-    """
-
-    def __init__(self, shape: tuple[int, int, int, int], crop: Crop) -> None:
-        """`shape` is R, E, h and the width of a screen, a multiple of 8 as 8 is one of the crop's stride."""
-        R, E, h, width = shape
-        self.stride = crop.stride
+    def __init__(self, shape: tuple[int, int], width: int, crop: Crop) -> None:
+        """`shape` is R and E, `width` that of a screen, a multiple of 8 as 8 is one of the crop's stride."""
+        h, w = crop.shape(width)
+        self.crop = crop
         self.foreground = crop.foreground
-        self.seen = np.zeros(shape, dtype=np.uint8)  # grey levels
-        self._edges = np.arange(R * E + 1) * (h * width // crop.stride)
-        self._before = self._edges[:-1] - np.arange(R * E) // E * self._edges[1]  # from screen · D to seed · D
+        self.seen = np.zeros((*shape, h, width), dtype=np.uint8)  # grey levels
+        most = math.prod(shape) * h * w
+        self._columns, self._values = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int8)
 
-    def look(self, rows: np.ndarray, chosen: np.ndarray, fresh: np.ndarray) -> Look:
+    def look(self, screens: np.ndarray, chosen: np.ndarray, fresh: np.ndarray) -> Look:
         """Look at some of the screens.
 
         Args:
-            rows: [R, E, h, width] grey levels.
+            screens: [R, E, height, width] grey levels, without gaps in memory.
             chosen: [R, E] bool, those that are looked at; the others stay as they were last seen.
-            fresh: [R, E] bool, those of them that show the first screen of an episode: nothing has changed there.
+            fresh: [R, E] bool, those that show the first screen of an episode: nothing has changed there.
         """
-        now, before = rows.view(np.uint64), self.seen.view(np.uint64)
-        if fresh.any():
-            self.seen[fresh] = rows[fresh]
-        differs = now != before
-        if not chosen.all():
-            differs[~chosen] = False
-        eights = differs.reshape(-1).nonzero()[0]
-        came, went = now.reshape(-1)[eights], before.reshape(-1)[eights]
-        before.reshape(-1)[eights] = came
-        change = self.foreground[came.view(np.uint8)[:: self.stride]]
-        change -= self.foreground[went.view(np.uint8)[:: self.stride]]
-        found = change.nonzero()[0]
-        of_eight = 8 // self.stride
-        places = eights[found // of_eight] * of_eight + found % of_eight
-        starts = places.searchsorted(self._edges)
-        return Look(places - self._before.repeat(starts[1:] - starts[:-1]), change[found], starts)
+        counts = np.empty(chosen.size, dtype=np.int64)
+        n = _changes(
+            screens.view(np.uint64), self.seen.view(np.uint64), screens, self.seen, self.crop.top, self.crop.stride,
+            self.foreground, chosen, fresh, self._columns, self._values, counts,
+        )  # fmt: skip
+        return Look(self._columns[:n].copy(), self._values[:n].copy(), counts)
+
+
+@compiled
+def _changes(now, seen, now_levels, seen_levels, top, stride, foreground, chosen, fresh, columns, values, counts):  # type: ignore[no-untyped-def]
+    """Fill columns, values and counts, and make `seen` what is `now`, rows from `top` on. Returns how many there are.
+
+    Few pixels change. So rows are compared first, and eight levels at a time; what is in front of the background is
+    asked of those few alone.
+    """
+    R, E, h, eights = seen.shape
+    n = 0
+    for r in range(R):
+        for e in range(E):
+            before = n
+            for y in range(h if chosen[r, e] else 0):
+                row = top + y * stride
+                different = np.uint64(0)
+                for i in range(eights):
+                    different |= now[r, e, row, i] ^ seen[r, e, y, i]
+                for i in range(eights if different else 0):
+                    if now[r, e, row, i] == seen[r, e, y, i]:
+                        continue
+                    for x in range(8 * i, 8 * i + 8, stride):
+                        change = foreground[now_levels[r, e, row, x]] - foreground[seen_levels[r, e, y, x]]
+                        if change != 0 and not fresh[r, e]:
+                            columns[n], values[n] = ((r * h + y) * 8 * eights + x) // stride, change
+                            n += 1
+                    seen[r, e, y, i] = now[r, e, row, i]
+            counts[r * E + e] = n - before
+    return n

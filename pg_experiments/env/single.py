@@ -53,7 +53,7 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         self.metadata = {**Emulator.metadata, "render_fps": max(1, round(FRAMES_PER_SECOND / settings.frame_skip))}
         self.observation_space = Box(-1, 1, crop.shape(WIDTH), np.float32)
         self.action_space = Discrete(len(actions))
-        self.differences = Differences((1, 1, crop.shape(WIDTH)[0], WIDTH), crop)
+        self.differences = Differences((1, 1), WIDTH, crop)
         self.frames = 0  # of the episode
 
     def reset(
@@ -96,9 +96,9 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         return self.emulator.render()
 
     def _look(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
-        rows = np.ascontiguousarray(self.crop.rows(screen[None]))[None]  # [R = 1, E = 1, h, width]
+        screens = np.ascontiguousarray(screen)[None, None]  # [R = 1, E = 1, height, width]
         one = np.ones((1, 1), dtype=np.bool_)
-        look = self.differences.look(rows, one, one & fresh)
+        look = self.differences.look(screens, one, one & fresh)
         seen = np.zeros(self.observation_space.shape or (), dtype=np.float32)
         seen.reshape(-1)[look.columns] = look.values
         return seen

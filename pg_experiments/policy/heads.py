@@ -6,13 +6,16 @@ shape is handed in, made from uniform numbers by `noise` for many steps at once,
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from pg_experiments.errors import UserError
+
+Array = TypeVar("Array", Tensor, np.ndarray)
 
 
 class Head(Protocol):
@@ -24,8 +27,8 @@ class Head(Protocol):
     def noise(self, uniform: Tensor) -> Tensor:
         """Uniform numbers in [0, 1) to the noise that `sample` takes, same shape."""
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
-        """Actions drawn from the distribution, int64 [...]."""
+    def sample(self, logits: Array, noise: Array) -> Array:
+        """Actions drawn from the distribution, int64 [...]; of torch's tensors or of NumPy's arrays."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """π(a | s) of every action, [..., A]."""
@@ -47,8 +50,9 @@ class Categorical:
         """Gumbel noise −log(−log u): the largest of z_i + g_i is i with probability π_i (Gumbel 1954)."""
         return -torch.log(-torch.log(uniform))
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
-        return (logits + noise).argmax(-1)
+    def sample(self, logits: Array, noise: Array) -> Array:
+        actions: Array = (logits + noise).argmax(-1)
+        return actions
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.softmax(-1)
@@ -76,8 +80,8 @@ class Bernoulli:
         """Logistic noise log u − log(1 − u): it lies below z with probability σ(z)."""
         return torch.log(uniform) - torch.log1p(-uniform)
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Tensor:
-        return (noise < logits).squeeze(-1).long()
+    def sample(self, logits: Array, noise: Array) -> Array:
+        return (noise < logits).squeeze(-1) * 1  # an integer, in torch and in NumPy
 
     def probabilities(self, logits: Tensor) -> Tensor:
         up = logits.sigmoid()

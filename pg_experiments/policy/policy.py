@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.policy.acting import Acting
 from pg_experiments.policy.heads import Greedy, Head
 from pg_experiments.sparse import SparseRows
 from pg_experiments.stacked import StackedMLP, perceptron
@@ -49,16 +50,20 @@ class Policy(nn.Module):
         bits = stream.bit_generator.random_raw(-(-units // 4)).view(np.uint16)[:units]
         return (bits >= self.drop_below).reshape(count, *self.mask_shape)
 
-    def of(
-        self, learners: Tensor, device: torch.device | None = None
-    ) -> Callable[[Tensor | SparseRows, Tensor | None], Tensor]:
+    def of(self, learners: Tensor) -> Callable[[Tensor | SparseRows, Tensor | None], Tensor]:
         """The logits of the learners [R] by index: observations [R, N, D] and masks [R, N, L, H] -> [R, N, K].
 
-        Their parameters are looked up once, and copied to `device` where they are to act on another than they learn
-        on; a call is nothing but arithmetic, as acting needs it.
+        Their parameters are looked up once; a call is nothing but arithmetic, as acting needs it.
         """
         layers, activation = self.network.layers_of(learners), self.network.activation
-        if device is not None:
-            layers = [(weight.to(device), None if bias is None else bias.to(device)) for weight, bias in layers]
-        scale = LEVELS / (LEVELS - self.drop_below)
-        return lambda observations, masks: perceptron(observations, layers, activation, masks, scale)
+        return lambda observations, masks: perceptron(observations, layers, activation, masks, self.scale)
+
+    def acting(self) -> Acting:
+        """The logits of all learners as they are now, for sparse observations of one time step after another."""
+        layers = self.network.layers_of(torch.arange(len(self.network.weights[0])))
+        return Acting(layers, self.network.activation, self.scale)
+
+    @property
+    def scale(self) -> float:
+        """What a hidden unit that dropout keeps is multiplied with, one over its probability of being kept."""
+        return LEVELS / (LEVELS - self.drop_below)

@@ -1,0 +1,85 @@
+"""Acting on sparse observations, one time step after another: the perceptron of `stacked`, in one compiled call.
+
+A step of Pong has some 35 numbers for each of 16 screens. In torch it is a dozen operations, each of which takes longer
+to begin than to do, on a core whose caches the emulators have just filled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from pg_experiments.compiled import compiled
+from pg_experiments.stacked import Activation, Layer
+
+NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.float32)
+# what a negative number is multiplied with; NaN where the activation is no such line, but the hyperbolic tangent
+SLOPES: dict[Activation, float] = {"relu": 0.0, "leaky_relu": torch.nn.LeakyReLU().negative_slope, "tanh": math.nan}
+
+
+class Acting:
+    """The logits of R learners, as `stacked.perceptron` has them but for the order of its sums."""
+
+    def __init__(self, layers: Sequence[Layer], activation: Activation, scale: float) -> None:
+        """Arguments as for `perceptron`."""
+        weights = [weight.numpy(force=True) for weight, _ in layers]
+        first, *later = weights
+        self.R, self.K = first.shape[0], weights[-1].shape[-1]
+        self.first = first.reshape(-1, first.shape[-1])  # [R · D, H]
+        self.later = tuple(later) or (
+            first[:0],
+        )  # of a linear policy none is used, but Numba wants one to know its type
+        self.biases = tuple(
+            np.zeros((self.R, weight.shape[-1]), weight.dtype) if bias is None else bias.numpy(force=True)[:, 0]
+            for weight, (_, bias) in zip(weights, layers, strict=True)
+        )
+        self.slope, self.scale = np.float32(SLOPES[activation]), np.float32(scale)
+
+    def __call__(
+        self, columns: np.ndarray, values: np.ndarray, counts: np.ndarray, masks: np.ndarray | None
+    ) -> np.ndarray:
+        """Logits [R, E, K].
+
+        Args:
+            columns: [nnz] int32, seed · D + column of each number that is not 0, observations in order.
+            values: [nnz] int8, those numbers.
+            counts: [R · E] int64, how many of them each observation has.
+            masks: [R, E, L, H] float32, 1 for the hidden units that dropout keeps; None for no dropout.
+        """
+        logits = np.empty((self.R, len(counts) // self.R, self.K), dtype=np.float32)
+        kept = NO_MASKS if masks is None else masks
+        _perceptron(columns, values, counts, self.first, self.later, self.biases, self.slope, kept, self.scale, logits)
+        return logits
+
+
+@compiled
+def _perceptron(columns, values, counts, first, later, biases, slope, kept, scale, logits):  # type: ignore[no-untyped-def]
+    """Fill logits [R, E, K]. `later` are the weights after the `first`, if there are more biases than one."""
+    R, E, K = logits.shape
+    H, depth = first.shape[1], len(biases) - 1
+    x, y = np.empty(max(H, K), dtype=np.float32), np.empty(max(H, K), dtype=np.float32)
+    n = 0
+    for r in range(R):
+        for e in range(E):
+            for j in range(H):
+                x[j] = biases[0][r, j]
+            for i in range(n, n + counts[r * E + e]):
+                column, value = columns[i], np.float32(values[i])
+                for j in range(H):
+                    x[j] += value * first[column, j]
+            n += counts[r * E + e]
+            for layer in range(depth):
+                width = biases[layer + 1].shape[1]
+                for k in range(width):
+                    y[k] = biases[layer + 1][r, k]
+                for j in range(H):
+                    z = x[j] * scale * kept[r, e, layer, j] if kept.size else x[j]
+                    a = np.tanh(z) if slope != slope else z if z > 0 else slope * z
+                    for k in range(width):
+                        y[k] += a * later[layer][r, j, k]
+                x, y = y, x
+            for k in range(K):
+                logits[r, e, k] = x[k]
