@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 
 import numpy as np
 import pytest
@@ -158,6 +159,21 @@ def check_against_emulators(run, columns, slots) -> None:
 
 def run_unit(run) -> str:
     return "points" if run.config.algorithm.points_per_update else "episodes"
+
+
+def test_what_is_shown_stays_until_it_is_asked_what_followed_though_the_emulators_are_under_way_already():
+    half = make_run(*SMALL, "env.num_envs=4").env.halves[0]
+    everyone = np.ones(half.shape, dtype=np.bool_)
+    changes = 0
+    for _ in range(40):
+        shown, before = half.screens, half.screens.copy()
+        half.send(np.full(half.shape, 2), everyone)
+        time.sleep(0.005)  # two emulators need some 0.5 ms
+        assert half.screens is shown
+        assert np.array_equal(shown, before)
+        half.receive(everyone)
+        changes += not np.array_equal(half.screens, before)
+    assert changes > 20
 
 
 def test_nothing_that_was_played_is_lost_when_nobody_waits():

@@ -146,8 +146,10 @@ class ArcadeCollector:
         self.tape = Tape.of(state["tape"])
 
     def _checksum(self) -> int:
-        """Of what all screens show."""
-        return crc32(b"".join(half.screens.tobytes() for half in self.arcade.halves))
+        """Of what all screens show where they are looked at."""
+        crop = self.arcade.crop
+        rows = slice(crop.top, crop.bottom, crop.stride)
+        return crc32(b"".join(half.screens[:, :, rows].tobytes() for half in self.arcade.halves))
 
     def _begin(self, active: np.ndarray) -> None:
         """Give every environment of the active seeds a point or an episode."""
