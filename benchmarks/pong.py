@@ -85,24 +85,14 @@ def where_the_time_goes() -> dict[str, float]:
     """Seconds of one run by part; the emulators' is what is spent waiting for them."""
     seconds: dict[str, float] = defaultdict(float)
 
-    def timed(owner: Any, name: str, part: str, less: str | None = None) -> None:
-        original = getattr(owner, name)
-
-        def wrapped(*arguments: Any, **keys: Any) -> Any:
-            started, inside = time.perf_counter(), seconds[less] if less else 0.0
-            try:
-                return original(*arguments, **keys)
-            finally:
-                seconds[part] += time.perf_counter() - started - (seconds[less] - inside if less else 0.0)
-
-        setattr(owner, name, wrapped)
+    def timed(owner: Any, name: str, part: str) -> None:
+        setattr(owner, name, _timed_call(getattr(owner, name), seconds, part))
 
     with prepared(*OVERRIDES) as (run, tracker):
         acting = run.policy.acting
         run.policy.acting = lambda: _timed_call(acting(), seconds, "policy")
         for half in run.env.halves:
-            timed(half, "_show", "preprocessing")
-            timed(half, "receive", "emulator", less="preprocessing")
+            timed(half, "receive", "emulator")
         for half in run.collector.halves:
             timed(half.differences, "look", "preprocessing")
         timed(run, "credit", "update")
@@ -117,9 +107,9 @@ def where_the_time_goes() -> dict[str, float]:
 
 
 def _timed_call(function: Callable[..., Any], seconds: dict[str, float], part: str) -> Callable[..., Any]:
-    def wrapped(*arguments: Any) -> Any:
+    def wrapped(*arguments: Any, **keys: Any) -> Any:
         started = time.perf_counter()
-        result = function(*arguments)
+        result = function(*arguments, **keys)
         seconds[part] += time.perf_counter() - started
         return result
 

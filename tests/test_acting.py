@@ -1,23 +1,41 @@
 """Acting in one compiled call says what the network of torch says."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from pg_experiments.compiled import compiled
-from pg_experiments.policy.acting import Acting
+from pg_experiments.policy.acting import Acting, _perceptron
 from pg_experiments.sparse import SparseRows
 from pg_experiments.stacked import StackedMLP, perceptron
 from pg_experiments.streams import Purpose
+from tests.conftest import REPOSITORY
 
 E, D, H, K = 5, 40, 7, 3
+SUMS = """
+from pg_experiments.compiled import compiled
+
+@compiled("int64[::1]", returns="int64")
+def total(x):
+    s = 0
+    for i in range(len(x)):
+        s += x[i]
+    return s
+"""
 
 
 @pytest.mark.parametrize(
     ("R", "layers", "bias", "activation", "dropout"),
-    list(itertools.product((1, 3), (0, 1, 2), (False, True), ("relu", "leaky_relu", "tanh"), (False, True))),
+    [
+        case
+        for case in itertools.product((1, 3), (0, 1, 2), (False, True), ("relu", "leaky_relu", "tanh"), (False, True))
+        if case[1] or not case[-1]  # dropout is of hidden units
+    ],
 )
 def test_compiled_logits_are_those_of_the_perceptron(R, layers, bias, activation, dropout):
     network = StackedMLP(R, D, K, hidden=H, layers=layers, activation=activation, bias=bias)
@@ -25,7 +43,8 @@ def test_compiled_logits_are_those_of_the_perceptron(R, layers, bias, activation
     stream = np.random.default_rng(0)
     dense = stream.choice([-1, 0, 1], (R, E, D), p=[0.1, 0.8, 0.1]).astype(np.int8)
     dense[0, 2] = 0  # one that saw nothing
-    masks = torch.from_numpy(stream.random((R, E, layers, H)) < 0.5).float() if dropout and layers else None
+    # those of a half: not without gaps in memory
+    masks = torch.from_numpy(stream.random((R, 2 * E, layers, H)) < 0.5).float()[:, :E] if dropout else None
     scale = 1.0 if masks is None else 2.0
 
     rows, columns = dense.reshape(R * E, D).nonzero()
@@ -47,4 +66,48 @@ def test_compiled_logits_are_those_of_the_perceptron(R, layers, bias, activation
 def test_where_what_was_compiled_cannot_be_kept_it_is_compiled_all_the_same():
     scope: dict = {}
     exec("def total(x):\n    s = 0\n    for i in range(len(x)):\n        s += x[i]\n    return s", scope)
-    assert compiled(scope["total"])(np.arange(4)) == 6, "of a function without a file Numba can keep nothing"
+    total = compiled("int64[::1]", returns="int64")(scope["total"])
+    assert total(np.arange(4)) == 6, "of a function without a file Numba can keep nothing"
+
+
+@pytest.mark.parametrize("disturb", ["nothing", "files are empty", "files end early", "nothing can be written"])
+def test_what_was_compiled_is_kept_and_is_compiled_anew_where_that_cannot_be(disturb, tmp_path):
+    """In processes of their own, as one process reads what was kept once."""
+    (tmp_path / "sums.py").write_text(SUMS)
+    keep = tmp_path / "keep"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(keep), "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tmp_path}"}
+    code = "import resource, numpy as np, sums; "
+    if disturb == "nothing can be written":
+        code += "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)); "
+    code += "print(sums.total(np.arange(4)))"
+
+    def output() -> str:
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert output() == "6\n"
+    files = {file: file.stat().st_mtime_ns for file in keep.rglob("*.nb?")}
+    assert bool(files) == (disturb != "nothing can be written")
+    for file in files if disturb.startswith("files") else ():
+        file.write_bytes(file.read_bytes()[: 0 if "empty" in disturb else file.stat().st_size // 2])
+    assert output() == "6\n"
+    if disturb == "nothing":
+        assert files == {file: file.stat().st_mtime_ns for file in keep.rglob("*.nb?")}
+
+
+def test_arrays_of_another_type_than_the_one_that_was_said_are_refused():
+    """So that several processes always compile the same."""
+    with pytest.raises(TypeError, match="No matching definition"):
+        _perceptron(*[np.zeros(3)] * 10)
+
+
+def test_training_without_an_emulator_needs_no_compiler():
+    code = (
+        "import sys; import numpy as np; from tests.conftest import make_run, one_update;"
+        "one_update(make_run());"
+        "assert 'numba' not in sys.modules;"
+        "pong = make_run('env=pong', 'env.num_envs=2', 'algorithm.points_per_update=2');"
+        "pong.collector.collect(0, np.arange(1));"
+        "assert 'numba' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

@@ -61,8 +61,8 @@ def test_no_import_goes_up_a_floor(file):
         assert not tops & {"hydra", "omegaconf"}, "only commands know Hydra"
     if FLOOR[own] <= FLOOR["returns"]:
         assert not tops & {"gymnasium", "logging", "rich", "tensorboard"}
-    if own != "tracking":
-        assert "tensorboard" not in tops
+    for library, owner in {"tensorboard": "tracking", "ale_py": "env", "numba": "compiled"}.items():
+        assert own == owner or library not in tops
     if own in ("arguments", "evaluate", "evaluation"):
         assert not tops & {"hydra", "omegaconf"}, "what was learned can be looked at without Hydra"
     if own in ("compare", "comparison"):

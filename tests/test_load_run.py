@@ -165,7 +165,7 @@ def test_a_single_game_is_to_the_last_pixel_the_one_that_the_arcade_plays(overri
 
 
 def foreground(screens: np.ndarray, crop: Crop) -> np.ndarray:
-    return crop.foreground[crop.rows(screens[0])[0][:, :: crop.stride]].astype(np.float32)
+    return crop.foreground[screens[0, 0, crop.top : crop.bottom : crop.stride, :: crop.stride]].astype(np.float32)
 
 
 @pytest.mark.parametrize("overrides", [("env=pong",), ("env=pong", "env.fire_on_reset=true")])

@@ -92,10 +92,11 @@ BATCHES = {
 }
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("batches", BATCHES.values(), ids=BATCHES.keys())
-def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_of_its_own_makes(batches):
-    """Three environments, two seeds, three batches; each environment is played again by itself, action by action."""
-    run = make_run(*SMALL, "num_seeds=2", "env.num_envs=3", "env.max_frames=700", *batches)
+def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_of_its_own_makes(batches, seeds):
+    """Three environments a seed, three batches; each environment is played again by itself, action by action."""
+    run = make_run(*SMALL, f"num_seeds={seeds}", "env.num_envs=3", "env.max_frames=700", *batches)
     collector = run.collector
     slots: dict[int, tuple[int, int]] = {}  # of each unit: the seed and the environment
     ids: list[list[int]] = []
@@ -106,10 +107,11 @@ def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_o
     in_games = "null" in batches[0]
     for update in range(3):
         ids.clear()
-        rollout = collector.collect(update, np.arange(2))
-        assert rollout.mask.shape[1:] == (2, collector.quota)
+        rollout = collector.collect(update, np.arange(seeds))
+        assert rollout.mask.shape[1:] == (seeds, collector.quota)
         dense = [dense_of(rollout.observations.take(*place)) for place in positions(rollout)]
-        for r in range(2):
+        final = dense_of(rollout.final_observations)
+        for r in range(seeds):
             for e, unit in enumerate(ids[r]):
                 assert slots[unit][0] == r
                 played = slice(0, int(rollout.lengths[r, e]))
@@ -123,7 +125,8 @@ def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_o
                 else:
                     assert not rewards[:-1].any()
                     assert bool(rewards[-1]) == ended[0], "a point, or cut off before it"
-                columns[unit] = (dense[r * collector.quota + e], rollout.actions[played, r, e], rewards, ended)
+                seen = torch.cat([dense[r * collector.quota + e][0], final[r, e][None]])
+                columns[unit] = (seen, rollout.actions[played, r, e], rewards, ended)
     check_against_emulators(run, columns, slots)
 
 
@@ -136,8 +139,13 @@ def positions(rollout):
             yield (steps * R * E + r * E + e)[None], torch.ones(1, len(steps), dtype=torch.bool)
 
 
+def foreground(screen: np.ndarray) -> np.ndarray:
+    """Of a grey screen [1, 1, 210, 160]."""
+    return np.isin(screen[0, 0, 35:195:2, ::2], (87, 107), invert=True).astype(int).ravel()
+
+
 def check_against_emulators(run, columns, slots) -> None:
-    for seed in range(2):
+    for seed in range(run.config.num_seeds):
         for env, emulator_seed in enumerate(emulator_seeds(seed, 3)):
             single = emulator(emulator_seed, run)
             screen, before, fresh = single.first_screen, None, True
@@ -147,14 +155,16 @@ def check_against_emulators(run, columns, slots) -> None:
             for unit in played:
                 observations, actions, rewards, ended = columns[unit]
                 for t, action in enumerate(actions):
-                    now = np.isin(screen[0, 0, 35:195:2, ::2], (87, 107), invert=True).astype(int)
-                    expected = np.zeros(PIXELS) if fresh else (now - before).ravel()
-                    assert np.array_equal(observations[0, t].numpy(), expected)
+                    now = foreground(screen)
+                    expected = np.zeros(PIXELS) if fresh else now - before
+                    assert np.array_equal(observations[t].numpy(), expected)
                     before = now
-                    screen, reward, terminated, truncated, _ = single.step(np.array([[3, 2][int(action)]]))
+                    screen, reward, terminated, truncated, info = single.step(np.array([[3, 2][int(action)]]))
                     fresh = bool(terminated[0] | truncated[0])
                     assert float(reward[0]) == float(rewards[t])
                 assert ended[1] == (bool(truncated[0]) and not (reward[0] and "points" in run_unit(run)))
+                after = foreground(info["final_obs"]) - before if ended[1] else np.zeros(PIXELS)
+                assert np.array_equal(observations[-1].numpy(), after), "what a cut-off return is continued from"
 
 
 def run_unit(run) -> str:
@@ -169,9 +179,9 @@ def test_what_is_shown_stays_until_it_is_asked_what_followed_though_the_emulator
         shown, before = half.screens, half.screens.copy()
         half.send(np.full(half.shape, 2), everyone)
         time.sleep(0.005)  # two emulators need some 0.5 ms
-        assert half.screens is shown
-        assert np.array_equal(shown, before)
+        assert np.array_equal(half.screens, before)
         half.receive(everyone)
+        assert np.array_equal(shown, before), "nor are frames played into that someone may still hold"
         changes += not np.array_equal(half.screens, before)
     assert changes > 20
 

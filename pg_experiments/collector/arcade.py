@@ -173,7 +173,7 @@ class ArcadeCollector:
         acting = at.playing & ~at.in_flight
         if not np.count_nonzero(acting):
             return
-        look = at.differences.look(at.emulators.screens, acting, at.fresh)
+        look = at.differences.look(at.emulators.screens, acting, at.fresh & acting)
         actions = self.policy.head.sample(act(*look, masks), noise)
         at.emulators.send(self.arcade.actions[actions], acting)
         kept = None if masks is None else masks[acting].astype(np.bool_)

@@ -73,7 +73,10 @@ class Differences:
         return Look(self._columns[:n].copy(), self._values[:n].copy(), counts)
 
 
-@compiled
+@compiled(
+    "uint64[:, :, :, ::1]", "uint64[:, :, :, ::1]", "uint8[:, :, :, ::1]", "uint8[:, :, :, ::1]", "int64", "int64",
+    "int8[::1]", "boolean[:, ::1]", "boolean[:, ::1]", "int32[::1]", "int8[::1]", "int64[::1]", returns="int64",
+)  # fmt: skip
 def _changes(now, seen, now_levels, seen_levels, top, stride, foreground, chosen, fresh, columns, values, counts):  # type: ignore[no-untyped-def]
     """Fill columns, values and counts, and make `seen` what is `now`, rows from `top` on. Returns how many there are.
 

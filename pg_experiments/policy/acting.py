@@ -27,15 +27,15 @@ class Acting:
         """Arguments as for `perceptron`."""
         weights = [weight.numpy(force=True) for weight, _ in layers]
         first, *later = weights
-        self.R, self.K = first.shape[0], weights[-1].shape[-1]
-        self.first = first.reshape(-1, first.shape[-1])  # [R · D, H]
-        self.later = tuple(later) or (
-            first[:0],
-        )  # of a linear policy none is used, but Numba wants one to know its type
-        self.biases = tuple(
-            np.zeros((self.R, weight.shape[-1]), weight.dtype) if bias is None else bias.numpy(force=True)[:, 0]
-            for weight, (_, bias) in zip(weights, layers, strict=True)
-        )
+        (self.R, _, H), self.K = first.shape, weights[-1].shape[-1]
+        self.first = first.reshape(-1, H)  # [R · D, H]
+        self.later = np.zeros((len(later), self.R, H, max(H, self.K)), dtype=np.float32)
+        self.biases = np.zeros((len(weights), self.R, max(H, self.K)), dtype=np.float32)
+        for layer, weight in enumerate(later):
+            self.later[layer, ..., : weight.shape[-1]] = weight
+        for layer, (_, bias) in enumerate(layers):
+            if bias is not None:
+                self.biases[layer, :, : bias.shape[-1]] = bias.numpy(force=True)[:, 0]
         self.slope, self.scale = np.float32(SLOPES[activation]), np.float32(scale)
 
     def __call__(
@@ -50,36 +50,40 @@ class Acting:
             masks: [R, E, L, H] float32, 1 for the hidden units that dropout keeps; None for no dropout.
         """
         logits = np.empty((self.R, len(counts) // self.R, self.K), dtype=np.float32)
-        kept = NO_MASKS if masks is None else masks
+        kept = NO_MASKS if masks is None else np.ascontiguousarray(masks)
         _perceptron(columns, values, counts, self.first, self.later, self.biases, self.slope, kept, self.scale, logits)
         return logits
 
 
-@compiled
+@compiled(
+    "int32[::1]", "int8[::1]", "int64[::1]",
+    "float32[:, ::1]", "float32[:, :, :, ::1]", "float32[:, :, ::1]",
+    "float32", "float32[:, :, :, ::1]", "float32", "float32[:, :, ::1]",
+)  # fmt: skip
 def _perceptron(columns, values, counts, first, later, biases, slope, kept, scale, logits):  # type: ignore[no-untyped-def]
-    """Fill logits [R, E, K]. `later` are the weights after the `first`, if there are more biases than one."""
+    """Fill logits [R, E, K], from weights `first` [R · D, H] and `later` [L, R, H, max(H, K)], biases [L + 1, R, …]."""
     R, E, K = logits.shape
-    H, depth = first.shape[1], len(biases) - 1
+    H, depth = first.shape[1], len(later)
     x, y = np.empty(max(H, K), dtype=np.float32), np.empty(max(H, K), dtype=np.float32)
     n = 0
     for r in range(R):
         for e in range(E):
             for j in range(H):
-                x[j] = biases[0][r, j]
+                x[j] = biases[0, r, j]
             for i in range(n, n + counts[r * E + e]):
                 column, value = columns[i], np.float32(values[i])
                 for j in range(H):
                     x[j] += value * first[column, j]
             n += counts[r * E + e]
             for layer in range(depth):
-                width = biases[layer + 1].shape[1]
+                width = H if layer + 1 < depth else K
                 for k in range(width):
-                    y[k] = biases[layer + 1][r, k]
+                    y[k] = biases[layer + 1, r, k]
                 for j in range(H):
                     z = x[j] * scale * kept[r, e, layer, j] if kept.size else x[j]
                     a = np.tanh(z) if slope != slope else z if z > 0 else slope * z
                     for k in range(width):
-                        y[k] += a * later[layer][r, j, k]
+                        y[k] += a * later[layer, r, j, k]
                 x, y = y, x
             for k in range(K):
                 logits[r, e, k] = x[k]

@@ -59,7 +59,7 @@ class Policy(nn.Module):
         return lambda observations, masks: perceptron(observations, layers, activation, masks, self.scale)
 
     def acting(self) -> Acting:
-        """The logits of all learners as they are now, for sparse observations of one time step after another."""
+        """The logits of all learners for sparse observations, a time step at a time, until a parameter changes."""
         layers = self.network.layers_of(torch.arange(len(self.network.weights[0])))
         return Acting(layers, self.network.activation, self.scale)
 
