@@ -57,7 +57,7 @@ def _unknown_leaf(group: str, leaf: str, overrides: Sequence[Override], files: O
     if leaf in keys:
         chosen = [o.value() for o in overrides if o.key_or_group == group and isinstance(o.value(), str)]
         who = f"{group}={chosen[-1]}" if chosen else f"a chosen {group}"
-        return f"no such key with {who}; {group}={' and '.join(sorted(keys[leaf]))} has it"
+        return f"no such key with {who}; {' or '.join(f'{group}={option}' for option in sorted(keys[leaf]))} has it"
     near = nearest(leaf, keys)
     if near is not None:
         return f"no such key; did you mean {group}.{near}?"

@@ -105,6 +105,7 @@ MISTAKES = [
     (("hiden=64",), "did you mean policy.hidden?"),
     (("optimizer.lr=0.1",), "optimizer.lr: no such key; optimizer has beta1, beta2,"),
     (("policy=linear", "policy.hidden=3"), "policy.hidden: no such key with policy=linear; policy=mlp has it"),
+    (("env.top=3",), "env.top: no such key with a chosen env; env=atari or env=pong has it"),
     (
         ("-m", "policy=mlp,linear", "policy.hidden=8"),
         "no such key with a chosen policy; policy=mlp has it",
