@@ -5,7 +5,8 @@
 Sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
 ours; the whole training loop of `experiment=pong`, with everything that it records; and the plain loop of "Pong from
 Pixels", one environment and NumPy (benchmarks/plain_pong.py), for the same emulator settings. Each counts agent steps,
-of four frames. A ratio is the median over rounds.
+of four frames. A ratio is the median over rounds; in a round the vector environment runs before training and after
+it, as it is alone in varying by a tenth from one moment to the next.
 
 The last is training with `algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its
 part of a batch stands still until the others are.
@@ -120,10 +121,12 @@ def main() -> None:
     rounds = []
     our_speed_and_use(1000)  # what is imported on first use is no part of training
     for index in range(ROUNDS):
+        before = bare_steps_per_second(2 * index)
         ours, useful = our_speed_and_use(index)
+        after = bare_steps_per_second(2 * index + 1)
         rounds.append(
             {
-                "bare emulator": bare_steps_per_second(index),
+                "bare emulator": statistics.mean((before, after)),
                 "training": ours,
                 "training that waits": our_speed_and_use(index, "algorithm.unfinished=wait")[0],
                 "plain loop": plain_steps_per_second(index, SECONDS),
