@@ -2,14 +2,12 @@
 
     python -m benchmarks.pong
 
-Sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
-ours; the whole training loop of `experiment=pong`, with everything that it records; and the plain loop of "Pong from
-Pixels", one environment and NumPy (benchmarks/plain_pong.py), for the same emulator settings. Each counts agent steps,
-of four frames. A ratio is the median over rounds; in a round the vector environment runs before training and after
-it, as it is alone in varying by a tenth from one moment to the next.
-
-The last is training with `algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its
-part of a batch stands still until the others are.
+Four sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
+ours; the whole training loop of `experiment=pong`, with everything that it records; the same with
+`algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its part of a batch stands still
+until the others are; and the plain loop of "Pong from Pixels", one environment and NumPy (benchmarks/plain_pong.py),
+for the same emulator settings. Each counts agent steps, of four frames. A ratio is the median over rounds. In a round
+the vector environment alone runs twice, before training and after it, because its speed varies most.
 
 `useful` is the share of the emulator's steps that reached a loss before the run ended; `ratio` is training over bare.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pickle import UnpicklingError
 from typing import Any
 
 
@@ -43,7 +42,8 @@ def _compile(function: Callable[..., Any], signature: str) -> Callable[..., Any]
 
     try:
         dispatcher: Callable[..., Any] = njit(signature, cache=True)(function)
-    # no directory may be written to, the disk is full, or what was kept cannot be read
-    except (RuntimeError, OSError, EOFError, UnpicklingError):
+    # No directory may be written to, the disk is full, or what was kept cannot be read, which may end in anything that
+    # unpickling can raise. What is wrong with the function itself is raised again here.
+    except Exception:
         dispatcher = njit(signature)(function)
     return dispatcher

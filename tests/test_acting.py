@@ -70,7 +70,9 @@ def test_where_what_was_compiled_cannot_be_kept_it_is_compiled_all_the_same():
     assert total(np.arange(4)) == 6, "of a function without a file Numba can keep nothing"
 
 
-@pytest.mark.parametrize("disturb", ["nothing", "files are empty", "files end early", "nothing can be written"])
+@pytest.mark.parametrize(
+    "disturb", ["nothing", "files are empty", "files end early", "index is garbled", "nothing can be written"]
+)
 def test_what_was_compiled_is_kept_and_is_compiled_anew_where_that_cannot_be(disturb, tmp_path):
     """In processes of their own, as one process reads what was kept once."""
     (tmp_path / "sums.py").write_text(SUMS)
@@ -90,6 +92,8 @@ def test_what_was_compiled_is_kept_and_is_compiled_anew_where_that_cannot_be(dis
     assert bool(files) == (disturb != "nothing can be written")
     for file in files if disturb.startswith("files") else ():
         file.write_bytes(file.read_bytes()[: 0 if "empty" in disturb else file.stat().st_size // 2])
+    for file in keep.rglob("*.nbi") if disturb == "index is garbled" else ():
+        file.write_bytes(file.read_bytes().replace(b"0", b"\xff"))  # no UTF-8
     assert output() == "6\n"
     if disturb == "nothing":
         assert files == {file: file.stat().st_mtime_ns for file in keep.rglob("*.nb?")}

@@ -174,7 +174,13 @@ def test_one_step_episodes_make_a_finite_update(baseline, normalization):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(
-    "overrides", [(), ("baseline=value", "algorithm.log_probs=stored"), ("baseline=moving_average",)]
+    "overrides",
+    [
+        (),
+        ("baseline=value", "algorithm.log_probs=stored"),
+        ("baseline=moving_average",),
+        ("env=pong", "env.num_envs=4", "algorithm.points_per_update=6", "policy.hidden=16"),
+    ],
 )
 def test_a_cuda_device_takes_the_same_first_update_as_the_cpu(overrides):
     on_cpu, on_cuda = make_run("num_seeds=2", *overrides), make_run("num_seeds=2", "device=cuda", *overrides)

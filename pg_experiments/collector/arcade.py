@@ -43,7 +43,7 @@ class _Half:
 
     emulators: ArcadeHalf
     differences: Differences
-    first: int  # of E
+    first: int  # the number of its first environment
     playing: np.ndarray
     in_flight: np.ndarray
     pending: np.ndarray

@@ -49,7 +49,7 @@ class Differences:
     """What changed on each of R × E screens since it was last looked at."""
 
     def __init__(self, shape: tuple[int, int], width: int, crop: Crop) -> None:
-        """`shape` is R and E, `width` that of a screen, a multiple of 8 as 8 is one of the crop's stride."""
+        """`shape` is R and E, `width` that of a screen in pixels. 8 divides it, and the crop's stride divides 8."""
         h, w = crop.shape(width)
         self.crop = crop
         self.foreground = crop.foreground

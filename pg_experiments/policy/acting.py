@@ -16,7 +16,7 @@ from pg_experiments.compiled import compiled
 from pg_experiments.stacked import Activation, Layer
 
 NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.float32)
-# what a negative number is multiplied with; NaN where the activation is no such line, but the hyperbolic tangent
+# what a negative number is multiplied with; NaN says that the activation is the hyperbolic tangent
 SLOPES: dict[Activation, float] = {"relu": 0.0, "leaky_relu": torch.nn.LeakyReLU().negative_slope, "tanh": math.nan}
 
 
