@@ -50,6 +50,7 @@ def _palette(frames: list[Image.Image], colours: int) -> Image.Image:
 
 
 if __name__ == "__main__":
-    files = [Path(argument) for argument in sys.argv[1:] if "=" not in argument]
-    numbers = dict(argument.split("=") for argument in sys.argv[1:] if "=" in argument)
-    poster(*files, **{key: int(value) if key == "colours" else float(value) for key, value in numbers.items()})
+    video, gif, *options = sys.argv[1:]
+    numbers = dict(option.split("=") for option in options)
+    as_numbers = {key: int(value) if key == "colours" else float(value) for key, value in numbers.items()}
+    poster(Path(video), Path(gif), **as_numbers)
