@@ -61,7 +61,8 @@ def our_speed_and_use(seed: int, *overrides: str) -> tuple[float, float]:
         with contextlib.redirect_stdout(io.StringIO()):
             run.execute(tracker)
         elapsed = time.perf_counter() - started
-        return emulated["steps"] / elapsed, run.accounts.seeds[0].env_steps / emulated["steps"]
+        learned = sum(account.env_steps for account in run.accounts.seeds)
+        return emulated["steps"] / elapsed, learned / emulated["steps"]
 
 
 def count_steps(run: Run) -> dict[str, int]:
