@@ -14,6 +14,7 @@ import torch
 from pg_experiments.config import GROUPS, check, every_key
 from pg_experiments.errors import UserError
 from tests.conftest import REPOSITORY, composed, make_run, one_update
+from tests.sweeps import needs
 
 TINY = ("policy.hidden=8", "env.max_episode_steps=20", "num_seeds=2")
 TINY_GAMES = {
@@ -83,14 +84,22 @@ def test_random_pairs_of_options_compose_and_make_an_update(pair):
     make_an_update(*pair)
 
 
-def test_every_experiment_composes():
-    experiments = sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml"))
-    assert experiments
-    for file in experiments:
-        assert re.search(rf"python -m pg_experiments\.train .*experiment={file.stem}\b", file.read_text()), (
-            f"{file.name} opens with its own command"
-        )
-        check(composed(f"experiment={file.stem}"))
+EXPERIMENTS = sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml"))
+assert EXPERIMENTS
+NEEDS_OPTUNA = needs("hydra_plugins.hydra_optuna_sweeper", "optuna")  # of the experiments, those named search_… do
+
+
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+def test_every_experiment_opens_with_its_own_command(file):
+    assert re.search(rf"python -m pg_experiments\.train .*experiment={file.stem}\b", file.read_text())
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [pytest.param(file.stem, marks=NEEDS_OPTUNA if file.stem.startswith("search") else ()) for file in EXPERIMENTS],
+)
+def test_every_experiment_composes(experiment):
+    check(composed(f"experiment={experiment}"))
 
 
 def test_values_tuned_for_an_environment_are_picked_and_the_command_line_wins():
