@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+LONGEST_VALUE = 100  # characters of a value in a message
+
 
 class UserError(Exception):
     """A mistake that the user can mend. Commands print its text alone, without a traceback."""
@@ -27,6 +29,20 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
 def as_yaml(value: object) -> str:
     """A plain value as it is written in a config and on the command line."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def shown(value: object) -> str:
+    """A value as it is named in a message: as `as_yaml` has it, on one line and cut to 100 characters."""
+    try:
+        text = as_yaml(value)
+    except ValueError:  # Python writes out no integer of more than 4,300 digits
+        text = f"a value of type {type(value).__name__} with more than 4,300 digits"
+    return shortened(one_line(text), LONGEST_VALUE)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, cut to that many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def needs_extra(what: str, extra: str) -> str:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
-from pg_experiments.errors import UserError, as_yaml, nearest
+from pg_experiments.errors import UserError, nearest, shown
 
 
 def typed(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
@@ -45,7 +45,7 @@ def checked_fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: 
         if key not in hints:
             near = nearest(str(key), hints)
             hint = f"did you mean {prefix}{near}?" if near else f"known are {', '.join(sorted(hints))}"
-            raise UserError(f"{prefix}{key}: no such key; {hint}")
+            raise UserError(f"{prefix}{shown(key)}: no such key; {hint}")
     for key in hints:
         if key not in values:
             raise UserError(f"{prefix}{key}: missing; expected {_describe(hints[key])}")
@@ -58,7 +58,7 @@ def _value(key: str, hint: Any, value: Any) -> Any:
     except ValidationError:
         near = _nearest_value(hint, value)
         closing = "" if near is None else f"; the nearest is {near}"
-        raise UserError(f"{key}={as_yaml(value)}: expected {_describe(hint)}{closing}") from None
+        raise UserError(f"{key}={shown(value)}: expected {_describe(hint)}{closing}") from None
     if isinstance(checked, float) and (math.isnan(checked) or (math.isinf(checked) and _has_bounds(hint))):
         raise UserError(f"{key}={checked}: expected {_describe(hint)}")
     return checked
@@ -93,16 +93,18 @@ def _describe(hint: Any) -> str:
 
 
 def _nearest_value(hint: Any, value: Any) -> str | None:
-    """The valid value next to a wrong one, where that can be said."""
+    """The valid value next to a wrong one; None where there is none, as for NaN."""
     if get_origin(hint) in (Union, UnionType):
         return next((near for part in get_args(hint) if (near := _nearest_value(part, value))), None)
     if get_origin(hint) is Literal:
         return nearest(str(value), map(str, get_args(hint)))
     if get_origin(hint) is not Annotated or isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
     base, *bounds = get_args(hint)
-    if base is int:
-        value = round(value) if math.isfinite(value) else 0
+    if base is int and isinstance(value, float) and math.isfinite(value):
+        value = round(value)
     for bound in bounds:
         if isinstance(bound, Ge) and value < bound.ge:
             return str(bound.ge)
@@ -113,4 +115,4 @@ def _nearest_value(hint: Any, value: Any) -> str | None:
             wrong = value <= edge if isinstance(bound, Gt) else value >= edge
             if wrong:
                 return f"just {'above' if isinstance(bound, Gt) else 'below'} {edge}"
-    return str(value)
+    return None if isinstance(value, float) and math.isinf(value) else shown(value)

@@ -164,6 +164,11 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
             "returns=trajectory with normalization=advantages and algorithm.episodes_per_update=1",
         ),
         ({"optimizer": {"learning_rate": float("inf")}}, "optimizer.learning_rate=inf: expected a number above 0"),
+        ({"optimizer": {"learning_rate": float("inf")}}, "at most 1e+30; the nearest is 1e+30"),
+        ({"policy": {"hidden": -(10**400)}}, "expected a whole number at least 1; the nearest is 1"),
+        ({"policy": {"dropout": 10**5000}}, "policy.dropout=a value of type int with more than 4,300 digits: expected"),
+        ({"policy": {"head": "x" * 9999}}, f"policy.head={'x' * 99}…: expected one of categorical, bernoulli"),
+        ({"policy": {"y" * 9999: 1}}, f"policy.{'y' * 99}…: no such key"),
         ({"device": "gpu"}, "device=gpu: expected one of auto, cpu, cuda"),
         ({"algorithm": {"episodes_per_update": 501}}, "expected at most env.max_episodes=500; the nearest is 500"),
         (
@@ -183,6 +188,14 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_the_nearest_that_is_r
         check(config)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_number_that_is_none_only_what_is_expected_is_said():
+    config = composed()
+    config["optimizer"]["learning_rate"] = float("nan")
+    with pytest.raises(UserError) as caught:
+        check(config)
+    assert str(caught.value) == "optimizer.learning_rate=nan: expected a number above 0 and at most 1e+30"
 
 
 def test_a_missing_key_is_named():

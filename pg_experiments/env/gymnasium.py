@@ -56,14 +56,14 @@ class GymnasiumEnv:
     def single(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment by itself, as Gymnasium makes it, with the run's time limit. Raises as `make` does."""
         spec = self._spec()
-        limit = self._limit(spec)
         # which not every environment takes
         rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         try:
-            env = gymnasium.make(spec, max_episode_steps=limit, **rendered)
+            env = gymnasium.make(spec, max_episode_steps=self.max_episode_steps, **rendered)
         except (gymnasium.error.Error, ImportError) as error:
             raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
         self._check_spaces(env)
+        self._limit(spec)  # after the spaces: a time limit mends nothing where these are not supported
         return env
 
     def _limit(self, spec: gymnasium.envs.registration.EnvSpec) -> int:
@@ -77,11 +77,13 @@ class GymnasiumEnv:
         return limit
 
     def _spec(self) -> gymnasium.envs.registration.EnvSpec:
-        if game := game_of_gymnasium_id(self.id):
-            raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
         # Gymnasium would import the module in `module:id`, and a config must not be able to execute anything
-        if self.id in gymnasium.registry:
-            return gymnasium.spec(self.id)
+        spec = gymnasium.registry.get(self.id)
+        # of ids that Gymnasium lists, only ale-py's are Atari games: Blackjack-v1 is not, though a game has its name
+        if (spec is None or _is_of_ale(spec)) and (game := game_of_gymnasium_id(self.id)):
+            raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
+        if spec is not None:
+            return spec
         near = nearest(self.id, gymnasium.registry)
         hint = f"the nearest is {near}" if near else "`gymnasium.pprint_registry()` lists them"
         raise UserError(f"env.id={self.id}: Gymnasium has no environment of this id; {hint}")
@@ -93,6 +95,10 @@ class GymnasiumEnv:
             raise UserError(f"env.id={self.id}: its observations are {_describe(observations)}; {supported}")
         if not isinstance(actions, Discrete):
             raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
+
+
+def _is_of_ale(spec: gymnasium.envs.registration.EnvSpec) -> bool:
+    return isinstance(spec.entry_point, str) and spec.entry_point.startswith("ale_py")
 
 
 def _describe(space: gymnasium.Space[Any]) -> str:
