@@ -27,7 +27,7 @@ class Baseline(nn.Module):
         return torch.zeros((), dtype=returns.dtype, device=returns.device)
 
     def final_values(self, rollout: Rollout) -> Tensor | None:
-        """[R, E]: value of the state that each truncated episode ended in; None where a baseline has none."""
+        """[R, E]: value of the state that each truncated episode ended in, 0 elsewhere; None without such values."""
         return None
 
     def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:

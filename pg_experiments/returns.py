@@ -24,7 +24,7 @@ def reward_to_go(
         mask: [T, *batch] bool, True where a step was played; True places of a column come first.
         discount: γ, 0 to 1.
         bootstrap: [*batch] value of the state that follows the last step: V(s) after a truncation, 0 after a
-            termination. None is 0 everywhere.
+            termination. None is 0 everywhere. It is not added where a return ends with the last step.
         ends: [T, *batch] bool, True on the last step of each return; None where a column is a single one.
 
     Returns:
@@ -33,7 +33,8 @@ def reward_to_go(
     rewards = torch.where(mask, rewards, 0.0)
     if bootstrap is not None:
         after = torch.cat([mask[1:], torch.zeros_like(mask[:1])])
-        rewards = torch.where(mask & ~after, rewards + discount * bootstrap, rewards)
+        cut_off = mask & ~after if ends is None else mask & ~after & ~ends
+        rewards = torch.where(cut_off, rewards + discount * bootstrap, rewards)
     returns = torch.empty_like(rewards)
     running = torch.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from pg_experiments.baseline import ValueOption
 from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns, standardize
 from pg_experiments.returns import RewardToGo, Trajectory, discount_weights, reward_to_go, trajectory_return
+from tests.conftest import rollout_of
 
 GENERATOR = torch.Generator().manual_seed(1)
 
@@ -57,6 +61,29 @@ def test_only_what_is_handed_in_bootstraps_and_from_the_last_step_that_was_playe
     mask = torch.tensor([True, True, False]).view(-1, 1, 1)
     returns = reward_to_go(rewards, mask, 0.5, bootstrap=torch.tensor([[8.0]], dtype=torch.float64))
     torch.testing.assert_close(returns.flatten(), column(1 + 0.5 * (1 + 0.5 * 8), 1 + 0.5 * 8, 0).flatten())
+
+
+@pytest.mark.parametrize(("make", "second"), [(reward_to_go, 1.0), (trajectory_return, 0.5)])
+def test_a_return_that_ends_with_the_last_step_has_no_bootstrap_value(make, second):
+    """In both columns a return ends with the second step. The next one ends in the first column alone."""
+    rewards = torch.tensor([[0.0, 0.0], [1.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)[:, None]
+    bootstrap = torch.tensor([[8.0, 8.0]], dtype=torch.float64)
+    returns = make(rewards, everything(rewards), 0.5, bootstrap, ends=rewards != 0)
+    assert returns[:, 0].tolist() == [[0.5, 0.5], [second, second], [-1.0, 0.5 * 8]]
+
+
+def test_an_episode_that_is_terminated_and_truncated_at_once_has_no_bootstrap_value():
+    option = ValueOption(4, 1, "tanh", "torch", learning_rate=0.1, steps=1, bootstrap=True)
+    ones = torch.ones(2, 1, 4)
+    rollout = rollout_of(torch.randn(2, 1, 4, 3, generator=GENERATOR), ones.long(), ones, ones.bool())
+    rollout = dataclasses.replace(
+        rollout,
+        terminated=torch.tensor([[False, False, True, True]]),
+        truncated=torch.tensor([[False, True, False, True]]),
+    )
+    values = option.build(3, [0]).final_values(rollout)
+    assert values is not None
+    assert (values != 0).tolist() == [[False, True, False, False]]
 
 
 def test_exact_discount_weighs_step_t_with_gamma_to_the_t_and_leaves_the_trajectory_alone():
