@@ -1,11 +1,13 @@
-"""The statistics of a comparison: by hand, against rliable, and by how often an interval holds the truth."""
+"""The statistics of a comparison: by hand, against rliable and SciPy, and by how often an interval holds the truth."""
 
 from __future__ import annotations
 
 import math
+from itertools import combinations, product
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, mannwhitneyu
 
 from pg_experiments.comparison.statistics import (
     Estimate,
@@ -15,6 +17,7 @@ from pg_experiments.comparison.statistics import (
     holm,
     interquartile_mean,
     least_p,
+    mean_wins,
     median,
     permutation_p,
     probability_of_improvement,
@@ -87,22 +90,146 @@ def test_the_probability_of_improvement_by_hand():
     assert uneven.value == 0.5, "strata weigh alike, however many seeds they have"
 
 
-def test_the_p_value_is_the_share_of_deals_that_are_as_uneven():
-    """3 against 3 seeds, all above: of 20 deals 2 are as uneven. 9,999 deals: within 4 standard errors of 0.003."""
+def test_the_interval_of_the_probability_contains_it_and_is_mirrored_when_the_groups_are_exchanged():
+    inf, rng = math.inf, np.random.default_rng(4)
+    for x, y in (
+        (strata([1, 2, 3], [5, 5]), strata([0, 2], [5, inf, inf])),
+        (strata([1, 2, 3]), strata([4, 5])),
+        (strata([5, 5, 5]), strata([5, 5, 5])),
+        (strata([1]), strata([0])),
+        ([rng.normal(size=9)], [rng.normal(2, size=14)]),
+    ):
+        found, mirrored = probability_of_improvement(x, y), probability_of_improvement(y, x)
+        assert 0 <= found.low <= found.value <= found.high <= 1
+        assert found.high - found.low > 0.1
+        assert mirrored == pytest.approx((1 - found.value, 1 - found.high, 1 - found.low), abs=1e-12)
+
+
+def test_with_one_seed_of_each_group_in_every_stratum_the_interval_is_wilsons():
+    """Then each stratum says who won, and nothing else."""
+    won = [1, 1, 0, 1, 1, 1, 0, 1]
+    found = probability_of_improvement(strata(*[[v] for v in won]), strata(*[[0.5]] * 8))
+    interval = binomtest(6, 8).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-6)
+
+
+def test_where_all_seeds_of_a_group_are_above_the_others_the_interval_is_newcombes():
+    """Method 5: (1 − θ)² = z² V(θ), with V(θ) = θ (1 − θ) [1 + 4 (1 − θ) / (2 − θ) + 4 θ / (1 + θ)] / 25 here."""
+    found = probability_of_improvement(strata([6, 7, 8, 9, 10]), strata([1, 2, 3, 4, 5]))
+    variance = found.low * (1 - found.low) / 25
+    variance *= 1 + 4 * (1 - found.low) / (2 - found.low) + 4 * found.low / (1 + found.low)
+    assert (1 - found.low) ** 2 == pytest.approx(1.959964**2 * variance, rel=1e-5)
+    assert found.high == 1.0
+
+
+@pytest.mark.parametrize(
+    ("layout", "apart", "least", "widest"),
+    [([(5, 5)], 2.0, 0.93, 0.47), ([(10, 10)], 0.0, 0.93, 0.48), ([(3, 3)] * 3, 1.0, 0.93, 0.48)],
+)
+def test_the_interval_of_the_probability_holds_the_truth_95_times_of_100(layout, apart, least, widest):
+    """1,000 samples. By benchmarks/interval_coverage.py it holds it 96 to 98 times of 100 here, and with 96 fewer than
+    930 of 1,000 has a probability below 1e-5. The bootstrap's held it 62 times with 5 seeds, 2 deviations apart.
+    """
+    rng, samples = np.random.default_rng(5), 1000
+    value = 0.5 * (1 + math.erf(apart / 2))  # P(X > Y), where X − Y is normal with deviation √2
+    held, width = 0, 0.0
+    for _ in range(samples):
+        found = probability_of_improvement(
+            [rng.normal(apart, size=m) for m, _ in layout], [rng.normal(size=n) for _, n in layout]
+        )
+        held += found.low <= value <= found.high
+        width += found.high - found.low
+    assert held >= least * samples
+    assert width <= widest * samples
+
+
+def test_the_interval_allows_for_one_group_that_spreads_more_than_the_other():
+    """5 seeds that end at one of two levels against 16 in the middle. Newcombe's formula alone holds it 63 times of
+    100, and this 95; fewer than 360 of 400 has then a probability below 1e-4.
+    """
+    rng = np.random.default_rng(6)
+    held = 0
+    for _ in range(400):
+        found = probability_of_improvement([rng.normal(0, 0.1, 16)], [rng.choice([-10.0, 10.0], 5)])
+        held += found.low <= 0.5 <= found.high
+    assert held >= 360
+
+
+def test_the_p_value_is_the_share_of_divisions_that_are_as_uneven():
+    """3 against 3 seeds, all above: of 20 divisions 2 are as uneven."""
     x, y = strata([1, 2, 3]), strata([4, 5, 6])
-    assert least_p(x, y) == pytest.approx(0.1)
-    assert permutation_p(x, y) == pytest.approx(0.1, abs=0.012)
+    assert least_p(x, y) == permutation_p(x, y) == pytest.approx(0.1)
     assert permutation_p(strata([5, 5, 5]), strata([5, 5, 5])) == 1.0
     pairs = [np.array([float(i)]) for i in range(8)]
     above = [pair + 0.5 for pair in pairs]
-    assert least_p(pairs, above) == pytest.approx(2 / 2**8), "one seed for each setting is a sign test"
-    assert permutation_p(pairs, above) == pytest.approx(2 / 2**8, abs=0.004)
+    assert least_p(pairs, above) == permutation_p(pairs, above) == pytest.approx(2 / 2**8), "a sign test"
 
 
-def test_equal_groups_are_told_apart_at_most_5_times_of_100():
-    """400 pairs of groups of 6; a test of exactly 5 % finds more than 38 with a probability below 0.001."""
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([[3, 1, 4], [1, 5]], [[2, 6, 5, 3], [9, 8, 8]]),
+        ([[math.inf, 300, 200], [math.inf]], [[100, 250, math.inf], [50, 60, math.inf]]),
+        ([[1.0, 1.0, 0.0, 0.0, 1.0]], [[0.0, 0.0, 0.0, 1.0]]),
+    ],
+)
+def test_with_few_divisions_the_p_value_counts_every_one_of_them(x, y):
+    x, y = strata(*x), strata(*y)
+    ways = []
+    for first, second in zip(x, y, strict=True):
+        both = np.concatenate([first, second])
+        chosen = [list(c) for c in combinations(range(len(both)), len(first))]
+        ways.append([(both[c], np.delete(both, c)) for c in chosen])
+    every = [abs(mean_wins(*zip(*division, strict=True)) - 0.5) for division in product(*ways)]
+    expected = np.mean(np.array(every) >= abs(mean_wins(x, y) - 0.5) - 1e-12)
+    assert permutation_p(x, y) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_the_p_value_is_that_of_mann_and_whitneys_exact_test_where_there_are_no_ties():
+    rng = np.random.default_rng(7)
+    for sizes in ((4, 4), (3, 9), (7, 6)):
+        x, y = rng.normal(size=sizes[0]), rng.normal(0.8, size=sizes[1])
+        assert permutation_p([x], [y]) == pytest.approx(mannwhitneyu(x, y, method="exact").pvalue, abs=1e-12)
+
+
+def test_with_many_divisions_the_p_value_is_that_of_9999_drawn_ones():
+    """12 against 10: 646,646 divisions. Within 4 standard errors of the exact one."""
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=12), rng.normal(0.8, size=10)
+    exact = mannwhitneyu(x, y, method="exact").pvalue
+    found = permutation_p([x], [y])
+    assert found == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 9999))
+    assert found * 10_000 == pytest.approx(round(found * 10_000))
+
+
+@pytest.mark.parametrize("sizes", [[(5, 5)], [(12, 12)], [(9, 14)], [(3, 4), (2, 2)], [(8, 8), (7, 3), (3, 7)]])
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_the_p_value_depends_neither_on_the_order_of_seeds_and_strata_nor_on_which_group_comes_first(sizes, levels):
+    """To the last bit, with many ties and with few, and with seeds that never got there."""
+    rng = np.random.default_rng(9)
+    x, y = ([rng.integers(levels, size=size[group]).astype(float) for size in sizes] for group in (0, 1))
+    y[0][0] = math.inf
+    expected = permutation_p(x, y)
+    for _ in range(5):
+        order = rng.permutation(len(sizes))
+        x, y = ([rng.permutation(group[index]) for index in order] for group in (x, y))
+        assert permutation_p(x, y) == permutation_p(y, x) == expected
+        assert mean_wins(x, y) == pytest.approx(1 - mean_wins(y, x), abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("layout", "ties"),
+    [([(6, 6)], False), ([(6, 6)], True), ([(9, 12)], False), ([(3, 3), (3, 3), (2, 4)], True)],
+)
+def test_equal_groups_are_told_apart_at_most_5_times_of_100(layout, ties):
+    """400 pairs of groups. A test that is wrong 5 times of 100 finds more than 38 with a probability below 0.001."""
     rng = np.random.default_rng(3)
-    found = sum(permutation_p([rng.normal(size=6)], [rng.normal(size=6)]) < 0.05 for _ in range(400))
+
+    def draw(size: int) -> np.ndarray:
+        values = rng.normal(size=size)
+        return np.where(values > 0, math.inf, values) if ties else values
+
+    found = sum(permutation_p([draw(m) for m, _ in layout], [draw(n) for _, n in layout]) < 0.05 for _ in range(400))
     assert found <= 38
 
 
@@ -147,7 +274,7 @@ def rliable():
     return library, metrics
 
 
-def test_interquartile_mean_probability_and_intervals_agree_with_rliable_where_strata_are_equal(rliable):
+def test_interquartile_mean_its_interval_and_the_probability_agree_with_rliable_where_strata_are_equal(rliable):
     """12 seeds in 3 strata. The ends of two intervals of 2,000 resamples differ by some 0.01; 0.05 is allowed."""
     library, metrics = rliable
     rng = np.random.default_rng(0)
@@ -158,7 +285,3 @@ def test_interquartile_mean_probability_and_intervals_agree_with_rliable_where_s
     assert [ours.low, ours.high] == pytest.approx(theirs["x"][:, 0].tolist(), abs=0.05)
     improvement = probability_of_improvement(list(y.T), list(x.T))
     assert improvement.value == pytest.approx(metrics.probability_of_improvement(y, x))
-    _, theirs = library.get_interval_estimates(
-        {"x": (y, x)}, lambda a, b: np.array([metrics.probability_of_improvement(a, b)]), reps=500
-    )
-    assert [improvement.low, improvement.high] == pytest.approx(theirs["x"][:, 0].tolist(), abs=0.03)

@@ -28,7 +28,6 @@ from pg_experiments.comparison.statistics import (
 )
 
 FEWEST_SEEDS = 3
-NEVER = 1e18  # more steps than there are
 MOST_GROUPS_IN_PAIRS = 5  # with more of them, each is compared with the reference alone
 Verdict = Literal["better", "worse", "not distinguishable", "too few seeds", "nothing in common"]
 
@@ -109,9 +108,9 @@ def _row(group: Group, strata: Strata, metrics: Sequence[str]) -> Row:
         seeds=sum(map(len, strata.values())),
         failed=sum(outcome.seed.error is not None for of_stratum in strata.values() for outcome in of_stratum),
         finals={metric: estimate(interquartile_mean, finals_of(strata, metric)) for metric in metrics},
-        solved=fraction([np.isfinite(steps) for steps in of_seeds(strata, lambda o: o.steps)]),
+        solved=fraction([np.isfinite(steps) for steps in steps_of(strata)]),
         episodes=median(of_seeds(strata, lambda o: o.episodes)),
-        steps=median(of_seeds(strata, lambda o: o.steps)),
+        steps=median(steps_of(strata)),
         steps_per_second=middle.median(run.env_steps / max(run.wall_time_s, 1e-9) for run in runs),
         wall_time_s=middle.median(run.wall_time_s for run in runs),
     )
@@ -125,6 +124,11 @@ def of_seeds(strata: Strata, value: Callable[[Outcome], float]) -> list[np.ndarr
 def finals_of(strata: Strata, metric: str) -> list[np.ndarray]:
     """The final value of each seed, by stratum."""
     return of_seeds(strata, lambda outcome: outcome.finals[metric])
+
+
+def steps_of(strata: Strata) -> list[np.ndarray]:
+    """The steps of each seed to the threshold, by stratum; infinite for those that did not reach it."""
+    return of_seeds(strata, lambda outcome: outcome.steps)
 
 
 def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
@@ -153,15 +157,10 @@ def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, compar
     if min(seeds) < FEWEST_SEEDS or least_p(x, y) >= 1 - CONFIDENCE:
         return Pair(first, second, seeds, improvement, np.nan, "too few seeds")
     found = Pair(first, second, seeds, improvement, permutation_p(x, y, comparisons), "not distinguishable")
-    s, t = (_until({name: groups[index][name] for name in shared}) for index in (first, second))
-    if not any((of_stratum < NEVER).any() for of_stratum in [*s, *t]):
+    s, t = (steps_of({name: groups[index][name] for name in shared}) for index in (first, second))
+    if not any(np.isfinite(of_stratum).any() for of_stratum in [*s, *t]):
         return found
     return replace(found, sooner=mean_wins(s, t), sooner_p=permutation_p(s, t, comparisons))
-
-
-def _until(strata: Strata) -> list[np.ndarray]:
-    """The steps of each seed to the threshold; of those that did not reach it, all the same."""
-    return [np.where(np.isfinite(steps), steps, NEVER) for steps in of_seeds(strata, lambda outcome: outcome.steps)]
 
 
 def _judged(pair: Pair, p: float) -> Pair:
