@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -76,11 +77,12 @@ def _composed(overrides: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any
 
 def _of_seed(seed: int, curve: Curve, threshold: float | None) -> dict[str, Any]:
     there = [row for row in curve if threshold is not None and row.get("mean_return", -1e9) >= threshold]
+    final = curve[-1].get("mean_return", math.nan) if curve else math.nan
     return {
         "seed": seed,
         "solved": bool(there),
         "episodes_to_solve": there[0]["episodes"] if there else None,
         "env_steps": curve[-1]["env_steps"] if curve else 0,
         "episodes": curve[-1]["episodes"] if curve else 0,
-        "final_return": curve[-1].get("mean_return") if curve else None,
+        "final_return": final if math.isfinite(final) else None,
     }

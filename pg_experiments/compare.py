@@ -24,7 +24,8 @@ threshold=X           when the first metric has reached X; left out, when a run 
 reference='KEY=VALUE' what the others are compared with: the first group that has these settings; left out, the first
 
 Into the (first) directory it writes comparison.csv, comparison.md, curves.png, performance_profile.png,
-to_threshold.png, and report.html, which has all of it in one page."""
+to_threshold.png, and report.html, which has all of it in one page. A text in comparison.csv that a spreadsheet would
+take for a formula begins with an apostrophe. A run that cannot be read is listed with the reason."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def compare(arguments: Arguments) -> None:
 
     directories = [Path(directory) for directory in arguments.sweep]
     metrics = arguments.metric or ["mean_return"]
-    runs = [records.read_run(path, metrics) for path in records.find_runs(directories)]
+    runs = records.read_runs(directories, metrics)
     grouped = grouping.group(runs, arguments.by)
     found = outcomes.outcomes(grouped.groups, metrics, arguments.threshold)
     if not found.groups:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pg_experiments.errors import UserError
+from pg_experiments.errors import FileError, NoSuchFile
 
 FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -18,14 +18,6 @@ SEARCH = getattr(os, "O_PATH", os.O_RDONLY)  # a folder need not be readable for
 
 Kind = Literal["absent", "file", "folder", "link", "other"]
 EXPECTED = {"file": "a regular file", "folder": "a folder", "other": "a FIFO, socket or device"}
-
-
-class FileError(UserError):
-    """A file or folder is not what is expected, or cannot be read."""
-
-
-class NoSuchFile(FileError):  # noqa: N818  (beside FileNotFoundError, which it stands for)
-    """A file or folder is not there."""
 
 
 def parts_of(root: Path, name: str) -> list[str]:

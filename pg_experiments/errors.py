@@ -13,6 +13,14 @@ class UserError(Exception):
     """A mistake that the user can mend. Commands print its text alone, without a traceback."""
 
 
+class FileError(UserError):
+    """A file or folder is not what is expected, or cannot be read. The text begins with its path."""
+
+
+class NoSuchFile(FileError):  # noqa: N818  (beside FileNotFoundError, which it stands for)
+    """A file or folder is not there: a run, its checkpoint, or one of its files."""
+
+
 def by_nearness(name: str, valid: Iterable[str]) -> list[str]:
     """All valid names, those most like `name` first, the others in alphabetical order."""
     names = sorted(set(valid))

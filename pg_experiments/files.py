@@ -19,9 +19,7 @@ from typing import BinaryIO, NamedTuple
 
 from pg_experiments.descriptors import (
     FILE,
-    FileError,
     Kind,
-    NoSuchFile,
     kind_at,
     kind_of_entry,
     open_file,
@@ -31,6 +29,7 @@ from pg_experiments.descriptors import (
     unexpected,
     unreadable,
 )
+from pg_experiments.errors import FileError, NoSuchFile
 
 __all__ = [
     "CHECKPOINT_LIMIT",
@@ -163,11 +162,11 @@ class Directory:
                 found = [_join(folder, part) for folder in found]
         return [_join(f, e.name) for f in found for e in self.entries(f or ".") if fnmatchcase(e.name, last)]
 
-    def walk(self, unreadable: Callable[[FileError], object]) -> Iterator[tuple[str, list[Entry]]]:
+    def walk(self, unreadable: Callable[[str, FileError], object]) -> Iterator[tuple[str, list[Entry]]]:
         """Each folder below, this one first, with its entries; the caller may remove folders that it wants left out.
 
         Args:
-            unreadable: is called for each folder that cannot be read, which is left out.
+            unreadable: is called with each folder that cannot be read, which is left out, and why.
         """
         waiting = ["."]
         while waiting:
@@ -175,7 +174,7 @@ class Directory:
             try:
                 entries = self.entries(folder)
             except FileError as error:
-                unreadable(error)
+                unreadable(folder, error)
                 continue
             yield folder, entries
             if len(PurePosixPath(folder).parts) < WALK_DEPTH:

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.run_directories import Curve
 from pg_experiments.comparison.grouping import Grouping, find_reference, group
 from pg_experiments.comparison.outcomes import outcomes
-from pg_experiments.comparison.records import find_runs, read_run
+from pg_experiments.comparison.records import read_runs
 from pg_experiments.comparison.summary import Summary, summarise
 
 
@@ -25,7 +25,7 @@ def level(value: float, seeds: int = 5) -> dict[int, Curve]:
 
 
 def grouped(directory: Path, by: str | None = None) -> Grouping:
-    return group([read_run(path, ["mean_return"]) for path in find_runs([directory])], by)
+    return group(read_runs([directory], ["mean_return"]), by)
 
 
 def compared(
@@ -36,7 +36,7 @@ def compared(
     threshold: float | None = None,
     reference: str | None = None,
 ) -> Summary:
-    grouping = group([read_run(path, metrics) for path in find_runs([directory])], by)
+    grouping = group(read_runs([directory], metrics), by)
     found = outcomes(grouping.groups, metrics, threshold)
     return summarise(grouping, found, threshold, by, find_reference([g for g, _ in found.groups], reference))
 

@@ -18,7 +18,7 @@ def test_runs_are_found_at_any_depth_in_the_order_of_their_numbers(tmp_path):
     for name in ("10_seed=10", "9_seed=9", "deep/er/2_seed=2"):
         write_run(tmp_path / name, [], level(50))
     shutil.copytree(tmp_path / "9_seed=9", tmp_path / "9_seed=9" / "copy")
-    assert [path.name for path in find_runs([tmp_path])] == ["9_seed=9", "10_seed=10", "2_seed=2"]
+    assert [run.path.name for run in find_runs([tmp_path])] == ["9_seed=9", "10_seed=10", "2_seed=2"]
     twice = find_runs([tmp_path, tmp_path / "9_seed=9"])
     assert len(twice) == 3, "a run in two of the directories is one run"
 

@@ -227,7 +227,7 @@ print(told(lambda: directory.kind("closed/file.txt")))
 print(told(lambda: directory.has_file("closed/file.txt")))
 print(told(lambda: directory.replace("new", lambda file: None)))
 print(told(lambda: directory.append("secret.txt")))
-print(told(lambda: [entries for _, entries in directory.walk(lambda error: print(error))][0][0].name))
+print(told(lambda: [entries for _, entries in directory.walk(lambda _, error: print(error))][0][0].name))
 """
 
 

@@ -6,7 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from pg_experiments.comparison.records import Run, read_yaml
+from pg_experiments.comparison.records import LONGEST, Run
+from pg_experiments.errors import one_line
+from pg_experiments.files import Directory, FileError
+from pg_experiments.plain_data import read_group
 
 WITHOUT = re.compile(r"seed|num_seeds|(tracking|checkpoint)\..*")  # what does not change what is learned
 GROUP = re.compile(r"\w+\.name")  # the key that tells which option of a group it is
@@ -35,10 +38,14 @@ def with_choices(runs: Sequence[Run]) -> dict[Identity, dict[str, str]]:
 def _options(run: Run) -> dict[str, str]:
     """The option of each group by the name that it was chosen with, where Hydra's own record can be read."""
     try:
-        choices: Mapping[str, Any] = read_yaml(run.path / ".hydra" / "hydra.yaml")["hydra"]["runtime"]["choices"]
-        return {str(group): str(option) for group, option in choices.items() if re.fullmatch(r"\w+", group) and option}
-    except Exception:  # another program's file: without it, a group has the name of its class
+        found: Any = read_group(Directory(run.path), ".hydra/hydra.yaml")
+    except FileError:  # another program's file: without it, a group has the name of its class
         return {}
+    for key in ("hydra", "runtime", "choices"):
+        found = found.get(key) if isinstance(found, dict) else None
+    choices = found.items() if isinstance(found, dict) else ()
+    texts = {one_line(str(group)): one_line(str(option)) for group, option in choices if option}
+    return {group: option for group, option in texts.items() if re.fullmatch(r"\w+", group) and len(option) <= LONGEST}
 
 
 def choices(runs: Sequence[Run]) -> set[str]:

@@ -54,7 +54,7 @@ def show_files(directory: Path, names: Sequence[str]) -> None:
     """Where the files lie."""
     cwd = Path.cwd()
     shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
-    terminal().print(f"\n{shlex.quote(str(shown))}: {', '.join(names)}", markup=False, soft_wrap=True)
+    terminal().print(f"\n{one_line(shlex.quote(str(shown)))}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
 def terminal() -> Console:

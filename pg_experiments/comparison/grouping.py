@@ -17,7 +17,7 @@ from pg_experiments.comparison.configurations import (
     with_choices,
 )
 from pg_experiments.comparison.records import Run, Seed
-from pg_experiments.errors import UserError, by_nearness
+from pg_experiments.errors import UserError, by_nearness, one_line
 
 Sample = tuple[Run, Seed]
 ABSENT = "(none)"  # the value of a key that a configuration does not have
@@ -108,7 +108,8 @@ def _each_seed_once(runs: Sequence[Run]) -> tuple[dict[Path, tuple[Seed, ...]], 
             counted[run.path] = new
         else:
             other = first[configuration, run.seeds[0].seed].path if run.seeds else None
-            why = "has no seeds" if other is None else f"the same configuration and seed as {other}, which counts"
+            same = f"the same configuration and seed as {one_line(str(other))}, which counts"
+            why = "has no seeds" if other is None else same
             set_aside.append(replace(run, problem=why))
         first |= {(configuration, seed.seed): run for seed in new}
     notes = [f"Of {repeated} runs the configuration and a seed were run before; the first run counts."]

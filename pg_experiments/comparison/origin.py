@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pg_experiments.comparison.records import read_yaml
+from pg_experiments.files import Directory, FileError
+from pg_experiments.plain_data import read_group, read_yaml
 
 NOT_TYPED = ("hydra.mode=", "hydra.job.config.override_dirname.exclude_keys=")
+TRAIN = ("python", "-m", "pg_experiments.train")
 
 
 def commands(directories: Sequence[Path]) -> list[str]:
-    """For each sweep or run its command, as a shell takes it; none where Hydra's files cannot be read."""
-    made = (_sweep(directory) or _run(directory) for directory in directories)
+    """For each sweep or run its command, as a shell takes it.
+
+    None where Hydra's files cannot be read, or where the command has a character that is not printable.
+    """
+    made = (_command(directory, _sweep) or _command(directory, _run) for directory in directories)
     return [command for command in made if command]
 
 
-def _sweep(directory: Path) -> str | None:
+def _command(directory: Path, words: Callable[[Directory], list[str]]) -> str | None:
     try:
-        hydra = read_yaml(directory / "multirun.yaml")["hydra"]
-        typed = [str(override) for override in hydra["overrides"]["task"]]
-        typed += [o for o in map(str, hydra["overrides"]["hydra"]) if not o.startswith(NOT_TYPED)]
-        return shlex.join(["python", "-m", "pg_experiments.train", "-m", *_config_directory(hydra), *typed])
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        command = shlex.join(words(Directory(directory)))
+    except (FileError, LookupError, TypeError, AttributeError):
         return None
+    return command if command.isprintable() else None
 
 
-def _run(directory: Path) -> str | None:
-    try:
-        typed = [str(override) for override in read_yaml(directory / ".hydra" / "overrides.yaml") or []]
-        hydra = read_yaml(directory / ".hydra" / "hydra.yaml")["hydra"]
-        typed += [o for o in map(str, hydra["overrides"]["hydra"]) if not o.startswith(NOT_TYPED)]
-        return shlex.join(["python", "-m", "pg_experiments.train", *_config_directory(hydra), *typed])
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
-        return None
+def _sweep(directory: Directory) -> list[str]:
+    hydra = read_group(directory, "multirun.yaml")["hydra"]
+    return [*TRAIN, "-m", *_config_directory(hydra), *_texts(hydra["overrides"]["task"]), *_of_hydra(hydra)]
 
 
-def _config_directory(hydra: Mapping[str, Any]) -> list[str]:
+def _run(directory: Directory) -> list[str]:
+    typed = _texts(read_yaml(directory, ".hydra/overrides.yaml") or [])
+    hydra = read_group(directory, ".hydra/hydra.yaml")["hydra"]
+    return [*TRAIN, *_config_directory(hydra), *typed, *_of_hydra(hydra)]
+
+
+def _texts(values: Any) -> list[str]:
+    """A list of texts. Raises TypeError where it is something else."""
+    if not isinstance(values, list):
+        raise TypeError("expected a list")
+    return [str(value) for value in values]
+
+
+def _of_hydra(hydra: Any) -> list[str]:
+    """The overrides of Hydra's own keys."""
+    return [override for override in _texts(hydra["overrides"]["hydra"]) if not override.startswith(NOT_TYPED)]
+
+
+def _config_directory(hydra: Any) -> list[str]:
     """`--config-dir`, which is no override, from where Hydra says that it found configs."""
     sources = hydra["runtime"]["config_sources"]
     own = [source["path"] for source in sources if source["provider"] == "command-line"]

@@ -106,6 +106,6 @@ def _row_of_solving(seed: Seed) -> int | None:
 def _row_above(run: Run, seed: Seed, metric: str, threshold: float) -> int | None:
     """The first update at which the metric is there; a mean of the last episodes counts once its window is full."""
     window = run.settings.get("env.window", "") if metric == "mean_return" else ""
-    full = seed.episodes >= (int(window) if window.isdecimal() else 0)
+    full = seed.episodes >= (float(window) if window.isdecimal() else 0)
     rows = np.flatnonzero(full & (seed.values[metric] >= threshold))
     return int(rows[0]) if len(rows) else None

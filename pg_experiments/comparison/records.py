@@ -1,26 +1,35 @@
 """Run directories as they are found: each one's result, configuration and metrics, or why it does not count.
 
-They may be a stranger's, so they are read as plain data: nothing that a file says is looked up, resolved or called.
+They may be a stranger's, so they are read as plain data: nothing that a file says is looked up, resolved or called, and
+one run that cannot be read is listed and does not stop the comparison of the others.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import yaml
+from annotated_types import Ge, Le
 
-from pg_experiments.errors import UserError, as_yaml, by_nearness, one_line
+from pg_experiments.comparison.curves import METRICS, Curve, NoSuchColumn, read_curves
+from pg_experiments.errors import UserError, as_yaml, one_line, shown
+from pg_experiments.files import RESULT_LIMIT, Directory, FileError
+from pg_experiments.plain_data import read_group, read_json, read_yaml
+from pg_experiments.typed import checked_fields
 
 RESULT = "result.json"
+CONFIG = ".hydra/config.yaml"
+OVERRIDES = ".hydra/overrides.yaml"
+LONGEST = 1000  # characters of a key or a value of a configuration
+MOST_KEYS = 1000  # of a configuration
+Count = Annotated[int, Ge(0), Le(2**63)]
+TOTALS = {"env_steps": Count, "wall_time_s": Annotated[float, Ge(0), Le(1e12)], "seeds": list[dict[str, Any]]}
+OF_SEED = {"seed": Annotated[int, Ge(0)], "solved": bool, "episodes_to_solve": Count | None, "error": str | None}
 
 
 @dataclass(frozen=True)
@@ -54,58 +63,109 @@ class Run:
         return self.settings.get("env.max_episodes"), self.settings.get("env.max_steps")
 
 
-def find_runs(directories: Sequence[Path]) -> list[Path]:
-    """Every directory that holds a `result.json`, at any depth, in the order of the jobs' numbers.
+def read_runs(directories: Sequence[Path], columns: Sequence[str]) -> list[Run]:
+    """Every run below the directories, with those columns of its metrics.
 
     Raises:
-        UserError: a directory does not exist, or there is no run in it.
+        UserError: a directory cannot be read or has no run in it, or no run that is done has one of the columns.
     """
-    found: dict[Path, Path] = {}
+    runs, missing = [], None
+    for found in find_runs(directories):
+        try:
+            runs.append(found if found.problem else read_run(found.path, columns))
+        except NoSuchColumn as error:
+            missing = missing or error
+            runs.append(Run(found.path, problem=f"cannot be compared: {one_line(str(error))}"))
+    if missing is not None and all(run.problem for run in runs):
+        raise missing
+    return runs
+
+
+def find_runs(directories: Sequence[Path]) -> list[Run]:
+    """Every directory that has a `result.json`, at any depth, in the order of the jobs' numbers, and yet unread.
+
+    A folder that cannot be looked into, and a link, which is not followed, are runs with a problem.
+
+    Raises:
+        UserError: a directory does not exist or cannot be read, or there is no run in it.
+    """
+    found: dict[Path, Run] = {}
     for directory in directories:
-        if not directory.is_dir():
-            raise UserError(f"sweep={directory}: no such directory")
-        below = []
-        for folder, folders, files in os.walk(directory):
-            if RESULT in files:
-                below.append(Path(folder))
-                folders.clear()  # a run holds no runs
-        if not below:
-            raise UserError(f"sweep={directory}: holds no run, which would have a {RESULT}")
-        for path in sorted(below, key=lambda path: _natural(str(path.relative_to(directory)))):
-            found.setdefault(path.resolve(), path)
+        below = list(_below(directory))
+        if all(run.problem for run in below):
+            hint = "".join(f"; {run.path}: {run.problem}" for run in below[:1])
+            raise UserError(f"sweep={directory}: holds no run, which would have a {RESULT}{hint}")
+        for run in sorted(below, key=lambda run: _natural(str(run.path.relative_to(directory)))):
+            found.setdefault(run.path.parent.resolve() / run.path.name, run)
     return list(found.values())
+
+
+def _below(directory: Path) -> Iterator[Run]:
+    unreadable: list[tuple[str, FileError]] = []
+    for folder, entries in Directory(directory).walk(lambda *failed: unreadable.append(failed)):
+        path = directory / folder
+        if any(entry.name == RESULT for entry in entries):
+            yield Run(path)
+            entries.clear()  # a run holds no runs
+        for entry in entries:
+            if entry.kind == "link" and not entry.name.startswith("."):
+                yield Run(path / entry.name, problem="is a link, and none is followed; name what it leads to in sweep=")
+    for folder, error in unreadable:
+        if folder == ".":
+            raise UserError(f"sweep={error}")
+        yield Run(directory / folder, problem=_within(directory / folder, error))
 
 
 def _natural(text: str) -> list[tuple[float, str]]:
     """A key that sorts 2 before 10, and both before a letter."""
-    return [(int(part), "") if part.isdecimal() else (math.inf, part) for part in re.split(r"(\d+)", text) if part]
+    return [(float(part), "") if part.isdecimal() else (math.inf, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def read_run(path: Path, columns: Sequence[str]) -> Run:
     """One run with those columns of its metrics. What cannot be read is a run with a problem, not an error.
 
     Raises:
-        UserError: the metrics can be read, and a column is not among them.
+        NoSuchColumn: the run is done, its metrics can be read, and a column is not among them.
     """
+    directory = Directory(path)
     settings: dict[str, str] = {}
     overrides: tuple[str, ...] = ()
     try:
-        settings = flat(read_yaml(path / ".hydra" / "config.yaml"))
-        if (path / ".hydra" / "overrides.yaml").exists():
-            overrides = tuple(one_line(str(o)) for o in read_yaml(path / ".hydra" / "overrides.yaml") or [])
-        result = json.loads((path / RESULT).read_text(encoding="utf-8") or "{}")
+        settings = _settings(directory)
+        overrides = _overrides(directory)
+        result = _result(directory)
         problem = _problem(result)
         if problem is not None:
             return Run(path, settings, overrides, problem)
-        seeds = _seeds(path / "metrics.csv", result["seeds"], columns)
-        return Run(path, settings, overrides, None, int(result["env_steps"]), float(result["wall_time_s"]), seeds)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        return Run(path, settings, overrides, f"cannot be read: {one_line(f'{type(error).__name__}: {error}')}")
+        totals = _checked(directory, TOTALS, result, "")
+        seeds = _seeds(directory, totals["seeds"], columns)
+        return Run(path, settings, overrides, None, totals["env_steps"], float(totals["wall_time_s"]), seeds)
+    except FileError as error:
+        return Run(path, settings, overrides, _within(path, error))
 
 
-def read_yaml(file: Path) -> Any:
-    """Plain data: tags that would make an object of a class are refused, and interpolations stay as they are."""
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+def _within(path: Path, error: FileError) -> str:
+    """What is wrong, with the name of the file within the run's directory."""
+    text = one_line(str(error).removeprefix(f"{path}/").removeprefix(f"{path}: "))
+    return text if text.startswith("cannot be read") else f"cannot be read: {text}"
+
+
+def _settings(directory: Directory) -> dict[str, str]:
+    settings = flat(read_group(directory, CONFIG))
+    longest = max((len(text) for pair in settings.items() for text in pair), default=0)
+    if len(settings) > MOST_KEYS or longest > LONGEST:
+        limits = f"at most {MOST_KEYS} keys, and {LONGEST} characters of a key or a value"
+        raise FileError(f"{directory.path / CONFIG}: expected {limits}")
+    return settings
+
+
+def _overrides(directory: Directory) -> tuple[str, ...]:
+    if not directory.has_file(OVERRIDES):
+        return ()
+    overrides = read_yaml(directory, OVERRIDES)
+    if not isinstance(overrides, list | None):
+        raise FileError(f"{directory.path / OVERRIDES}: expected a list")
+    return tuple(one_line(str(override)) for override in overrides or [])
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -120,6 +180,15 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return dotted
 
 
+def _result(directory: Directory) -> dict[str, Any]:
+    if directory.has_file(RESULT) and directory.status(RESULT).st_size == 0:
+        return {}
+    result = read_json(directory, RESULT, RESULT_LIMIT)
+    if not isinstance(result, dict):
+        raise FileError(f"{directory.path / RESULT}: expected a group of keys")
+    return result
+
+
 def _problem(result: Mapping[str, Any]) -> str | None:
     status = result.get("status")
     if status == "done" or _learning_went_wrong(result):
@@ -127,44 +196,45 @@ def _problem(result: Mapping[str, Any]) -> str | None:
     if status == "failed":
         return f"failed: {one_line(str(result.get('error')))}"
     if status == "running":
-        return f"running, or killed: the last that it wrote is of update {result.get('updates')}"
+        return f"running, or killed: the last that it wrote is of update {shown(result.get('updates'))}"
     if status == "interrupted":
-        return f"interrupted after {result.get('updates')} updates"
-    return "has only begun" if not result else f"has an unknown status: {status}"
+        return f"interrupted after {shown(result.get('updates'))} updates"
+    return "has only begun" if not result else f"has an unknown status: {shown(status)}"
 
 
 def _learning_went_wrong(result: Mapping[str, Any]) -> bool:
     """Whether a run failed because each of its seeds did: that is what its configuration does, and no accident."""
-    seeds = result.get("seeds") or [{}]
-    return result.get("status") == "failed" and all(seed.get("error") is not None for seed in seeds)
+    seeds = result.get("seeds")
+    if result.get("status") != "failed" or not isinstance(seeds, list) or not seeds:
+        return False
+    return all(isinstance(seed, dict) and seed.get("error") is not None for seed in seeds)
 
 
-def _seeds(file: Path, results: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[Seed, ...]:
-    with file.open(newline="", encoding="utf-8") as lines:
-        reader = csv.reader(lines)
-        header = next(reader)
-        by_column = dict(zip(header, zip(*reader, strict=True), strict=False))
-    for column in columns:
-        if column not in header:
-            raise UserError(f"metric={column}: no such column; {file} has {', '.join(by_nearness(column, header))}")
-    table = {name: _numbers(by_column.get(name, ())) for name in {"seed", "env_steps", "episodes", *columns}}
-    seeds = []
-    for result in results:
-        rows = np.flatnonzero(table["seed"] == result["seed"])
-        to_solve = result["episodes_to_solve"]
-        seeds.append(
-            Seed(
-                seed=int(result["seed"]),
-                solved=bool(result["solved"]),
-                episodes_to_solve=None if to_solve is None else int(to_solve),
-                env_steps=table["env_steps"][rows],
-                episodes=table["episodes"][rows],
-                values={column: table[column][rows] for column in columns},
-                error=None if result.get("error") is None else one_line(str(result["error"])),
-            )
+def _checked(directory: Directory, hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Those keys of a part of `result.json`, each checked against its annotation; other keys are of no interest."""
+    try:
+        return checked_fields(hints, {key: values[key] for key in hints if key in values}, prefix)
+    except UserError as error:
+        raise FileError(f"{directory.path / RESULT}: {error}") from None
+
+
+def _seeds(directory: Directory, results: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[Seed, ...]:
+    curves = read_curves(directory, columns)
+    seeds: dict[int, Seed] = {}
+    for number, values in enumerate(results):
+        result = _checked(directory, OF_SEED, {"error": None, **values}, f"seeds.{number}.")
+        seed, curve = result["seed"], curves.get(result["seed"], Curve())
+        if seed in seeds:
+            raise FileError(f"{directory.path / RESULT}: seeds.{number}.seed={seed}: is there twice")
+        if curve.wrong is not None and result["error"] is None:
+            raise FileError(f"{directory.path / METRICS}: is damaged ({curve.wrong})")
+        seeds[seed] = Seed(
+            seed=seed,
+            solved=result["solved"],
+            episodes_to_solve=result["episodes_to_solve"],
+            env_steps=curve.steps,
+            episodes=np.array(curve.episodes, dtype=np.float64),
+            values=curve.columns(columns),
+            error=None if result["error"] is None else one_line(result["error"]),
         )
-    return tuple(seeds)
-
-
-def _numbers(cells: Sequence[str]) -> np.ndarray:
-    return np.array([float(cell) if cell else np.nan for cell in cells])
+    return tuple(seeds.values())

@@ -18,6 +18,8 @@ from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import as_csv, as_markdown, cells, escaped, header
 from pg_experiments.comparison.wording import findings, notes
+from pg_experiments.errors import one_line
+from pg_experiments.files import Directory
 
 CAPTIONS = {
     "curves.png": "Learning curves, from where all seeds of one have a value. A seed that has ended keeps its last.",
@@ -46,7 +48,7 @@ def write_report(
 
 def _title(directory: Path) -> str:
     resolved = directory.resolve()
-    return "/".join(resolved.parts[-2:]) if re.fullmatch(r"[\d-]+", resolved.name) else resolved.name
+    return one_line("/".join(resolved.parts[-2:]) if re.fullmatch(r"[\d-]+", resolved.name) else resolved.name)
 
 
 def what_differed(summary: Summary) -> dict[str, list[str]]:
@@ -62,7 +64,7 @@ def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str
     parts.append(as_markdown(cells(summary), header(summary)))
     parts.append("".join(f"* {escaped(note)}\n" for note in notes(summary)))
     for heading, runs in _listed(summary).items():
-        rows = [[_relative(run, directory), why] for run, why in runs]
+        rows = [[one_line(_relative(run, directory)), why] for run, why in runs]
         parts.append(f"## {heading}\n\n" + as_markdown(rows, ["run", "why"]).replace("---:", "---"))
     parts.append("".join(f"![{name.removesuffix('.png')}]({name})\n" for name in CAPTIONS))
     if commands:
@@ -112,9 +114,10 @@ def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], comm
 def _linked(run: Run, directory: Path) -> dict[str, Any]:
     """A run's directory and files, as links from the page."""
     path = _relative(run, directory)
-    base = "./" + quote(path)  # the dot keeps a directory's name from being read as a scheme
+    # the dot keeps a directory's name from being read as a scheme; a name need not be UTF-8
+    base = "./" + quote(os.fsencode(path))
     return {
-        "name": run.path.resolve().name if path == "." else path,
+        "name": one_line(run.path.resolve().name if path == "." else path),
         "link": base + "/",
-        "files": [(name, f"{base}/{name}") for name in LINKED if (run.path / name).exists()],
+        "files": [(name, f"{base}/{name}") for name in LINKED if Directory(run.path).kind(name) == "file"],
     }

@@ -18,6 +18,9 @@ from pg_experiments.comparison.statistics import Estimate
 from pg_experiments.comparison.summary import FEWEST_SEEDS, Pair, Row, Summary
 from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
 
+# what a spreadsheet takes for the beginning of a formula, in its wide forms, too
+FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
 SOONER = ("probability_of_fewer_steps", "p_of_steps")  # to the threshold, than the reference
 
 
@@ -85,14 +88,18 @@ def _rich_table(summary: Summary, names: Sequence[str], rows: Sequence[Sequence[
 
 
 def as_csv(summary: Summary) -> str:
-    """One row per group and plain numbers: `inf` is never reached, an empty cell is nothing to say."""
+    """One row per group and plain numbers: `inf` is never reached, an empty cell is nothing to say.
+
+    A text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     keys = list(dict.fromkeys(key for row in summary.rows for key in row.group.settings))
     estimates = [f"final_{metric}" for metric in summary.metrics]
     estimates += ["probability_of_improvement", "solved", "episodes_to_threshold", "steps_to_threshold"]
     columns = [f"{name}{end}" for name in estimates for end in ("", "_low", "_high")]
-    writer.writerow([*keys, "seeds", "failed", *columns, "p", "verdict", *SOONER, "steps_per_second", "wall_time_s"])
+    last = ["p", "verdict", *SOONER, "steps_per_second", "wall_time_s"]
+    writer.writerow(map(_inert, [*keys, "seeds", "failed", *columns, *last]))
     for index, row in enumerate(summary.rows):
         pair = summary.against_reference.get(index)
         improvement = Estimate(math.nan, math.nan, math.nan) if pair is None else pair.improvement
@@ -102,7 +109,7 @@ def as_csv(summary: Summary) -> str:
             judged = [_plain(pair.p), pair.verdict, _plain(pair.sooner), _plain(pair.sooner_p)]
         writer.writerow(
             [
-                *(row.group.settings.get(key, "") for key in keys),
+                *(_inert(row.group.settings.get(key, "")) for key in keys),
                 row.seeds,
                 row.failed,
                 *map(_plain, numbers),
@@ -112,6 +119,11 @@ def as_csv(summary: Summary) -> str:
             ]
         )
     return out.getvalue()
+
+
+def _inert(text: str) -> str:
+    """The text, so that a spreadsheet shows it; numbers stay as they are."""
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def _estimates(row: Row, improvement: Estimate) -> Iterator[Estimate]:

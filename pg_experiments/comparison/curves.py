@@ -1,0 +1,117 @@
+"""`metrics.csv`: the rows of each seed, with the columns that are compared."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pg_experiments.errors import UserError, by_nearness, one_line, shown
+from pg_experiments.files import METRICS_LIMIT, Directory, FileError
+
+METRICS = "metrics.csv"
+COUNTS = ("seed", "env_steps", "episodes")  # columns of whole numbers
+LARGEST_COUNT = 2**53  # up to which a float tells whole numbers apart
+LARGEST_VALUE = 1e100  # whose square is a finite number, too
+
+
+class NoSuchColumn(UserError):  # noqa: N818  (a word for what is missing)
+    """A metric that is asked for is no column of a run's `metrics.csv`."""
+
+
+@dataclass
+class Curve:
+    """The rows of one seed."""
+
+    env_steps: list[int] = field(default_factory=list)
+    episodes: list[int] = field(default_factory=list)
+    values: list[list[float]] = field(default_factory=list)  # for each row one of each column; NaN where it has none
+    wrong: str | None = None  # the first value that is no finite number, as it may be of a seed that failed
+
+    @property
+    def steps(self) -> np.ndarray:
+        """[U] float64: agent steps since the start."""
+        return np.array(self.env_steps, dtype=np.float64)
+
+    def columns(self, names: Sequence[str]) -> Mapping[str, np.ndarray]:
+        """Each column as an array [U] float64."""
+        table = np.array(self.values, dtype=np.float64).reshape(-1, len(names))
+        return {name: table[:, index].copy() for index, name in enumerate(names)}
+
+
+def read_curves(directory: Directory, columns: Sequence[str]) -> dict[int, Curve]:
+    """The curve of each seed. A seed is a whole number of any size, so that no two are taken for one.
+
+    Raises:
+        FileError: the file cannot be read, or something in it is not as a run writes it.
+        NoSuchColumn: one of the columns is not there.
+    """
+    rows = _rows(directory)
+    header = next(rows, None)
+    if header is None:
+        raise FileError(f"{directory.path / METRICS}: is empty")
+    counts, wanted = _places(directory, header, columns)
+    curves: dict[int, Curve] = {}
+    for number, row in enumerate(rows, 2):
+        try:
+            _add(curves, number, [row[place] for place in counts], [row[place] for place in wanted], columns)
+        except IndexError:
+            raise _damaged(directory, f"row {number} has {len(row)} cells, the header {len(header)}") from None
+        except ValueError as error:
+            raise _damaged(directory, f"row {number}: {error}") from None
+    return curves
+
+
+def _rows(directory: Directory) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(directory.lines(METRICS, METRICS_LIMIT))
+    except csv.Error as error:
+        raise _damaged(directory, str(error)) from None
+
+
+def _damaged(directory: Directory, why: str) -> FileError:
+    return FileError(f"{directory.path / METRICS}: is damaged ({one_line(why)})")
+
+
+def _places(directory: Directory, header: Sequence[str], columns: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Where in a row the counts are, and where the columns."""
+    for column in COUNTS:
+        if column not in header:
+            raise _damaged(directory, f"it has no column {column}")
+    for column in columns:
+        if column not in header:
+            near = ", ".join(map(shown, by_nearness(column, header)[:20]))
+            raise NoSuchColumn(f"metric={shown(column)}: no such column; {directory.path / METRICS} has {near}")
+    return [header.index(column) for column in COUNTS], [header.index(column) for column in columns]
+
+
+def _add(
+    curves: dict[int, Curve], number: int, counts: Sequence[str], values: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Add a row to its seed's curve. Raises ValueError where a count is none, or falls."""
+    seed = _whole("seed", counts[0])
+    curve = curves.setdefault(seed, Curve())
+    for name, text, so_far in (("env_steps", counts[1], curve.env_steps), ("episodes", counts[2], curve.episodes)):
+        count = _whole(name, text)
+        if count > LARGEST_COUNT:
+            raise ValueError(f"{name}={shown(text)}: expected at most {LARGEST_COUNT}")
+        if so_far and count < so_far[-1]:
+            raise ValueError(f"{name}={count} of seed {seed}: was {so_far[-1]} before, and cannot fall")
+        so_far.append(count)
+    row = []
+    for name, text in zip(columns, values, strict=True):
+        value = float(text) if text else math.nan
+        if text and not abs(value) <= LARGEST_VALUE:
+            curve.wrong = curve.wrong or f"row {number}: {name}={shown(text)} is not a finite number up to 1e100"
+            value = math.nan
+        row.append(value)
+    curve.values.append(row)
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 100:
+        raise ValueError(f"{name}={shown(text)}: expected a whole number at least 0")
+    return int(text)
