@@ -1,7 +1,7 @@
 """Where every random number comes from: (seed, purpose, update), and nothing else.
 
-A run needs no hidden generator state: whoever knows the seed and the update index can draw the same numbers
-again. NumPy's `SeedSequence` makes the streams of different seeds, purposes and updates independent.
+A run needs no hidden generator state: the seed and the index of the update are enough to draw the same numbers
+again. NumPy's `SeedSequence` makes the streams of different seeds (any integer from 0), purposes and updates independent.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ class Purpose(IntEnum):
 
 
 def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.SeedSequence:
-    """The root of one stream; the index is that of the update, for most purposes."""
-    return np.random.SeedSequence((seed, purpose, index))
+    """The root of one stream; the index is that of the update, for most purposes.
+
+    `SeedSequence` splits integers into words of 32 bits without marking where one ends. So the seed gives exactly one
+    word of the entropy, and what is above its lowest 32 bits becomes the spawn key, which cannot be taken for entropy.
+    """
+    high, low = divmod(seed, 2**32)
+    return np.random.SeedSequence((low, purpose, index), spawn_key=(high,) if high else ())
 
 
 def numpy_stream(seed: int, purpose: Purpose, update: int) -> np.random.Generator:
