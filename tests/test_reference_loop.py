@@ -1,0 +1,388 @@
+"""Twelve updates of whole configurations equal those of a naive PyTorch loop over one seed, at every update.
+
+The loop shares nothing with the project's mathematics: it is made of `torch.nn.Linear`, `torch.distributions`,
+`torch.optim` and Python's loops, in float64. It replays the observations, actions, rewards, ends and dropout masks of
+the run's collector.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Categorical
+
+from pg_experiments.rollout import Rollout
+from pg_experiments.run import Learned, Run
+from pg_experiments.stacked import StackedMLP
+from tests.conftest import composed, make_run, rollout_of, track
+
+UPDATES = 12
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "leaky_relu": nn.functional.leaky_relu}
+CONFIGURATIONS = {
+    # of some other seeds a gradient is all but 0, and the default's small epsilon makes a step of its rounding error
+    "default": ("seed=10",),
+    "adamw_value": (
+        *("optimizer=adamw", "optimizer.weight_decay=0.1", "optimizer.beta1=0.8", "optimizer.beta2=0.99"),
+        *("optimizer.epsilon=0.001", "optimizer.schedule=cosine", "optimizer.max_grad_norm=1", "env.max_steps=900"),
+        *("baseline=value", "baseline.bootstrap=true", "baseline.steps=3", "baseline.hidden=16", "baseline.layers=2"),
+        *("baseline.activation=tanh", "baseline.initialisation=torch", "normalization=advantages"),
+        *("policy.layers=2", "policy.hidden=16", "policy.activation=tanh", "policy.dropout=0.25"),
+        *("policy.initialisation=torch", "algorithm.entropy_bonus=0.05", "algorithm.discount=0.9"),
+        *("algorithm.episodes_per_update=3", "env.max_episode_steps=20"),
+    ),
+    "rmsprop_moving_average": (
+        *("optimizer=rmsprop", "optimizer.weight_decay=0.01", "optimizer.momentum=0.9", "optimizer.decay=0.95"),
+        *("optimizer.epsilon=0.01", "optimizer.schedule=exponential", "env.max_steps=2500", "normalization=none"),
+        *("baseline=moving_average", "baseline.decay=0.7", "returns.exact_discount=true", "algorithm.discount=0.95"),
+        *("policy.head=bernoulli", "policy.activation=leaky_relu", "policy.hidden=16", "policy.initialisation=torch"),
+        *("algorithm.log_probs=stored", "algorithm.reduction=sum", "algorithm.entropy_bonus=0.1"),
+    ),
+    "sgd_trajectory": (
+        *("optimizer=sgd", "optimizer.weight_decay=0.1", "optimizer.momentum=0.9", "optimizer.schedule=linear"),
+        *("optimizer.max_grad_norm=5", "env.max_steps=2500", "normalization=none"),
+        *("policy=linear", "policy.bias=true", "policy.initialisation=torch", "returns=trajectory", "baseline=mean"),
+        *("algorithm.episodes_per_update=4", "algorithm.discount=0.9"),
+    ),
+    "adam_batch_returns": (
+        *("optimizer=adam", "optimizer.weight_decay=0.1", "optimizer.beta1=0.7", "optimizer.beta2=0.95"),
+        *(
+            "optimizer.epsilon=0.001",
+            "normalization=returns",
+            "normalization.over=batch",
+            "optimizer.max_grad_norm=null",
+        ),
+        *("policy.hidden=16", "policy.bias=false", "policy.dropout=0", "policy.initialisation=xavier"),
+        *("optimizer.max_grad_norm=null", "algorithm.entropy_bonus=0.2", "algorithm.episodes_per_update=3"),
+    ),
+}
+
+
+@dataclasses.dataclass
+class Episode:
+    """One episode of one seed, as the collector recorded it."""
+
+    observations: Tensor  # [T, D]
+    actions: Tensor  # [T]
+    rewards: list[float]
+    return_ends: list[bool]  # a return ends with this step, though the column may go on
+    is_cut_off: bool  # truncated and not terminated
+    final_observation: Tensor  # [D]
+    masks: list[Tensor] | None  # of each hidden layer, [T, H]
+
+
+def episodes_of(rollout: Rollout, r: int) -> list[Episode]:
+    """The episodes of the r-th learner of a rollout."""
+    episodes = []
+    for e in range(rollout.mask.shape[2]):
+        T = int(rollout.mask[:, r, e].sum())
+        masks = None if rollout.dropout_masks is None else rollout.dropout_masks[:T, r, e].double().unbind(1)
+        ends = [False] * T if rollout.return_ends is None else rollout.return_ends[:T, r, e].tolist()
+        cut_off = bool(rollout.truncated[r, e]) and not bool(rollout.terminated[r, e])
+        episodes.append(
+            Episode(
+                rollout.observations[:T, r, e].double(),
+                rollout.actions[:T, r, e],
+                rollout.rewards[:T, r, e].tolist(),
+                ends,
+                cut_off,
+                rollout.final_observations[r, e].double(),
+                None if masks is None else list(masks),
+            )
+        )
+    return episodes
+
+
+class Perceptron(nn.Module):
+    """A plain perceptron with the parameters of one learner of a stacked one."""
+
+    def __init__(self, stacked: StackedMLP, learner: int, activation: str, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        self.activation, self.dropout = ACTIVATIONS[activation], dropout
+        for index, weights in enumerate(stacked.weights):
+            layer = nn.Linear(*weights.shape[1:], bias=stacked.biases is not None, dtype=torch.float64)
+            layer.weight.data = weights.detach()[learner].T.double()
+            if stacked.biases is not None:
+                layer.bias.data = stacked.biases[index].detach()[learner, 0].double()
+            self.layers.append(layer)
+
+    def forward(self, x: Tensor, masks: list[Tensor] | None = None) -> Tensor:
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index < len(self.layers) - 1:
+                if masks is not None:
+                    x = x * masks[index] / (1 - self.dropout)
+                x = self.activation(x)
+        return x
+
+
+class Reference:
+    """REINFORCE for one seed, written out."""
+
+    def __init__(self, config: dict[str, Any], run: Run, learner: int) -> None:
+        self.config = config
+        policy, baseline = config["policy"], config["baseline"]
+        activation, dropout = policy.get("activation", "relu"), policy.get("dropout", 0.0)
+        self.policy = Perceptron(run.policy.network, learner, activation, dropout)
+        self.optimizer = self.make_optimizer()
+        self.value: Perceptron | None = None
+        if baseline["name"] == "value":
+            self.value = Perceptron(run.baseline.network, learner, baseline["activation"], 0.0)
+            self.value_optimizer = torch.optim.Adam(self.value.parameters(), lr=baseline["learning_rate"])
+        self.batch_means: list[float] = []
+        self.episodes_done, self.steps_done = 0, 0
+        self.gradients: dict[str, dict[str, Tensor]] = {}  # of the last update, before clipping
+        self.columns: dict[str, float] = {}  # of metrics.csv, likewise
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        options = self.config["optimizer"]
+        lr, decay = options["learning_rate"], options["weight_decay"]
+        if options["name"] == "sgd":
+            return torch.optim.SGD(self.policy.parameters(), lr=lr, momentum=options["momentum"], weight_decay=decay)
+        if options["name"] == "rmsprop":
+            return torch.optim.RMSprop(
+                self.policy.parameters(),
+                lr=lr,
+                alpha=options["decay"],
+                eps=options["epsilon"],
+                momentum=options["momentum"],
+                weight_decay=decay,
+            )
+        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options["name"]]
+        betas = (options["beta1"], options["beta2"])
+        return make(self.policy.parameters(), lr=lr, betas=betas, eps=options["epsilon"], weight_decay=decay)
+
+    def update(self, batch: list[Episode]) -> None:
+        """One update of policy and value network."""
+        returns = self.normalized_returns([self.returns_of(episode) for episode in batch])
+        advantages = self.advantages_of(batch, returns)
+        self.policy_step(batch, advantages)
+        if self.value is not None:
+            self.value_steps(batch, returns)
+        every_return = torch.cat(returns)
+        self.batch_means.append(float(every_return.mean()))
+        self.episodes_done += len(batch)
+        self.steps_done += len(every_return)
+
+    def returns_of(self, episode: Episode) -> Tensor:
+        discount = self.config["algorithm"]["discount"]
+        following = 0.0
+        if episode.is_cut_off and self.value is not None and self.config["baseline"]["bootstrap"]:
+            following = self.value(episode.final_observation).item()
+        returns = [0.0] * len(episode.rewards)
+        for t in reversed(range(len(returns))):
+            if episode.return_ends[t]:
+                following = 0.0
+            following = returns[t] = episode.rewards[t] + discount * following
+        if self.config["returns"]["name"] == "trajectory":
+            for t in range(1, len(returns)):
+                if not episode.return_ends[t - 1]:
+                    returns[t] = returns[t - 1]
+        return torch.tensor(returns, dtype=torch.float64)
+
+    def normalized_returns(self, returns: list[Tensor]) -> list[Tensor]:
+        if self.config["normalization"]["name"] != "returns":
+            return returns
+        if self.config["normalization"]["over"] == "batch":
+            together = torch.cat(returns)
+            return [(of_episode - together.mean()) / together.std() for of_episode in returns]
+        return [(of_episode - of_episode.mean()) / of_episode.std() for of_episode in returns]
+
+    def advantages_of(self, batch: list[Episode], returns: list[Tensor]) -> list[Tensor]:
+        name = self.config["baseline"]["name"]
+        baselines = [torch.zeros_like(of_episode) for of_episode in returns]
+        if name == "mean":
+            baselines = [torch.full_like(of_episode, float(torch.cat(returns).mean())) for of_episode in returns]
+        elif name == "moving_average" and self.batch_means:
+            decay, average = self.config["baseline"]["decay"], 0.0
+            for mean in self.batch_means:
+                average = decay * average + (1 - decay) * mean
+            average /= 1 - decay ** len(self.batch_means)
+            baselines = [torch.full_like(of_episode, average) for of_episode in returns]
+        elif self.value is not None:
+            baselines = [self.value(episode.observations).detach().squeeze(1) for episode in batch]
+        advantages = [g - b for g, b in zip(returns, baselines, strict=True)]
+        if self.config["normalization"]["name"] == "advantages":
+            together = torch.cat(advantages)
+            advantages = [(of_episode - together.mean()) / together.std() for of_episode in advantages]
+        if self.config["returns"]["name"] == "reward_to_go" and self.config["returns"]["exact_discount"]:
+            advantages = [self.discounted(*pair) for pair in zip(batch, advantages, strict=True)]
+        return advantages
+
+    def discounted(self, episode: Episode, advantages: Tensor) -> Tensor:
+        """Each advantage times γ to the number of steps since its return began."""
+        weighted, steps = advantages.clone(), 0
+        for t in range(len(weighted)):
+            weighted[t] *= self.config["algorithm"]["discount"] ** steps
+            steps = 0 if episode.return_ends[t] else steps + 1
+        return weighted
+
+    def policy_step(self, batch: list[Episode], advantages: list[Tensor]) -> None:
+        algorithm = self.config["algorithm"]
+        loss, entropy = torch.zeros(2, dtype=torch.float64)
+        for episode, weights in zip(batch, advantages, strict=True):
+            logits = self.policy(episode.observations, episode.masks)
+            if self.config["policy"]["head"] == "bernoulli":
+                distribution = Bernoulli(logits=logits.squeeze(1))
+            else:
+                distribution = Categorical(logits=logits)
+            loss = loss - (weights * distribution.log_prob(episode.actions.to(logits.dtype))).sum()
+            entropy = entropy + distribution.entropy().sum()
+        loss = loss - algorithm["entropy_bonus"] * entropy
+        if algorithm["reduction"] == "mean":
+            loss = loss / len(batch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.gradients["policy"] = stacked_form(self.policy, "grad")
+        norm = norm_of(self.gradients["policy"])
+        limit = self.config["optimizer"]["max_grad_norm"]
+        if limit is not None and norm > limit:
+            for parameter in self.policy.parameters():
+                parameter.grad *= limit / norm
+        learning_rate = self.config["optimizer"]["learning_rate"] * self.schedule()
+        self.optimizer.param_groups[0]["lr"] = learning_rate
+        self.optimizer.step()
+        self.columns |= {"policy_loss": loss.item(), "entropy": entropy.item() / sum(len(w) for w in advantages)}
+        self.columns |= {"policy_gradient_norm": norm, "learning_rate": learning_rate}
+
+    def schedule(self) -> float:
+        env, options = self.config["env"], self.config["optimizer"]
+        progress = max(
+            self.episodes_done / (env["max_episodes"] or math.inf), self.steps_done / (env["max_steps"] or math.inf)
+        )
+        last = options["final_fraction"]
+        return {
+            "constant": 1.0,
+            "linear": 1 + (last - 1) * progress,
+            "cosine": last + (1 - last) * math.cos(math.pi * progress / 2) ** 2,
+            "exponential": math.exp(progress * math.log(last)),
+        }[self.config["optimizer"]["schedule"]]
+
+    def value_steps(self, batch: list[Episode], returns: list[Tensor]) -> None:
+        assert self.value is not None
+        for _ in range(self.config["baseline"]["steps"]):
+            errors = [self.value(e.observations).squeeze(1) - g for e, g in zip(batch, returns, strict=True)]
+            loss = torch.cat(errors).square().mean()
+            self.value_optimizer.zero_grad()
+            loss.backward()
+            self.value_optimizer.step()
+            self.gradients["baseline"] = stacked_form(self.value, "grad")
+            self.columns |= {"value_loss": loss.item(), "value_gradient_norm": norm_of(self.gradients["baseline"])}
+
+
+def stacked_form(network: Perceptron, attribute: str) -> dict[str, Tensor]:
+    """Data or gradients by the names and in the shapes of a stacked perceptron's parameters."""
+    named = {}
+    for index, layer in enumerate(network.layers):
+        named[f"network.weights.{index}"] = getattr(layer.weight, attribute).T.clone()
+        if layer.bias is not None:
+            named[f"network.biases.{index}"] = getattr(layer.bias, attribute)[None].clone()
+    return named
+
+
+def norm_of(tensors: dict[str, Tensor]) -> float:
+    return math.sqrt(sum(float(tensor.square().sum()) for tensor in tensors.values()))
+
+
+def record_gradients(network: nn.Module) -> dict[str, Tensor]:
+    """A dictionary that holds the network's newest gradients before clipping."""
+    gradients: dict[str, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        parameter.register_post_accumulate_grad_hook(
+            lambda accumulated, name=name: gradients.update({name: accumulated.grad.clone()})
+        )
+    return gradients
+
+
+def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor], what: str) -> None:
+    """The distance of the two is at most 1e-5 of their length, all tensors together."""
+    assert ours.keys() == theirs.keys()
+    distance = norm_of({name: ours[name].double() - tensor for name, tensor in theirs.items()})
+    length = norm_of(theirs)
+    assert distance <= 1e-5 * length, f"{what}: a distance of {distance:.3g}, where the length is {length:.3g}"
+
+
+class Comparison:
+    """A run and the reference loops of its seeds, compared after every update."""
+
+    def __init__(self, run: Run, config: dict[str, Any]) -> None:
+        self.run = run
+        self.references = [Reference(config, run, learner) for learner in range(len(run.config.seeds))]
+        self.gradients = {"policy": record_gradients(run.policy), "baseline": record_gradients(run.baseline)}
+        self.updates = 0
+
+    def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> Learned:
+        """`Run.learn`, followed by the comparison."""
+        learned = Run.learn(self.run, rollout, returns, advantages, active)
+        for r, learner in enumerate(active.tolist()):
+            self.compare(learner, episodes_of(rollout, r), {name: float(v[r]) for name, v in learned.columns.items()})
+        self.updates += 1
+        if self.updates == UPDATES:
+            self.run.accounts.max_steps = 1  # the run ends
+        return learned
+
+    def compare(self, learner: int, batch: list[Episode], columns: dict[str, float]) -> None:
+        reference, where = self.references[learner], f"update {self.updates}, learner {learner}"
+        reference.update(batch)
+        networks = {"policy": (self.run.policy, reference.policy), "baseline": (self.run.baseline, reference.value)}
+        for part, (ours, theirs) in networks.items():
+            if theirs is not None:
+                gradient = {name: tensor[learner] for name, tensor in self.gradients[part].items()}
+                after = {name: parameter.detach()[learner] for name, parameter in ours.named_parameters()}
+                assert_same(gradient, reference.gradients[part], f"{where}: gradient of {part}")
+                assert_same(after, stacked_form(theirs, "data"), f"{where}: parameter of {part}")
+        loss = columns.pop("policy_loss")  # a small difference of large sums
+        assert loss == pytest.approx(reference.columns.pop("policy_loss"), rel=1e-4, abs=1e-3), where
+        assert columns == pytest.approx(reference.columns, rel=1e-4), where
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3])
+@pytest.mark.parametrize("overrides", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_twelve_updates_are_those_of_a_naive_loop(tmp_path, overrides, num_seeds):
+    overrides = (*overrides, f"num_seeds={num_seeds}", "env.threshold=inf")
+    run = make_run(*overrides)
+    comparison = Comparison(run, composed(*overrides))
+    run.learn = comparison.learn
+    run.execute(track(run, tmp_path / "run"))
+    assert comparison.updates == UPDATES
+
+
+def batch_of_points(generator: torch.Generator, R: int) -> Rollout:
+    """Columns in which returns end, some with the last step. Of four, one is terminated and three are truncated."""
+    T, E = 9, 4
+    lengths = torch.tensor([9, 6, 8, 9])
+    mask = (torch.arange(T)[:, None] < lengths).unsqueeze(1).expand(T, R, E).contiguous()
+    rewards = torch.randn(T, R, E, generator=generator) * (torch.rand(T, R, E, generator=generator) < 0.3)
+    rewards[5, :, 1] = -1.0  # the second column is truncated where a return ends
+    observations = torch.randn(T, R, E, 4, generator=generator)
+    actions = torch.randint(0, 2, (T, R, E), generator=generator)
+    terminated = torch.tensor([True, False, False, False]).expand(R, E)
+    return dataclasses.replace(
+        rollout_of(observations, actions, rewards * mask, mask),
+        terminated=terminated,
+        truncated=~terminated,
+        return_ends=rewards * mask != 0,
+        final_observations=torch.randn(R, E, 4, generator=generator),
+    )
+
+
+@pytest.mark.parametrize("returns", ["reward_to_go", "trajectory"])
+def test_returns_that_end_inside_columns_are_those_of_a_naive_loop(returns):
+    overrides = (
+        *("num_seeds=3", "policy.dropout=0", "policy.hidden=8", "policy.initialisation=torch", "baseline=value"),
+        *("baseline.bootstrap=true", "baseline.hidden=8", "baseline.initialisation=torch", "normalization=none"),
+        *(f"returns={returns}", "returns.exact_discount=true", "algorithm.discount=0.8", "optimizer=sgd"),
+        "algorithm.episodes_per_update=4",
+    )
+    run = make_run(*overrides)
+    comparison, generator = Comparison(run, composed(*overrides)), torch.Generator().manual_seed(0)
+    for _ in range(3):
+        rollout = batch_of_points(generator, R=3)
+        credited, _, advantages = run.credit(rollout)
+        comparison.learn(rollout, credited, advantages, np.arange(3))
