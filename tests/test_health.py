@@ -29,7 +29,7 @@ def test_a_collapsed_policy_is_warned_of_once_for_each_seed(tmp_path, capsys):
 
 
 def test_the_default_run_gives_no_false_alarm(tmp_path):
-    """Its entropy never fell below a half of its maximum in 128 seeds; here four of them."""
+    """The least entropy of 384 seeds of the default was 0.31 of 0.69 nats; here four of them."""
     train_in(tmp_path / "run", "num_seeds=4")
     assert texts(tmp_path / "run") == {}
 
