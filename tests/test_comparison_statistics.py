@@ -128,7 +128,7 @@ def test_where_all_seeds_of_a_group_are_above_the_others_the_interval_is_newcomb
 )
 def test_the_interval_of_the_probability_holds_the_truth_95_times_of_100(layout, apart, least, widest):
     """1,000 samples. By benchmarks/interval_coverage.py it holds it 96 to 98 times of 100 here, and with 96 fewer than
-    930 of 1,000 has a probability below 1e-5. The bootstrap's held it 62 times with 5 seeds, 2 deviations apart.
+    930 of 1,000 has a probability below 1e-5. The bootstrap's held it 61 times with 5 seeds, 2 deviations apart.
     """
     rng, samples = np.random.default_rng(5), 1000
     value = 0.5 * (1 + math.erf(apart / 2))  # P(X > Y), where X − Y is normal with deviation √2
