@@ -1,7 +1,8 @@
 """Where every random number comes from: (seed, purpose, update), and nothing else.
 
 A run needs no hidden generator state: the seed and the index of the update are enough to draw the same numbers
-again. NumPy's `SeedSequence` makes the streams of different seeds (any integer from 0), purposes and updates independent.
+again. NumPy's `SeedSequence` makes the streams of different seeds, purposes and updates independent. A seed is any
+integer from 0.
 """
 
 from __future__ import annotations
