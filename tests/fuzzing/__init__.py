@@ -1,0 +1,1 @@
+"""The parts of `python -m tests.fuzz`: random cases, damage, the processes that run commands, and the verdict."""
