@@ -12,10 +12,9 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
 from pg_experiments.composing import composing
-from pg_experiments.errors import UserError
+from pg_experiments.errors import UserError, one_line
 from pg_experiments.help import help_text
 from pg_experiments.interruption import stop
 from pg_experiments.launchers import launcher_settings
@@ -48,17 +47,18 @@ def run_command(command: Callable[[], object]) -> None:
     except KeyboardInterrupt as interrupt:
         sys.exit(128 + getattr(interrupt, "signal_number", signal.SIGINT))
     except Exception as error:
-        expected = isinstance(error, UserError | HydraException | OmegaConfBaseException | OSError)
-        if expected or str(error).startswith("Config group override"):
-            sys.exit(f"error: {explain(error, _parse(overrides), OptionFiles(_directories(flags)))}")
+        mistake = explain(error, _parse(overrides), OptionFiles(_directories(flags)))
+        if mistake is not None:
+            sys.exit(f"error: {one_line(mistake)}")
         where = next(iter(getattr(error, "__notes__", [])), "HYDRA_FULL_ERROR=1 shows where")
-        sys.exit(f"error: {type(error).__name__}: {error} ({where})")
+        sys.exit(f"error: {type(error).__name__}: {one_line(str(error))} ({where})")
 
 
 def _start(command: Callable[[], object], flags: list[str], overrides: list[str]) -> None:
     overrides, wanted = _take_preview(overrides)
     overrides, resumed = _take("resume", overrides)
     parsed = _parse(overrides)
+    OptionFiles(_directories(flags)).check_own()
     if {"--help", "-h"} & set(flags):
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return

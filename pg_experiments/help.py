@@ -11,6 +11,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from pg_experiments.composing import composing, without_hydra
+from pg_experiments.errors import one_line
 from pg_experiments.option_files import OptionFiles
 
 HEADER = """\
@@ -48,6 +49,7 @@ def _groups(files: OptionFiles) -> str:
     width = max(len(option) for options in files.groups.values() for option in options)
     lines = []
     for group, options in sorted(files.groups.items()):
-        lines.append(group)
-        lines += [f"  {option:<{width}}  {files.describe(group, option)}".rstrip() for option in sorted(options)]
+        lines.append(one_line(group))
+        described = [(one_line(option), files.describe(group, option)) for option in sorted(options)]
+        lines += [f"  {option:<{width}}  {what}".rstrip() for option, what in described]
     return "\n".join(lines) + "\n"

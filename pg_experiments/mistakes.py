@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.types import Override
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+from yaml.error import MarkedYAMLError
 
-from pg_experiments.errors import by_nearness, nearest
+from pg_experiments.errors import UserError, by_nearness, nearest
 from pg_experiments.launchers import needs_extra
 from pg_experiments.option_files import OptionFiles
 
+SAID_BY_HYDRA = ("Config group override", "Invalid defaults list")  # in errors that have no class of their own
 
-def explain(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str:
-    """One line that names the key, what was expected, and the nearest valid value."""
+
+def explain(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str | None:
+    """One line that names the key, what was expected, and the nearest valid value.
+
+    Returns:
+        None where the error is no mistake of the user's.
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if (file := _file_being_read(error)) is not None:
+        return f"{file}: cannot be read as a config ({_why_unreadable(error)})"
+    if isinstance(error, RecursionError) and (config := _of_frames(error, "_create_defaults_tree_impl", "path")):
+        return f"{config}: its defaults list leads back to itself"
+    text = _said_by_hydra(error, overrides, files)
+    expected = isinstance(error, HydraException | OmegaConfBaseException | OSError)
+    return text if expected or text.startswith(SAID_BY_HYDRA) else None
+
+
+def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str:
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not an override; expected key=value"
     if isinstance(error, MissingConfigException) and error.options is not None:
@@ -31,7 +53,36 @@ def explain(error: BaseException, overrides: Sequence[Override], files: OptionFi
         wrong = next((o for o in overrides if o.key_or_group in files.groups and not isinstance(o.value(), str)), None)
         if wrong is not None:
             return no_such_option(wrong.key_or_group, str(wrong.value()), list(files.groups[wrong.key_or_group]))
-    return " ".join(text.split("\n")[:2]).strip()
+    return " ".join(text.split("\n")[:2]).strip() or _first_line(error)
+
+
+def _file_being_read(error: BaseException) -> str | None:
+    """The config file that Hydra was reading when the error was raised, whatever its kind."""
+    path = _of_frames(error, "load_config", "full_path")
+    return path if path and Path(path).exists() else None
+
+
+def _of_frames(error: BaseException, function: str, variable: str) -> str | None:
+    """What a variable of a function of Hydra's is in the innermost call that the error passed through."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == function]
+    return str(frames[-1].f_locals[variable]) if frames and frames[-1].f_locals.get(variable) else None
+
+
+def _why_unreadable(error: BaseException) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8 text, byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "lists or groups are nested too deeply"
+    return _first_line(error)
+
+
+def _first_line(error: BaseException | None) -> str:
+    """What an error says, or else the one that caused it."""
+    while error is not None and not str(error).strip():
+        error = error.__cause__ or error.__context__
+    return "it does not say why" if error is None else str(error).strip().split("\n")[0]
 
 
 def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
