@@ -83,6 +83,18 @@ def test_who_has_finished_stands_still_until_reset_and_the_others_go_on(id):
     assert not np.array_equal(moved[1], first[1])
 
 
+def test_a_reset_of_some_poles_leaves_the_others_and_their_time_limit_alone():
+    env = environment(max_episode_steps=6).make(2)
+    env.reset(seed=[1, 2], options={"reset_mask": np.ones(2, dtype=bool)})
+    ends = []
+    for step in range(1, 10):
+        _, _, _, truncated, _ = env.step(np.full(2, step % 2))
+        ends.append(truncated.tolist())
+        if step == 3:
+            env.reset(seed=[1, 3], options={"reset_mask": np.array([False, True])})
+    assert ends == [[step == 6, step == 9] for step in range(1, 10)]
+
+
 def test_the_collector_refuses_an_environment_that_resets_itself():
     run = make_run()
     resetting = gymnasium.make_vec("CartPole-v1", num_envs=2)

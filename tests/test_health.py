@@ -57,6 +57,25 @@ def test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_wi
     assert not is_poor(21, 20, math.inf)
 
 
+def test_only_a_poor_seed_with_a_full_window_is_said_to_have_collapsed():
+    run = make_run("num_seeds=5", "env.window=2", "policy.hidden=4")
+    for account, returns in zip(run.accounts.seeds, ([9, 9], [9], [9, 9, 400, 400], [9, 9], [9, 9]), strict=True):
+        account.returns.extend(map(float, returns))
+    rollout = run.collector.collect(0, np.array([1, 2, 3, 4]))
+    entropy = torch.tensor([0.0, 0.0, 0.0, 1.1 * COLLAPSED * math.log(2)])
+    (symptom,) = run.health.symptoms(1, rollout, entropy)
+    assert symptom.text.startswith("seed 3: the policy has collapsed")
+    assert list(run.health.symptoms(2, rollout, entropy)) == []
+
+
+def test_where_both_broke_the_baseline_is_named_as_the_cause():
+    run = make_run("num_seeds=2", "baseline=value", "policy.hidden=4")
+    rollout = run.collector.collect(0, np.arange(2))
+    first, second = run.health.stop(3, rollout, {"policy": {0: "loss", 1: "loss"}, "baseline": {1: "loss"}})
+    assert first.text.startswith("seed 0 stopped at update 3: policy_loss is not finite")
+    assert second.text.startswith("seed 1 stopped at update 3: value_loss is not finite; a lower baseline")
+
+
 def perceptron_with(activation: str, bias: float) -> StackedMLP:
     """Two learners of two hidden layers; the second one's units of the first layer have that bias."""
     network = StackedMLP(2, 3, 2, hidden=8, layers=2, activation=activation, bias=True)

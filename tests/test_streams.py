@@ -48,3 +48,10 @@ def test_no_two_seeds_purposes_and_indices_share_a_stream_however_large_the_seed
     streams = list(product(seeds, Purpose, indices))
     states = {seed_sequence(*stream).generate_state(4).tobytes() for stream in streams}
     assert len(states) == len(streams) > 19_000
+
+
+def test_the_seed_of_an_evaluation_is_none_that_anyone_trains_with():
+    """Of 64 bits: that one of 1,000 is below 2³² has a probability of 2e-7."""
+    found = {evaluation_seed(seed) for seed in range(1000)}
+    assert len(found) == 1000
+    assert all(2**32 <= seed < 2**64 for seed in found)

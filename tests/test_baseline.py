@@ -1,0 +1,113 @@
+"""Baselines by hand: over what each averages, whose network is asked, what is fitted to what."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from pg_experiments.baseline import MeanBaseline, MovingAverage, ValueBaseline, ValueOption, explained_variance
+from pg_experiments.rollout import Rollout
+from pg_experiments.stacked import StackedMLP
+from pg_experiments.streams import Purpose
+from tests.conftest import make_run, rollout_of
+
+# two seeds of two episodes; the second seed's are of one step and of two
+RETURNS = torch.tensor([[[1.0, 3.0], [10.0, 30.0]], [[5.0, 7.0], [math.nan, 50.0]]])
+MASK = torch.tensor([[[True, True], [True, True]], [[True, True], [False, True]]])
+
+
+def batch(learners: tuple[int, ...] = (0, 1)) -> Rollout:
+    generator = torch.Generator().manual_seed(0)
+    observations = torch.randn(2, 2, 2, 4, generator=generator)
+    rollout = rollout_of(observations, torch.zeros(2, 2, 2, dtype=torch.int64), RETURNS, MASK)
+    final = torch.randn(2, 2, 4, generator=generator)
+    return dataclasses.replace(rollout, learners=torch.tensor(learners), final_observations=final)
+
+
+def value_baseline(**changes) -> ValueBaseline:
+    """Of three learners."""
+    values = {"hidden": 8, "layers": 1, "activation": "tanh", "initialisation": "torch", "learning_rate": 0.01}
+    return ValueOption(**{**values, "steps": 1, "bootstrap": True, **changes}).build(4, [0, 1, 2])
+
+
+def test_the_mean_is_over_all_steps_that_a_seed_has_played_and_over_no_other_seeds():
+    assert MeanBaseline().values(batch(), RETURNS).flatten().tolist() == [4, 30]
+
+
+def test_a_moving_average_is_kept_for_each_learner_whoever_takes_part():
+    average = MovingAverage(3, decay=0.25)
+    average.follow(batch((0, 2)), RETURNS)
+    assert average.batches.tolist() == [1, 0, 1]
+    assert average.values(batch((2, 1)), RETURNS).flatten().tolist() == [30, 0]
+    average.follow(batch((2, 1)), RETURNS)  # the first's mean, 4, is now the last learner's
+    torch.testing.assert_close(average.average, torch.tensor([0.75 * 4, 0.75 * 30, 0.25 * 0.75 * 30 + 0.75 * 4]))
+    assert average.batches.tolist() == [1, 1, 2]
+
+
+def test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps():
+    baseline = value_baseline()
+    for parameter in baseline.parameters():
+        parameter.data.zero_()
+    losses = sum(baseline.losses(batch(), RETURNS))
+    assert losses.tolist() == pytest.approx([(1 + 9 + 25 + 49) / 4, (100 + 900 + 2500) / 3])
+
+
+def test_values_and_their_losses_are_those_of_the_learners_that_took_part():
+    baseline = value_baseline()
+    rollout = batch((2, 0))
+    values = baseline.values(rollout, RETURNS)
+    for r, learner in enumerate((2, 0)):
+        (w0, w1), (b0, b1) = ([p[learner] for p in of] for of in (baseline.network.weights, baseline.network.biases))
+        expected = (torch.tanh(rollout.observations[:, r] @ w0 + b0) @ w1 + b1).squeeze(-1)
+        torch.testing.assert_close(values[:, r][MASK[:, r]], expected[MASK[:, r]])
+        error = (expected - RETURNS[:, r])[MASK[:, r]]
+        torch.testing.assert_close(sum(baseline.losses(rollout, RETURNS))[r], error.square().mean())
+
+
+def test_a_truncated_episode_goes_on_with_the_value_that_its_own_learner_gives_to_what_stood_there():
+    baseline = value_baseline()
+    rollout = dataclasses.replace(batch((1, 2)), terminated=torch.zeros(2, 2).bool(), truncated=torch.ones(2, 2).bool())
+    expected = baseline.network(rollout.final_observations, rollout.learners).squeeze(-1)
+    torch.testing.assert_close(baseline.final_values(rollout), expected)
+    assert value_baseline(bootstrap=False).final_values(rollout) is None
+
+
+def test_the_value_networks_first_step_is_as_long_as_its_own_learning_rate():
+    """Adam's first step is the learning rate in every coordinate whose gradient is not tiny."""
+    baseline, option = value_baseline(), ValueOption(8, 1, "tanh", "torch", 0.003, 1, False)
+    before = [p.detach().clone() for p in baseline.parameters()]
+    option.optimizer(baseline).step(baseline.losses(batch((0, 1)), RETURNS), torch.tensor([0, 1]), torch.ones(2))
+    moved = max(float((p - old).detach().abs().max()) for p, old in zip(baseline.parameters(), before, strict=True))
+    assert moved == pytest.approx(0.003, rel=1e-3)
+
+
+def test_a_value_network_starts_from_random_numbers_of_its_own():
+    ours = value_baseline().network
+    for purpose, same in ((Purpose.BASELINE_PARAMETERS, True), (Purpose.POLICY_PARAMETERS, False)):
+        other = StackedMLP(3, 4, 1, hidden=8, layers=1, activation="tanh", bias=True)
+        other.initialise([0, 1, 2], purpose, "torch", 1.0)
+        assert torch.equal(ours.weights[0], other.weights[0]) == same
+
+
+def test_explained_variance_is_none_for_a_constant_one_for_the_returns_and_counts_no_offset():
+    mask = torch.ones(2, 2, 2, dtype=torch.bool)
+    returns = torch.tensor([[[1.0, 3.0], [10.0, 30.0]], [[5.0, 7.0], [20.0, 50.0]]])
+    assert explained_variance(torch.full_like(returns, 100.0), returns, mask).tolist() == [0, 0]
+    assert explained_variance(returns + 100, returns, mask).tolist() == [1, 1]
+    assert explained_variance(returns / 2, returns, mask).tolist() == pytest.approx([0.75, 0.75])
+    assert explained_variance(returns * torch.tensor([[1.0], [0.0]]), returns, mask).tolist() == [1, 0]
+    assert explained_variance(torch.zeros_like(RETURNS), RETURNS, MASK).tolist() == [0, 0], "padding counts nowhere"
+    assert explained_variance(returns, torch.ones_like(returns), mask).isnan().all()
+
+
+def test_a_run_fits_its_values_to_the_returns_that_it_credits():
+    """Not to the advantages: with the values of before subtracted, a second fit would undo the first."""
+    run = make_run("baseline=value", "normalization=none", "policy.hidden=4", "baseline.hidden=4")
+    rollout = run.collector.collect(0, torch.arange(1).numpy())
+    returns, values, advantages = run.credit(rollout)
+    columns = run.learn(rollout, returns, advantages, torch.arange(1).numpy()).columns
+    expected = (values - returns)[rollout.mask].square().mean()
+    torch.testing.assert_close(columns["value_loss"][0], expected)

@@ -1,0 +1,59 @@
+"""The policy at its best: whose parameters are kept, when they are replaced, and by what."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from pg_experiments.best import Best
+
+
+class Numbered(nn.Module):
+    """Its parameters, of three learners, are the number of the update."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 2))
+
+
+def followed(*updates: tuple[list[int], list[float], bool]) -> Best:
+    """After updates of some learners with those mean returns, of full windows or not."""
+    policy = Numbered()
+    best = Best(policy, 3)
+    for number, (learners, means, full) in enumerate(updates, 1):
+        policy.weight.data.fill_(number)
+        best.follow(policy, np.array(learners), np.array(means), np.full(len(learners), full), number)
+    return best
+
+
+def kept(best: Best) -> list[float]:
+    return best.parameters["weight"][:, 0].tolist()
+
+
+def test_each_learner_keeps_the_parameters_of_its_own_best_update():
+    best = followed(([0, 1, 2], [5, 5, 5], True), ([0, 1, 2], [9, 4, 6], True), ([2, 0], [7, 8], True))
+    assert kept(best) == [2, 1, 3]
+    assert best.update.tolist() == [2, 1, 3]
+    assert best.mean_return.tolist() == [9, 5, 7]
+
+
+def test_of_equal_means_the_later_one_is_kept():
+    assert kept(followed(([0], [5], True), ([0], [5], True))) == [2, 0, 0]
+
+
+def test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was():
+    best = followed(([0], [9], False), ([0], [1], False))
+    assert kept(best) == [2, 0, 0]
+    assert best.mean_return[0] == -math.inf
+    assert kept(followed(([0], [9], False), ([0], [1], True))) == [2, 0, 0]
+    assert kept(followed(([0], [1], True), ([0], [9], False))) == [1, 0, 0]
+
+
+def test_what_is_kept_does_not_change_with_the_policy_and_outlives_a_restore():
+    best, again = followed(([0, 2], [5, 6], True)), Best(Numbered(), 3)
+    again.restore(best.state())
+    assert kept(again) == [1, 0, 1]
+    assert (again.mean_return.tolist(), again.update.tolist()) == ([5, -math.inf, 6], [1, 0, 1])

@@ -1,0 +1,114 @@
+"""What a run credits each action with, and how far each seed steps: small batches, with values worked out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from pg_experiments.rollout import Rollout
+from pg_experiments.run import Run
+from tests.conftest import make_run, rollout_of
+
+PLAIN = ("normalization=none", "baseline=none", "policy.hidden=4", "algorithm.discount=0.5")
+
+
+def batch(rewards: list[list[float]], learner: int = 0) -> Rollout:
+    """Of one learner: its episodes, [E][T], one as long as the other."""
+    paid = torch.tensor(rewards).T[:, None]
+    zeros = torch.zeros(paid.shape, dtype=torch.int64)
+    rollout = rollout_of(torch.zeros(*paid.shape, 4), zeros, paid, torch.ones(paid.shape, dtype=torch.bool))
+    return dataclasses.replace(rollout, learners=torch.tensor([learner]))
+
+
+def with_values(run: Run, value: float) -> Run:
+    """The run, whose baseline says the same of every state."""
+    run.baseline.values = lambda rollout, returns: torch.full_like(returns, value)
+    return run
+
+
+def test_exact_discount_reaches_the_advantages_of_a_run():
+    rollout = batch([[1, 1, 4]])
+    for exact, expected in ((False, [2.5, 3, 4]), (True, [2.5, 1.5, 1])):
+        _, _, advantages = make_run(*PLAIN, f"returns.exact_discount={str(exact).lower()}").credit(rollout)
+        assert advantages.flatten().tolist() == expected
+
+
+def test_where_a_return_ends_inside_a_column_credit_and_its_weights_begin_anew():
+    ends = torch.tensor([False, True, False]).view(3, 1, 1)
+    rollout = dataclasses.replace(batch([[1, 1, 4]]), return_ends=ends)
+    returns, _, advantages = make_run(*PLAIN, "returns.exact_discount=true").credit(rollout)
+    assert returns.flatten().tolist() == [1.5, 1, 4]
+    assert advantages.flatten().tolist() == [1.5, 0.5, 4]
+
+
+def test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are():
+    rollout = batch([[1.0], [3.0], [5.0]])
+    run = make_run(*PLAIN[1:], "normalization=advantages")
+    run.baseline.values = lambda rollout, returns: returns * torch.tensor([1.0, 0.0, 1.0])  # leaves 0, 3, 0
+    _, _, advantages = run.credit(rollout)
+    torch.testing.assert_close(advantages.flatten(), torch.tensor([-1, 2, -1]) / 3**0.5)
+    run = with_values(make_run(*PLAIN[1:], "normalization=returns", "normalization.over=batch"), 0.5)
+    returns, values, advantages = run.credit(rollout)
+    assert returns.flatten().tolist() == [-1, 0, 1]
+    assert values.flatten().tolist() == [0.5] * 3
+    assert advantages.flatten().tolist() == [-1.5, -0.5, 0.5]
+
+
+def test_each_seed_has_the_learning_rate_of_its_own_progress():
+    """Plain gradient descent on a schedule: one seed at its start, one half through, one nearly at its end."""
+    overrides = ("num_seeds=3", "optimizer=sgd", "optimizer.schedule=linear", "env.max_episodes=100", "policy.hidden=4")
+    run, started = make_run(*overrides), make_run(*overrides, "optimizer.schedule=constant")
+    for learner, played in enumerate((0, 50, 90)):
+        run.accounts.seeds[learner].returns.extend([0.0] * played)
+    before = [p.detach().clone() for p in run.policy.parameters()]
+    for active in (np.arange(3), np.array([1, 2])):
+        rollout = run.collector.collect(0, active)
+        returns, _, advantages = run.credit(rollout)
+        learned = [one.learn(rollout, returns, advantages, active).columns for one in (run, started)]
+        factors = learned[0]["learning_rate"] / learned[1]["learning_rate"]
+        expected = torch.tensor([1.0, 0.55, 0.19])[torch.from_numpy(active)]
+        torch.testing.assert_close(factors, expected)
+        for old, ours, whole in zip(before, run.policy.parameters(), started.policy.parameters(), strict=True):
+            for learner, factor in zip(active, expected, strict=True):
+                torch.testing.assert_close(ours[learner] - old[learner], factor * (whole[learner] - old[learner]))
+        for one in (run, started):
+            for parameter, old in zip(one.policy.parameters(), before, strict=True):
+                parameter.data.copy_(old)
+
+
+def test_the_entropy_that_is_recorded_is_the_mean_over_each_seeds_own_steps():
+    """A new policy whose logits are all zero: log 2 nats at every step, however many a seed has played."""
+    run = make_run("num_seeds=2", "policy=linear")
+    for parameter in run.policy.parameters():
+        parameter.data.zero_()
+    rollout = run.collector.collect(0, np.arange(2))
+    assert len(set(rollout.mask.sum((0, 2)).tolist())) == 2, "one has played longer than the other"
+    returns, _, advantages = run.credit(rollout)
+    entropy = run.learn(rollout, returns, advantages, np.arange(2)).columns["entropy"]
+    torch.testing.assert_close(entropy, torch.full((2,), float(np.log(2))))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_baseline_takes_its_own_number_of_steps_after_the_advantages_were_taken(steps):
+    run = make_run("baseline=value", f"baseline.steps={steps}", "policy.hidden=4", "baseline.hidden=4")
+    rollout = run.collector.collect(0, np.arange(1))
+    returns, values, advantages = run.credit(rollout)
+    torch.testing.assert_close(values[rollout.mask], run.baseline.values(rollout, returns)[rollout.mask])
+    taken = []
+    step = run.baseline_optimizer.step
+    run.baseline_optimizer.step = lambda *arguments: taken.append(step(*arguments)) or taken[-1]
+    run.learn(rollout, returns, advantages, np.arange(1))
+    assert len(taken) == steps
+    assert not torch.equal(run.baseline.values(rollout, returns), values)
+
+
+def test_a_baseline_that_follows_is_shown_every_batch_and_only_after_it():
+    run = make_run("baseline=moving_average", "baseline.decay=0", "policy.hidden=4", "normalization=none")
+    rollout = batch([[2.0], [4.0]])
+    returns, values, advantages = run.credit(rollout)
+    assert values.flatten().tolist() == [0, 0]
+    run.learn(rollout, returns, advantages, np.arange(1))
+    assert run.credit(rollout)[1].flatten().tolist() == [3, 3]

@@ -1,0 +1,74 @@
+"""The loss and the entropy, by hand: signs, divisors, what is constant and what counts nowhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from pg_experiments.objective import policy_gradient_loss, total_entropy
+from pg_experiments.policy import MLP, Linear
+from tests.conftest import reinforce, rollout_of, total_loss
+
+NAN = math.nan
+
+
+def test_the_loss_is_minus_the_sum_over_steps_of_advantage_and_log_probability_over_the_episodes():
+    log_probs = torch.tensor([[-1.0, -2.0, NAN], [-3.0, NAN, NAN]])
+    advantages = torch.tensor([[3.0, 1.0, 7.0], [-1.0, 7.0, 7.0]])
+    valid = torch.tensor([[True, True, False], [True, False, False]])
+    assert policy_gradient_loss(log_probs, advantages, valid, 2).tolist() == [2.5, -1.5]
+    assert policy_gradient_loss(log_probs, advantages, valid, 1).tolist() == [5, -3]
+
+
+def test_advantages_are_constants_of_the_loss():
+    advantages = torch.tensor([[3.0]], requires_grad=True)
+    log_probs = torch.tensor([[-1.0]], requires_grad=True)
+    policy_gradient_loss(log_probs, advantages, torch.tensor([[True]]), 1).sum().backward()
+    assert advantages.grad is None
+    assert log_probs.grad.item() == -3
+
+
+def test_the_entropy_is_summed_over_the_steps_that_count_and_averaged_over_the_episodes():
+    entropies = torch.tensor([[1.0, 3.0, NAN], [1.0, NAN, NAN]])
+    valid = torch.tensor([[True, True, False], [True, False, False]])
+    assert total_entropy(entropies, valid, 2).tolist() == [2, 0.5]
+
+
+def two_steps(advantages: float = 0.0):
+    """Two steps of one episode, of which each has an observation of its own."""
+    observations = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(2, 1, 1, 2)
+    mask = torch.ones(2, 1, 1, dtype=torch.bool)
+    return rollout_of(observations, torch.zeros(2, 1, 1, dtype=torch.int64), torch.ones(2, 1, 1), mask)
+
+
+@pytest.mark.parametrize(("reduction", "divisor"), [("mean", 2), ("sum", 1)])
+def test_an_entropy_bonus_is_subtracted_from_the_loss_so_that_a_step_makes_the_policy_more_random(reduction, divisor):
+    algorithm = reinforce(episodes_per_update=2, reduction=reduction, entropy_bonus=0.5, log_probs="recomputed")
+    policy = Linear(head="categorical", bias=False, initialisation="torch").build(2, 2, [3])
+    (theta,) = policy.parameters()
+    logits = theta[0]
+    entropy = -(logits.softmax(-1) * logits.log_softmax(-1)).sum()
+    loss = total_loss(algorithm, policy, two_steps(), torch.zeros(2, 1, 1))
+    torch.testing.assert_close(loss[0], -0.5 * entropy / divisor)
+    ours, theirs = (torch.autograd.grad(each, theta)[0] for each in (loss.sum(), -0.5 * entropy / divisor))
+    assert theirs.abs().max() > 1e-4
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_the_loss_of_some_learners_is_that_of_their_own_parameters_and_masks():
+    policy = MLP(
+        head="categorical", hidden=8, layers=2, activation="tanh", dropout=0.5, bias=True, initialisation="torch"
+    ).build(2, 2, [0, 1, 2])
+    algorithm = reinforce(episodes_per_update=1, entropy_bonus=0.0, log_probs="recomputed")
+    masks = torch.rand(2, 1, 1, 2, 8, generator=torch.Generator().manual_seed(0)) < 0.5
+    rollout = dataclasses.replace(two_steps(), learners=torch.tensor([2]), dropout_masks=masks)
+    advantages = torch.tensor([1.0, -2.0]).view(2, 1, 1)
+    (loss,) = total_loss(algorithm, policy, rollout, advantages)
+    (w0, w1, w2), (b0, b1, b2) = ([p[2] for p in stack] for stack in (policy.network.weights, policy.network.biases))
+    x = torch.tanh(2 * masks[:, 0, 0, 0] * (torch.eye(2) @ w0 + b0))
+    logits = torch.tanh(2 * masks[:, 0, 0, 1] * (x @ w1 + b1)) @ w2 + b2
+    log_probs = logits.log_softmax(-1)[:, 0]
+    torch.testing.assert_close(loss, -(log_probs[0] - 2 * log_probs[1]))
