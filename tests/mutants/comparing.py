@@ -1,0 +1,267 @@
+"""Mistakes in what a comparison makes of runs: what counts of each seed, and the statistics of it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.mutants.mutant import Mutant
+
+outcomes = partial(Mutant, "outcomes", "pg_experiments/comparison/outcomes.py")
+statistics = partial(Mutant, "statistics", "pg_experiments/comparison/statistics.py")
+summary = partial(Mutant, "statistics", "pg_experiments/comparison/summary.py")
+
+OF_OUTCOMES = "tests/test_outcomes.py::"
+OF_STATISTICS = "tests/test_comparison_statistics.py::"
+OF_VERDICTS = "tests/test_verdicts.py::"
+COMMON = OF_OUTCOMES + "test_what_happens_at_the_common_number_of_steps_still_counts_and_what_comes_after_it_does_not"
+THRESHOLD = OF_OUTCOMES + "test_a_threshold_is_reached_with_the_first_update_that_has_it_exactly"
+
+MUTANTS = [
+    outcomes(
+        "runs are compared at the steps of the longest seed",
+        "return min(ends, default=None)",
+        "return max(ends, default=None)",
+        COMMON,
+    ),
+    outcomes(
+        "runs are cut down to where a seed was solved",
+        "if not (seed.solved or seed.error) and len(seed.env_steps)",
+        "if not seed.error and len(seed.env_steps)",
+        "tests/test_comparison.py::test_runs_of_different_limits_are_compared_at_the_steps_that_all_of_them_have",
+    ),
+    outcomes(
+        "runs are cut down to where a seed failed",
+        "if not (seed.solved or seed.error) and len(seed.env_steps)",
+        "if not seed.solved and len(seed.env_steps)",
+        COMMON,
+    ),
+    outcomes(
+        "runs of one limit are cut down to the shortest",
+        "if len({run.limits for run, _ in pairs}) < 2:",
+        "if not pairs:",
+        OF_OUTCOMES + "test_runs_of_one_length_are_compared_each_at_its_own_end",
+    ),
+    outcomes(
+        "the value at the common step does not count",
+        "(seed.env_steps <= limit)",
+        "(seed.env_steps < limit)",
+        COMMON,
+    ),
+    outcomes(
+        "the final value is the best",
+        "float(seed.values[metric][there][-1])",
+        "float(seed.values[metric][there].max())",
+        OF_OUTCOMES + "test_runs_of_one_length_are_compared_each_at_its_own_end",
+    ),
+    outcomes(
+        "what was reached at the common step does not count",
+        "seed.env_steps[row] > limit",
+        "seed.env_steps[row] >= limit",
+        COMMON,
+    ),
+    outcomes(
+        "a threshold must be passed",
+        "(seed.values[metric] >= threshold)",
+        "(seed.values[metric] > threshold)",
+        THRESHOLD,
+    ),
+    outcomes(
+        "a threshold is reached by the last update that has it",
+        "rows = np.flatnonzero(full & (seed.values[metric] >= threshold))\n    return int(rows[0])",
+        "rows = np.flatnonzero(full & (seed.values[metric] >= threshold))\n    return int(rows[-1])",
+        THRESHOLD,
+    ),
+    outcomes(
+        "a threshold is reached by a window that is not full",
+        "np.flatnonzero(full & (seed.values[metric] >= threshold))",
+        "np.flatnonzero(seed.values[metric] >= threshold)",
+        THRESHOLD,
+    ),
+    outcomes(
+        "a seed is solved one update late",
+        "rows = np.flatnonzero(seed.episodes >= seed.episodes_to_solve)",
+        "rows = np.flatnonzero(seed.episodes > seed.episodes_to_solve)",
+        OF_OUTCOMES + "test_a_seed_was_solved_in_the_update_whose_episodes_include_the_one_that_solved_it",
+    ),
+    outcomes(
+        "a seed counts with a value of any metric",
+        "return all(math.isfinite(value) for value in outcome.finals.values())",
+        "return any(math.isfinite(value) for value in outcome.finals.values())",
+        OF_OUTCOMES + "test_a_seed_counts_only_with_a_value_of_every_metric",
+    ),
+    statistics(
+        "the interquartile mean leaves out a fifth",
+        "trim_mean(values, 0.25, axis=axis)",
+        "trim_mean(values, 0.2, axis=axis)",
+        OF_STATISTICS + "test_the_interquartile_mean_leaves_out_the_lowest_and_the_highest_quarter",
+    ),
+    statistics(
+        "resampling mixes strata",
+        "return _bootstrapped(_of_pooled(statistic), strata)",
+        "return _bootstrapped(_of_pooled(statistic), [np.concatenate(strata)])",
+        OF_STATISTICS + "test_resampling_stays_within_strata",
+    ),
+    statistics(
+        "the last that was reached counts as never reached",
+        "math.inf if end > largest else end",
+        "math.inf if end >= largest else end",
+        OF_STATISTICS + "test_the_median_counts_what_was_never_reached_as_infinite",
+    ),
+    statistics(
+        "intervals hold 90 of 100",
+        "CONFIDENCE = 0.95",
+        "CONFIDENCE = 0.9",
+        OF_STATISTICS + "test_the_fraction_has_an_interval_at_its_ends_too",
+    ),
+    statistics(
+        "the fraction has the exact interval, not Wilson's",
+        'proportion_ci(CONFIDENCE, method="wilson")',
+        'proportion_ci(CONFIDENCE, method="exact")',
+        OF_STATISTICS + "test_the_fraction_has_an_interval_at_its_ends_too",
+    ),
+    statistics(
+        "a tie is lost",
+        'np.searchsorted(y, x, "left") + np.searchsorted(y, x, "right")',
+        'np.searchsorted(y, x, "left") + np.searchsorted(y, x, "left")',
+        OF_STATISTICS + "test_the_probability_of_improvement_by_hand",
+    ),
+    statistics(
+        "strata weigh by their seeds",
+        "np.mean([_placements(x, y).mean() for x, y in zip(first, second, strict=True)])",
+        "np.mean(np.concatenate([_placements(x, y) for x, y in zip(first, second, strict=True)]))",
+        OF_STATISTICS + "test_the_probability_of_improvement_by_hand",
+    ),
+    statistics(
+        "the interval is one-sided",
+        "norm.ppf((1 + CONFIDENCE) / 2)",
+        "norm.ppf(CONFIDENCE)",
+        OF_STATISTICS + "test_where_all_seeds_of_a_group_are_above_the_others_the_interval_is_newcombes",
+    ),
+    statistics(
+        "the variance of a mean over strata is that of one",
+        "for part in parts) / len(parts) ** 2",
+        "for part in parts) / len(parts)",
+        OF_STATISTICS + "test_with_one_seed_of_each_group_in_every_stratum_the_interval_is_wilsons",
+    ),
+    statistics(
+        "Newcombe's variance counts one seed too many",
+        "others = (self.m + self.n) / 2 - 1",
+        "others = (self.m + self.n) / 2",
+        OF_STATISTICS + "test_where_all_seeds_of_a_group_are_above_the_others_the_interval_is_newcombes",
+    ),
+    statistics(
+        "the spread of the placements is divided by n, not n − 1",
+        "above.var(ddof=1) / m + below.var(ddof=1) / n",
+        "above.var(ddof=0) / m + below.var(ddof=0) / n",
+        OF_VERDICTS + "test_where_the_seeds_spread_the_interval_is_of_the_sample_variance_of_their_placements",
+    ),
+    statistics(
+        "the larger of two variances is not taken",
+        "theta * (1 - theta) * max(of_sizes, self.spread)",
+        "theta * (1 - theta) * of_sizes",
+        OF_STATISTICS + "test_the_interval_allows_for_one_group_that_spreads_more_than_the_other",
+    ),
+    statistics(
+        "the p-value is one-sided",
+        "return int(np.count_nonzero(np.abs(found) >= abs(observed) - NEARLY_EQUAL)) / len(found)",
+        "return int(np.count_nonzero(found >= observed - NEARLY_EQUAL)) / len(found)",
+        OF_STATISTICS + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
+    ),
+    statistics(
+        "divisions that are just as uneven do not count",
+        "return int(np.count_nonzero(np.abs(found) >= abs(observed) - NEARLY_EQUAL)) / len(found)",
+        "return int(np.count_nonzero(np.abs(found) > abs(observed) + NEARLY_EQUAL)) / len(found)",
+        OF_STATISTICS + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
+    ),
+    statistics(
+        "of drawn divisions the one that was observed does not count",
+        "return (1 + int(as_uneven)) / (1 + times)",
+        "return int(as_uneven) / times",
+        OF_STATISTICS + "test_with_many_divisions_the_p_value_is_that_of_9999_drawn_ones",
+    ),
+    statistics(
+        "drawn divisions depend on the order of the strata",
+        "return min(sorted(pairs), sorted((y, x) for x, y in pairs))",
+        "return pairs",
+        OF_STATISTICS
+        + "test_the_p_value_depends_neither_on_the_order_of_seeds_and_strata_nor_on_which_group_comes_first",
+    ),
+    statistics(
+        "every division is of the first stratum",
+        "for ranks, m in strata:\n        of_stratum",
+        "for ranks, m in strata[:1]:\n        of_stratum",
+        OF_STATISTICS + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
+    ),
+    statistics(
+        "strata weigh by their seeds in the test",
+        "ranks[:m].sum() / (m * (len(ranks) - m)) for ranks, m in strata",
+        "ranks[:m].sum() for ranks, m in strata",
+        OF_STATISTICS + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
+    ),
+    statistics(
+        "the least p-value is one-sided",
+        "return min(1.0, 2 / splits(first, second))",
+        "return min(1.0, 1 / splits(first, second))",
+        OF_STATISTICS + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
+    ),
+    statistics(
+        "as many divisions are drawn for any number of comparisons",
+        "return max(PERMUTATIONS, 200 * comparisons - 1)",
+        "return PERMUTATIONS",
+        OF_VERDICTS + "test_of_however_many_comparisons_one_can_be_told_apart",
+    ),
+    statistics(
+        "Holm's correction does not step down",
+        "(len(p_values) - rank) * p_values[index]",
+        "len(p_values) * p_values[index]",
+        OF_STATISTICS + "test_holms_correction_by_hand",
+    ),
+    statistics(
+        "Holm's correction is not monotone",
+        "largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))",
+        "largest = min(1.0, (len(p_values) - rank) * p_values[index])",
+        OF_STATISTICS + "test_holms_correction_by_hand",
+    ),
+    statistics(
+        "corrected p-values are in the order of their size",
+        "corrected[index] = largest",
+        "corrected[rank] = largest",
+        OF_VERDICTS + "test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time_each_by_themselves",
+    ),
+    summary(
+        "the better group is called the worse",
+        'verdict="better" if pair.improvement.value > 0.5 else "worse"',
+        'verdict="better" if pair.improvement.value < 0.5 else "worse"',
+        OF_VERDICTS + "test_three_seeds_are_enough_against_ten",
+    ),
+    summary(
+        "the improvement is that of the first over the second",
+        "improvement = probability_of_improvement(y, x)",
+        "improvement = probability_of_improvement(x, y)",
+        OF_VERDICTS + "test_three_seeds_are_enough_against_ten",
+    ),
+    summary(
+        "pairs are judged by p-values that are not corrected",
+        "pairs[index] = _judged(pairs[index], p)",
+        "pairs[index] = _judged(pairs[index], pairs[index].p)",
+        OF_VERDICTS + "test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time_each_by_themselves",
+    ),
+    summary(
+        "who was sooner is judged by p-values that are not corrected",
+        "pairs[index] = replace(pairs[index], sooner_p=p)",
+        "pairs[index] = replace(pairs[index], sooner_p=pairs[index].sooner_p)",
+        OF_VERDICTS + "test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time_each_by_themselves",
+    ),
+    summary(
+        "whoever takes longer is called sooner",
+        "sooner=mean_wins(s, t)",
+        "sooner=mean_wins(t, s)",
+        "tests/test_comparison_in_time.py::test_of_two_that_end_alike_the_one_that_gets_there_in_fewer_steps_is_named",
+    ),
+    summary(
+        "three seeds are too few",
+        "min(seeds) < FEWEST_SEEDS",
+        "min(seeds) <= FEWEST_SEEDS",
+        OF_VERDICTS + "test_three_seeds_are_enough_against_ten",
+    ),
+]

@@ -1,0 +1,253 @@
+"""Mistakes in networks, heads and dropout, and in where the steps of a batch lie."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.mutants.mutant import Mutant
+
+rollout = partial(Mutant, "rollout", "pg_experiments/rollout.py")
+stacked = partial(Mutant, "networks", "pg_experiments/stacked.py")
+sparse = partial(Mutant, "networks", "pg_experiments/sparse.py")
+heads = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
+policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
+acting = partial(Mutant, "policy", "pg_experiments/policy/acting.py")
+
+OF_ROLLOUT = "tests/test_rollout.py::"
+OF_STACKED = "tests/test_stacked.py::"
+OF_HEADS = "tests/test_heads.py::"
+OF_POLICY = "tests/test_policy.py::"
+IN_ORDER = OF_ROLLOUT + "test_each_seeds_steps_stand_in_order_of_time_and_zeros_after_them"
+BLOCKS = OF_ROLLOUT + "test_blocks_have_every_step_once_and_gather_and_scatter_undo_each_other"
+COMPILED = "tests/test_acting.py::test_compiled_logits_are_those_of_the_perceptron"
+
+MUTANTS = [
+    rollout(
+        "a seed's steps are taken from its neighbour's column",
+        "within // E * (R * E) + seed_of * E + within % E",
+        "within // E * (R * E) + (seed_of + 1) % R * E + within % E",
+        IN_ORDER,
+    ),
+    rollout(
+        "steps and episodes are mixed up",
+        "within // E * (R * E) + seed_of * E + within % E",
+        "within % T * (R * E) + seed_of * E + within // T",
+        IN_ORDER,
+    ),
+    rollout(
+        "one step more than a seed has counts",
+        "torch.arange(N, device=mask.device) < counts[:, None]",
+        "torch.arange(N, device=mask.device) <= counts[:, None]",
+        IN_ORDER,
+    ),
+    rollout(
+        "the last block is not learned from",
+        "for start in range(0, self.valid.shape[1], self.block):",
+        "for start in range(0, self.valid.shape[1] - self.block, self.block):",
+        BLOCKS,
+    ),
+    rollout(
+        "the block that is not full is left out",
+        "N = block * max(1, math.ceil(int(counts.max()) / block))",
+        "N = block * max(1, int(counts.min()) // block)",
+        BLOCKS,
+    ),
+    rollout(
+        "padding is gathered as it is",
+        "return torch.where(valid, rows, torch.zeros((), dtype=rows.dtype, device=rows.device))",
+        "return rows",
+        IN_ORDER,
+    ),
+    rollout(
+        "padding is scattered over the first step",
+        "flat[self.positions[self.valid]] = rows[self.valid]",
+        "flat[self.positions] = rows",
+        BLOCKS,
+    ),
+    rollout(
+        "an episode's return takes in its padding",
+        "return torch.where(self.mask, self.rewards, 0.0).sum(0)",
+        "return self.rewards.sum(0)",
+        OF_ROLLOUT + "test_returns_and_lengths_of_episodes_count_no_padding",
+    ),
+    rollout(
+        "samples are of a seed's first steps",
+        "places = torch.arange(count, device=counts.device) * counts // count",
+        "places = torch.arange(count, device=counts.device) % counts",
+        "tests/test_health.py::test_steps_are_spread_over_each_seeds_own_whatever_its_neighbours_played",
+    ),
+    stacked(
+        "every learner starts as the first",
+        "generator = torch_stream(seed, purpose)",
+        "generator = torch_stream(seeds[0], purpose)",
+        OF_POLICY + "test_a_seed_starts_with_the_same_parameters_whoever_its_neighbours_are",
+    ),
+    stacked(
+        "the bound of the weights counts the outputs",
+        "bound = 1 / math.sqrt(weight.shape[1])",
+        "bound = 1 / math.sqrt(weight.shape[0])",
+        OF_STACKED + "test_torchs_initialisation_is_uniform_within_one_over_the_root_of_the_inputs",
+    ),
+    stacked(
+        "weights are never negative",
+        "weight.uniform_(-bound, bound, generator=generator)",
+        "weight.uniform_(0, bound, generator=generator)",
+        OF_STACKED + "test_torchs_initialisation_is_uniform_within_one_over_the_root_of_the_inputs",
+    ),
+    stacked(
+        "weights are drawn from torch's own generator",
+        "nn.init.orthogonal_(weight, gain, generator=generator)",
+        "nn.init.orthogonal_(weight, gain)",
+        OF_STACKED + "test_drawing_parameters_leaves_torchs_own_random_numbers_alone",
+    ),
+    stacked(
+        "the last layer has the gain of the others",
+        "gain = output_gain if index == len(self.weights) - 1 else hidden_gain",
+        "gain = hidden_gain",
+        OF_STACKED + "test_a_first_policy_is_close_to_uniform",
+    ),
+    stacked(
+        "the first layer has the gain of the last",
+        "gain = output_gain if index == len(self.weights) - 1 else hidden_gain",
+        "gain = output_gain",
+        OF_STACKED + "test_orthogonal_layers_keep_lengths_times_their_gain_and_the_last_has_a_gain_of_its_own",
+    ),
+    stacked(
+        "some learners are given the weights of the first",
+        "weights = [weight if everyone else weight[learners] for weight in self.weights]",
+        "weights = [weight if everyone else weight[: len(learners)] for weight in self.weights]",
+        OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
+    ),
+    stacked(
+        "some learners are given the biases of the first",
+        "biases = [bias if everyone else bias[learners] for bias in self.biases]",
+        "biases = [bias if everyone else bias[: len(learners)] for bias in self.biases]",
+        OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
+    ),
+    stacked(
+        "every layer drops the units of the first",
+        ".mul_(masks[..., index, :])",
+        ".mul_(masks[..., 0, :])",
+        OF_STACKED + "test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none",
+    ),
+    stacked(
+        "dropout does not scale the biases",
+        "torch.baddbmm(bias, x, weight, beta=scale, alpha=scale)",
+        "torch.baddbmm(bias, x, weight, beta=1.0, alpha=scale)",
+        OF_STACKED + "test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none",
+    ),
+    stacked(
+        "the output is scaled, too",
+        "return _affine(x, last_weight, last_bias, 1.0)",
+        "return _affine(x, last_weight, last_bias, scale)",
+        OF_STACKED + "test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none",
+    ),
+    sparse(
+        "the gradient of a sparse layer forgets the signs",
+        "_signed_sum(gradient.contiguous(), rows[order], uses.cumsum(0) - uses, signs[order])",
+        "_signed_sum(gradient.contiguous(), rows[order], uses.cumsum(0) - uses, signs[order].abs())",
+        "tests/test_sparse.py::test_sparse_and_dense_first_layers_agree_forward_and_backward",
+    ),
+    sparse(
+        "the gradient of a sparse layer goes to the next row",
+        "uses.cumsum(0) - uses",
+        "(uses.cumsum(0) - uses).roll(1)",
+        "tests/test_sparse.py::test_sparse_and_dense_first_layers_agree_forward_and_backward",
+    ),
+    sparse(
+        "every seed's pixels go through the first seed's weights",
+        "columns = self.columns[places].long() + seeds * self.size",
+        "columns = self.columns[places].long()",
+        "tests/test_collect_pong.py::test_what_is_learned_from_pong_is_what_acted_dropout_included",
+    ),
+    heads(
+        "the noise of the softmax is exponential",
+        "return -torch.log(-torch.log(uniform))",
+        "return -torch.log(uniform)",
+        OF_HEADS + "test_gumbel_noise_is_minus_the_logarithm_of_minus_the_logarithm",
+    ),
+    heads(
+        "the entropy of the softmax is that of its first action",
+        "return -(log_probs.exp() * log_probs).sum(-1)",
+        "return -(log_probs.exp() * log_probs)[..., 0]",
+        OF_POLICY + "test_probabilities_sum_to_one_and_the_entropy_is_theirs",
+    ),
+    heads(
+        "the Bernoulli head chooses the other action",
+        "(noise < logits).squeeze(-1) * 1",
+        "(noise > logits).squeeze(-1) * 1",
+        OF_HEADS + "test_a_bernoulli_head_says_1_where_the_uniform_number_is_below_its_probability",
+    ),
+    heads(
+        "the Bernoulli head's noise is half of it",
+        "return torch.log(uniform) - torch.log1p(-uniform)",
+        "return torch.log(uniform)",
+        OF_HEADS + "test_a_bernoulli_head_says_1_where_the_uniform_number_is_below_its_probability",
+    ),
+    heads(
+        "the Bernoulli head's probabilities are in the wrong order",
+        "return torch.cat([1 - up, up], -1)",
+        "return torch.cat([up, 1 - up], -1)",
+        OF_HEADS + "test_the_probabilities_of_all_actions_are_those_of_the_log_probabilities",
+    ),
+    heads(
+        "the Bernoulli head's entropy is that of one outcome",
+        "return functional.softplus(z) - z * z.sigmoid()",
+        "return functional.softplus(z) - z",
+        OF_POLICY + "test_probabilities_sum_to_one_and_the_entropy_is_theirs",
+    ),
+    heads(
+        "a greedy head takes 1 only where it is clearly more probable",
+        "return torch.zeros_like(uniform)",
+        "return torch.full_like(uniform, 0.5)",
+        OF_HEADS + "test_a_greedy_head_takes_the_most_probable_action_and_of_equal_ones_the_first",
+    ),
+    policy(
+        "dropout keeps the units that it should drop",
+        "return (bits >= self.drop_below)",
+        "return (bits < self.drop_below)",
+        OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
+    ),
+    policy(
+        "dropout drops one level too many",
+        "return (bits >= self.drop_below)",
+        "return (bits > self.drop_below)",
+        OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
+    ),
+    policy(
+        "dropout scales by its own probability",
+        "return LEVELS / (LEVELS - self.drop_below)",
+        "return LEVELS / max(1, self.drop_below)",
+        OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
+    ),
+    policy(
+        "dropout does not scale",
+        "perceptron(observations, layers, activation, masks, self.scale)",
+        "perceptron(observations, layers, activation, masks, 1.0)",
+        OF_POLICY + "test_dropout_stands_before_the_activation_and_scales_what_it_keeps",
+    ),
+    policy(
+        "dropout does not scale where sparse observations are acted on",
+        "return Acting(layers, self.network.activation, self.scale)",
+        "return Acting(layers, self.network.activation, 1.0)",
+        "tests/test_collect_pong.py::test_what_is_learned_from_pong_is_what_acted_dropout_included",
+    ),
+    policy(
+        "a greedy policy drops units",
+        "return Policy(self.network, Greedy(self.head), dropout=0.0, mask_shape=self.mask_shape)",
+        "return Policy(self.network, Greedy(self.head), dropout=0.5, mask_shape=self.mask_shape)",
+        OF_HEADS + "test_a_greedy_policy_drops_no_unit_and_has_the_same_parameters",
+    ),
+    acting(
+        "the compiled perceptron drops the units of the first layer in all",
+        "kept[r, e, layer, j]",
+        "kept[r, e, 0, j]",
+        COMPILED,
+    ),
+    acting(
+        "the compiled perceptron adds the first layer's biases everywhere",
+        "y[k] = biases[layer + 1, r, k]",
+        "y[k] = biases[0, r, k]",
+        COMPILED,
+    ),
+]

@@ -1,0 +1,166 @@
+"""Mistakes in the accounts of a run, in what it is warned of, and in which policy is its best."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.mutants.mutant import Mutant
+
+accounts = partial(Mutant, "accounts", "pg_experiments/accounts.py")
+health = partial(Mutant, "health", "pg_experiments/health.py")
+best = partial(Mutant, "best", "pg_experiments/best.py")
+
+OF_ACCOUNTS = "tests/test_accounts.py::"
+OF_HEALTH = "tests/test_health.py::"
+OF_BEST = "tests/test_best.py::"
+SOLVED = OF_ACCOUNTS + "test_a_seed_is_solved_with_the_episode_whose_full_window_reaches_the_threshold"
+DEAD = OF_HEALTH + "test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation"
+POOR = OF_HEALTH + "test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one"
+
+MUTANTS = [
+    accounts(
+        "a window that is not full solves",
+        "may_solve = self.episodes >= window and not self.solved and not self.error",
+        "may_solve = not self.solved and not self.error",
+        SOLVED,
+    ),
+    accounts(
+        "a window must be more than full",
+        "may_solve = self.episodes >= window and",
+        "may_solve = self.episodes > window and",
+        SOLVED,
+    ),
+    accounts(
+        "a mean that just reaches the threshold does not solve",
+        "self.mean_return(window) >= solved_at",
+        "self.mean_return(window) > solved_at",
+        SOLVED,
+    ),
+    accounts(
+        "the last full window counts, not the first",
+        "self.episodes >= window and not self.solved and",
+        "self.episodes >= window and",
+        SOLVED,
+    ),
+    accounts(
+        "a failed seed is solved",
+        "and not self.solved and not self.error",
+        "and not self.solved",
+        OF_ACCOUNTS + "test_a_seed_that_failed_is_not_solved_by_the_batch_with_which_it_did",
+    ),
+    accounts(
+        "the mean return is that of the first episodes",
+        "np.mean(self.returns[-window:])",
+        "np.mean(self.returns[:window])",
+        OF_ACCOUNTS + "test_the_mean_return_is_that_of_the_last_window_of_each_seed",
+    ),
+    accounts(
+        "a batch is entered for the learner in its place",
+        "in zip(learners, steps, returns, strict=True)",
+        "in zip(range(len(learners)), steps, returns, strict=True)",
+        OF_ACCOUNTS + "test_the_mean_return_is_that_of_the_last_window_of_each_seed",
+    ),
+    accounts(
+        "the last batch of the limit of episodes is not played",
+        "account.episodes + next_batch > self.max_episodes",
+        "account.episodes + next_batch >= self.max_episodes",
+        OF_ACCOUNTS
+        + "test_a_batch_that_would_end_at_the_limit_of_episodes_is_played_and_one_that_would_pass_it_is_not",
+    ),
+    accounts(
+        "the limit of steps must be passed",
+        "account.env_steps >= self.max_steps",
+        "account.env_steps > self.max_steps",
+        OF_ACCOUNTS + "test_the_limit_of_steps_stops_a_seed_as_soon_as_it_is_reached",
+    ),
+    accounts(
+        "progress is the smaller share of the limits",
+        "return min(1.0, max(shares))",
+        "return min(1.0, min(shares[1:], default=0.0))",
+        OF_ACCOUNTS + "test_progress_is_the_greater_share_of_each_seeds_own_limits_and_no_more_than_one",
+    ),
+    accounts(
+        "a failed seed does not count for the objective",
+        "math.isfinite(final) or not a.error",
+        "not a.error",
+        OF_ACCOUNTS + "test_the_objective_counts_a_failed_seed_with_what_it_had_reached_and_not_with_what_is_no_number",
+    ),
+    health(
+        "the cause is looked for in the policy, though its baseline broke",
+        'part = "baseline" if learner in broken["baseline"] else "policy"',
+        'part = "policy" if learner in broken["policy"] else "baseline"',
+        OF_HEALTH + "test_where_both_broke_the_baseline_is_named_as_the_cause",
+    ),
+    health(
+        "a policy that does well is called collapsed",
+        "poor = [learner for learner in learners.tolist() if self._is_poor(self.accounts.seeds[learner])]",
+        "poor = learners.tolist()",
+        OF_HEALTH + "test_only_a_poor_seed_with_a_full_window_is_said_to_have_collapsed",
+    ),
+    health(
+        "a policy is judged before its window is full",
+        "if account.episodes < window or account.solved or account.error:",
+        "if account.solved or account.error:",
+        OF_HEALTH + "test_only_a_poor_seed_with_a_full_window_is_said_to_have_collapsed",
+    ),
+    health(
+        "the learner in its place is warned of",
+        "rollout.learners.cpu().numpy()[low]",
+        "np.flatnonzero(low)",
+        OF_HEALTH + "test_only_a_poor_seed_with_a_full_window_is_said_to_have_collapsed",
+    ),
+    health(
+        "half-way to the threshold counts from zero",
+        "mean_return < (first + solved_at) / 2",
+        "mean_return < solved_at / 2",
+        POOR,
+    ),
+    health(
+        "no improvement is not poor",
+        "return mean_return <= first if math.isinf(solved_at)",
+        "return mean_return < first if math.isinf(solved_at)",
+        POOR,
+    ),
+    health(
+        "a layer is dead whose input is the same for every observation",
+        "dead.append(differs & ~_differs(",
+        "dead.append(~_differs(",
+        DEAD,
+    ),
+    health(
+        "a layer is dead of which any unit is",
+        "SAME * torch.maximum(most.abs(), least.abs())).any(1)",
+        "SAME * torch.maximum(most.abs(), least.abs())).all(1)",
+        DEAD,
+    ),
+    best(
+        "of equal policies the earlier one is kept",
+        "is_better = known >= self.mean_return[learners]",
+        "is_better = known > self.mean_return[learners]",
+        OF_BEST + "test_of_equal_means_the_later_one_is_kept",
+    ),
+    best(
+        "a window that is not full counts",
+        "known = np.where(full, mean_returns, -np.inf)",
+        "known = mean_returns",
+        OF_BEST + "test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was",
+    ),
+    best(
+        "a mean is compared with that of the learner in its place",
+        "known >= self.mean_return[learners]",
+        "known >= self.mean_return[: len(learners)]",
+        OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
+    ),
+    best(
+        "the parameters are those of the learner in its place",
+        "better = learners[is_better]",
+        "better = np.flatnonzero(is_better)",
+        OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
+    ),
+    best(
+        "whoever takes part is kept with the best",
+        "chosen = torch.from_numpy(better)",
+        "chosen = torch.from_numpy(learners)",
+        OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
+    ),
+]
