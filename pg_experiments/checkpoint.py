@@ -6,26 +6,30 @@ updates have made of the run, the identity of its configuration, and how long it
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 import re
 import time
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, BinaryIO
 
 import torch
 from annotated_types import Ge, Gt
 
-from pg_experiments.durable import force, replace_file
-from pg_experiments.errors import UserError
+from pg_experiments.errors import UserError, one_line, printable
+from pg_experiments.files import CHECKPOINT_LIMIT, Directory, FileError, MiB, NoSuchFile
+from pg_experiments.plain_data import check_depth
 
 FOLDER = "checkpoints"
 FORMAT = 1  # of the file; another number is another format
-NAME = re.compile(r"update_(\d+)\.pt")
+NAME = re.compile(r"update_(\d{1,18})\.pt")
+MEMBERS_LIMIT = 16 * MiB  # of an archive's list of members, some 200,000 of them
+STRUCTURE_LIMIT = 64 * MiB  # of the member that says where each tensor belongs
 
 log = logging.getLogger("pg_experiments")
 State = dict[str, Any]  # nested dicts and lists of tensors and numbers
@@ -45,7 +49,7 @@ class Checkpoints:
 
     def __init__(self, directory: Path, settings: Checkpointing, config: Mapping[str, Any]) -> None:
         """`directory` is the run's, `config` its identity by dotted keys."""
-        self.directory = directory
+        self.files = Directory(directory)
         self.config = dict(config)
         self.settings = settings
         self.saved: int | None = None  # how many updates the newest one has
@@ -64,17 +68,18 @@ class Checkpoints:
         It is whole or not there at all, and it survives a power cut. Raises OSError where it cannot be written; those
         that were there are there still.
         """
-        folder = self.directory / FOLDER
-        if not folder.exists():
-            folder.mkdir()
-            force(self.directory)
-        path = folder / f"update_{state['update']:08d}.pt"
-        replace_file(path, lambda file: torch.save({"format": FORMAT, "config": self.config, **state}, file))
+        if not self.files.has_folder(FOLDER):
+            self.files.make_folder(FOLDER)
+            self.files.force(".")
+        name = f"{FOLDER}/update_{state['update']:08d}.pt"
+        content = {"format": FORMAT, "config": self.config, **state}
+        self.files.replace(name, lambda file: torch.save(content, file))
         self.saved, self._saved_at = state["update"], time.monotonic()
-        there = list(_newest_first(self.directory))
-        newest_is = there.index(path)
-        for other in [*there[:newest_is], *there[newest_is + self.settings.keep :], *folder.glob(".update_*.tmp")]:
-            other.unlink(missing_ok=True)
+        there = _newest_first(self.files)
+        newest_is = there.index(name)
+        half_written = self.files.glob(f"{FOLDER}/.update_*.tmp")
+        for other in [*there[:newest_is], *there[newest_is + self.settings.keep :], *half_written]:
+            self.files.remove(other)
 
 
 def read(path: Path) -> State:
@@ -84,25 +89,62 @@ def read(path: Path) -> State:
         UserError: it cannot be read, is damaged, or holds anything else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch itself does not notice a flipped bit
-        if damaged is not None:
-            raise UserError(f"{path}: is damaged (its part {damaged} has changed)")
-        with warnings.catch_warnings(action="ignore"):  # of what else the file might be
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except pickle.UnpicklingError:
-        raise UserError(f"{path}: holds more than tensors and numbers, and is not loaded") from None
-    except UserError:
+        return _read(Directory(path.parent), path.name)
+    except NoSuchFile:
+        raise FileError(f"{path}: no such checkpoint") from None
+
+
+def _read(files: Directory, name: str) -> State:
+    path = files.path / name
+    try:
+        with files.open(name, CHECKPOINT_LIMIT) as file:
+            _check_archive(file)
+            with warnings.catch_warnings(action="ignore"):  # of what else the file might be
+                state = torch.load(file, map_location="cpu", weights_only=True)
+        check_depth(state)
+    except FileError:
         raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror})") from None
+    except pickle.UnpicklingError:
+        raise FileError(f"{path}: holds more than tensors and numbers, and is not loaded") from None
     except Exception as error:  # bytes that are no archive fail in many ways
-        raise UserError(f"{path}: is damaged ({str(error).partition(chr(10))[0] or 'it ends early'})") from None
+        why = one_line(str(error).partition("\n")[0]) or "it ends early"
+        raise FileError(f"{path}: is damaged ({why})") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise UserError(f"{path}: is no checkpoint of format {FORMAT}")
+        raise FileError(f"{path}: is no checkpoint of format {FORMAT}")
     return state
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Raises ValueError where an archive has a changed bit, which torch does not notice, or unpacks to more than it is.
+
+    A checkpoint's members are stored as they are. A compressed one could be a thousand times larger in memory.
+    """
+    with zipfile.ZipFile(_InParts(file)) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+                raise ValueError(f"its part {member.filename} is compressed, which no checkpoint's is")
+            if member.filename.endswith(".pkl") and member.file_size > STRUCTURE_LIMIT:
+                raise ValueError(f"its part {member.filename} is larger than {STRUCTURE_LIMIT // MiB} MiB")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"its part {damaged} has changed")
+    file.seek(0)
+
+
+class _InParts(io.BufferedReader):
+    """A file that is read in parts; `zipfile` reads an archive's list of members at once, however long it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(io.FileIO(file.fileno(), closefd=False))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        most = MEMBERS_LIMIT + 1
+        content = super().read(most if size is None or size < 0 else min(size, most))
+        if len(content) == most:
+            raise ValueError(f"its list of members is larger than {MEMBERS_LIMIT // MiB} MiB")
+        return content
 
 
 def newest(directory: Path) -> State | None:
@@ -112,26 +154,26 @@ def newest(directory: Path) -> State | None:
         None where the run has no checkpoint yet.
 
     Raises:
-        UserError: it has some, and none can be used.
+        UserError: it has some, and none can be used; or it cannot be told whether it has any.
     """
-    folder = directory / FOLDER
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: expected a folder")
+    files = Directory(directory)
     problems: list[str] = []
-    for path in _newest_first(directory):
+    for name in _newest_first(files):
         try:
-            state = read(path)
+            state = _read(files, name)
         except UserError as problem:
             problems.append(str(problem))
             continue
         for text in problems:
-            log.warning("%s; using the one before, %s", text, path.name)
+            log.warning("%s; using the one before, %s", printable(text), PurePosixPath(name).name)
         return state
     if problems:
-        raise UserError(f"{'; '.join(problems)}; no other checkpoint is there")
+        raise FileError(f"{'; '.join(problems)}; no other checkpoint is there")
     return None
 
 
-def _newest_first(directory: Path) -> Iterator[Path]:
-    found = {path: match for path in (directory / FOLDER).glob("*.pt") if (match := NAME.fullmatch(path.name))}
-    yield from sorted(found, key=lambda path: int(found[path][1]), reverse=True)
+def _newest_first(files: Directory) -> list[str]:
+    files.has_folder(FOLDER)
+    found = {name: NAME.fullmatch(PurePosixPath(name).name) for name in files.glob(f"{FOLDER}/*.pt")}
+    numbers = {name: int(match[1]) for name, match in found.items() if match}
+    return sorted(numbers, key=numbers.__getitem__, reverse=True)

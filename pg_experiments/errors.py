@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -62,11 +63,18 @@ def near_directory(path: Path) -> str:
     """A question whether the directory most like that one was meant; nothing where none is like it, or it is there."""
     if path.is_dir():
         return ""
-    there = [other.name for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
+    there: list[str] = []
+    with suppress(OSError):  # it may be unreadable
+        there = [other.name for other in path.parent.iterdir() if other.is_dir()]
     near = nearest(path.name, there)
     return f"; did you mean {path.parent / near}?" if near else ""
 
 
 def one_line(text: str) -> str:
     """A text without line breaks, and without anything that a terminal would obey."""
-    return "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """A text with � in place of each character that a terminal would obey, line breaks too."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)

@@ -94,10 +94,10 @@ def evaluate(arguments: Arguments) -> None:
     """
     # here and not above: what takes long to import waits until the arguments are known to be right
     from pg_experiments.comparison.console import show_files, terminal
-    from pg_experiments.durable import replace_file
     from pg_experiments.evaluation import table, video
     from pg_experiments.evaluation.episodes import play
     from pg_experiments.evaluation.summary import Way
+    from pg_experiments.files import Directory
     from pg_experiments.loaded_run import SavedRun
 
     if arguments.video:
@@ -116,7 +116,7 @@ def evaluate(arguments: Arguments) -> None:
     console.print(table.rich_table(ways))
     console.print(table.NOTE, style="dim", soft_wrap=True)
     text = json.dumps(_as_data(arguments, saved.state["update"], ways), indent=2, allow_nan=False) + "\n"
-    replace_file(saved.path / "evaluation.json", lambda file: file.write(text.encode()))
+    Directory(saved.path).replace("evaluation.json", lambda file: file.write(text.encode()))
     if arguments.video:
         for run in runs:
             for way in ways:

@@ -39,6 +39,7 @@ __all__ = [
     "Directory",
     "Entry",
     "FileError",
+    "MiB",
     "NoSuchFile",
 ]
 
@@ -68,6 +69,10 @@ class Directory:
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
 
+    def make(self) -> None:
+        """Make the directory itself, and those above it, unless they are there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+
     def kind(self, name: str) -> Kind:
         """What a name stands for.
 
@@ -83,6 +88,10 @@ class Directory:
     def has_folder(self, name: str) -> bool:
         """Whether a folder is there. Raises FileError where something else is."""
         return self._expect(name, "folder")
+
+    def leads_inside(self, name: str) -> bool:
+        """Whether what a link leads to lies in this directory, be it there or not."""
+        return Path(os.path.realpath(self.path / name)).is_relative_to(os.path.realpath(self.path))
 
     def status(self, name: str) -> os.stat_result:
         """Size and times of a regular file."""
@@ -242,6 +251,11 @@ class Directory:
             os.mkdir(last, dir_fd=folder)
             return
         self.has_folder(name)
+
+    def remove_if_empty(self, name: str) -> None:
+        """Remove a folder that holds nothing, and keep another."""
+        with suppress(OSError, NoSuchFile), parent(self.path, name) as (folder, last):
+            os.rmdir(last, dir_fd=folder)
 
     def _expect(self, name: str, expected: Kind) -> bool:
         kind = self.kind(name)

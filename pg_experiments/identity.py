@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pg_experiments.errors import UserError, as_yaml
+from pg_experiments.errors import as_yaml
 
 SIDESHOWS = {"tracking", "checkpoint"}  # groups that change nothing of what is learned
 # what a run that goes on may have other values of than before: how long it trains, and where
 RESUMABLE = ("env.max_episodes", "env.max_steps", "env.threshold", "device")
-CONFIG = Path(".hydra", "config.yaml")  # in a run's directory
+CONFIG = ".hydra/config.yaml"  # in a run's directory
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -38,20 +35,3 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
 
 def _text(values: Mapping[str, Any], key: str) -> str:
     return as_yaml(values[key]) if key in values else "absent"
-
-
-def read_plain(file: Path) -> dict[str, Any]:
-    """A YAML file as data. Whatever stands in it, nothing is executed, looked up or filled in.
-
-    Raises:
-        UserError: it cannot be read, or is no group of keys.
-    """
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: is no plain YAML ({str(error).splitlines()[0]})") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{file}: expected a group of keys")
-    return {str(key): value for key, value in values.items()}

@@ -22,7 +22,9 @@ from torch import Tensor
 from pg_experiments import checkpoint
 from pg_experiments.config import RunConfig, check
 from pg_experiments.errors import UserError, near_directory
-from pg_experiments.identity import CONFIG, RESUMABLE, differences, identity, read_plain
+from pg_experiments.files import Directory
+from pg_experiments.identity import CONFIG, RESUMABLE, differences, identity
+from pg_experiments.plain_data import read_group
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run_directory import RESULT
 from pg_experiments.streams import evaluation_seed
@@ -130,12 +132,13 @@ class SavedRun:
             UserError: there is no run, or no checkpoint that can be used, or something in them is not as it must be.
         """
         path = Path(directory)
-        if not (path / RESULT).is_file():
+        files = Directory(path)
+        if not files.has_file(RESULT):
             raise UserError(f"{path}: {_what_is_there(path)}")
         state = checkpoint.newest(path) if which in ("best", "last") else checkpoint.read(Path(which))
         if state is None:
             raise UserError(f"{path}: the run has no checkpoint")
-        values = read_plain(path / CONFIG)
+        values = read_group(files, CONFIG)
         config = _checked(values, path / CONFIG)
         _refuse_another(path, state.get("config"), identity(values))
         return cls(path, config, state, which == "best")
@@ -182,7 +185,7 @@ def _what_is_there(path: Path) -> str:
     """Of a directory that holds no run."""
     if not path.is_dir():
         return f"no such directory{near_directory(path)}"
-    runs = sorted(result.parent for result in path.glob(f"*/{RESULT}"))
+    runs = Directory(path).glob(f"*/{RESULT}")
     if runs:
-        return f"is no run itself, but holds {len(runs)}; choose one of them, such as {runs[0]}"
+        return f"is no run itself, but holds {len(runs)}; choose one of them, such as {(path / runs[0]).parent}"
     return f"holds no run, which would have a {RESULT}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -18,6 +19,11 @@ DEPTH = 64  # levels of lists and groups within each other
 DIGITS = 100  # of a whole number in JSON
 SHALLOW = 8 * 1024  # characters: so few cannot nest deep enough to exhaust the C stack of the YAML parser
 
+
+class Damaged(FileError):  # noqa: N818  (what it is)
+    """A file is no plain YAML or JSON."""
+
+
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -25,7 +31,8 @@ def read_yaml(directory: Directory, name: str, limit: int = SMALL) -> Any:
     """The content of a YAML file as plain data.
 
     Raises:
-        FileError: it cannot be read, is no plain YAML, has an alias, or is nested too deeply.
+        Damaged: it is no plain YAML, has an alias, or is nested too deeply.
+        FileError: it cannot be read.
     """
     text = directory.read_text(name, limit)
     try:
@@ -34,7 +41,7 @@ def read_yaml(directory: Directory, name: str, limit: int = SMALL) -> Any:
         value = yaml.load(text, Loader=Loader)
         check_depth(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise FileError(f"{directory.path / name}: is no plain YAML ({_first_line(error)})") from None
+        raise Damaged(f"{directory.path / name}: is no plain YAML ({_first_line(error)})") from None
     return value
 
 
@@ -54,29 +61,32 @@ def read_json(directory: Directory, name: str, limit: int) -> Any:
     """The content of a JSON file.
 
     Raises:
-        FileError: it cannot be read, is no JSON, is nested too deeply, or has a number that is not finite.
+        Damaged: it is no JSON, is nested too deeply, or has a number that is not finite.
+        FileError: it cannot be read.
     """
     text = directory.read_text(name, limit)
     try:
         value = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
         check_depth(value)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{directory.path / name}: is damaged ({_first_line(error)})") from None
+        raise Damaged(f"{directory.path / name}: is damaged ({_first_line(error)})") from None
     return value
 
 
 def check_depth(value: object) -> None:
     """Raises ValueError where lists and groups are nested too deeply."""
-    level: list[Any] = [value]
+    level = {id(value): value}  # each once, as a value may be in several places
     for _ in range(DEPTH):
-        level = [inner for outer in level if isinstance(outer, dict | list | tuple) for inner in _inside(outer)]
+        level = {id(inner): inner for outer in level.values() for inner in _inside(outer)}
         if not level:
             return
     raise ValueError(f"more than {DEPTH} levels within each other")
 
 
-def _inside(outer: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> list[Any]:
-    return [*outer, *outer.values()] if isinstance(outer, dict) else list(outer)
+def _inside(outer: Any) -> Iterable[Any]:
+    if isinstance(outer, dict):
+        return [*outer, *outer.values()]
+    return outer if isinstance(outer, list | tuple) else ()
 
 
 def _check_events(text: str) -> None:

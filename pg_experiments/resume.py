@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import Override
 
-from pg_experiments.durable import replace_file
 from pg_experiments.errors import UserError, near_directory, nearest
-from pg_experiments.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat, read_plain
+from pg_experiments.files import Directory, Entry
+from pg_experiments.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat
+from pg_experiments.plain_data import read_group
 from pg_experiments.run_directory import EMPTY, RESULT, RunDirectory, read_result
 from pg_experiments.sweep import done_before
 from pg_experiments.sweep_report import console
@@ -35,9 +36,10 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
         UserError: there is no such run, or it would become another one.
     """
     path = _latest() if which == "latest" else Path(which)
-    if not which or not (path / CONFIG).is_file():
+    files = Directory(path)
+    if not which or not files.has_file(CONFIG):
         raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_instead(path)}")
-    before = read_plain(path / CONFIG)
+    before = read_group(files, CONFIG)
     now = _changed(before, overrides)
     changes = differences(flat(before), flat(now))
     out = console()
@@ -52,21 +54,26 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
 
     def note() -> None:
         if changes:
-            replace_file(path / CONFIG, lambda file: file.write(yaml.safe_dump(now, sort_keys=False).encode()))
+            files.replace(CONFIG, lambda file: file.write(yaml.safe_dump(now, sort_keys=False).encode()))
 
     return run_training(now, claim, note, choices=_choices(path), overridden=frozenset(changes), browse=path)
 
 
 def _latest() -> Path:
-    runs = [file for root in ROOTS for file in Path(root).rglob(RESULT)]
+    runs: list[tuple[int, Path]] = []
+    for files in map(Directory, ROOTS):
+        for folder, entries in files.walk(unreadable=lambda *_: None):  # another user's
+            if Entry(RESULT, "file") in entries:
+                runs.append((files.status(f"{folder}/{RESULT}").st_mtime_ns, files.path / folder))
+                entries.clear()  # a run holds no runs
     if not runs:
         raise UserError(f"resume=latest: no run is below {' or '.join(ROOTS)}; expected the directory of one")
-    return max(runs, key=lambda file: file.stat().st_mtime).parent
+    return max(runs)[1]
 
 
 def _instead(path: Path) -> str:
     """What there is, where no run is."""
-    if any(path.glob(f"*/{CONFIG}")):
+    if Directory(path).glob(f"*/{CONFIG}"):
         return "; of a sweep's jobs each is a run, and the sweep's own command goes on with all of them"
     return near_directory(path)
 
@@ -105,7 +112,7 @@ def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str,
 def _choices(path: Path) -> dict[str, str]:
     """What the options were called; only shown."""
     try:
-        choices = read_plain(path / ".hydra" / "hydra.yaml")["hydra"]["runtime"]["choices"]
+        choices = read_group(Directory(path), ".hydra/hydra.yaml")["hydra"]["runtime"]["choices"]
         return {str(group): str(option) for group, option in choices.items()}
     except (UserError, KeyError, TypeError, AttributeError):
         return {}

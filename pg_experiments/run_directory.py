@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
-import os
+import re
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pg_experiments.durable import force, replace_file
-from pg_experiments.errors import UserError
+from pg_experiments.errors import UserError, printable
+from pg_experiments.files import RESULT_LIMIT, Directory, FileError, NoSuchFile
+from pg_experiments.plain_data import Damaged, read_json
 
 RESULT = "result.json"
 LOG = "train.log"
 LOCK = ".lock"  # held by the process that runs; the operating system lets it go when that process dies
-RECORD = ["metrics.csv", "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
+METRICS = "metrics.csv"
+RECORD = [METRICS, "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
 CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
-NO_LINKS = [LOCK, RESULT, LOG, "metrics.csv", "checkpoints", ".hydra"]  # what is written to, by name
+HALF_WRITTEN = [f".{RESULT}.*tmp", ".hydra/.*.tmp"]  # what a killed process leaves
+FILES = [LOCK, RESULT, LOG, METRICS]  # what is written to, by name
+FOLDERS = ["checkpoints", ".hydra"]
+OF_A_SEED = re.compile(r"seed_\d+")  # the folder of a seed's event files
 
 log = logging.getLogger("pg_experiments")
 
@@ -27,9 +34,14 @@ log = logging.getLogger("pg_experiments")
 class RunDirectory:
     """The directory that one run writes to."""
 
-    def __init__(self, path: Path, lock: FileLock) -> None:
-        self.path = path
+    def __init__(self, files: Directory, lock: FileLock) -> None:
+        self.files = files
         self._lock = lock
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.files.path
 
     @classmethod
     def claim(cls, path: Path, *, again: bool = False) -> RunDirectory:
@@ -41,41 +53,44 @@ class RunDirectory:
                 `begin_anew`.
 
         Raises:
-            UserError: a run already is there, another process is running it, or nothing can be written there.
+            UserError: a run already is there, another process is running it, nothing can be written there, or what is
+                written to is a link or no regular file.
         """
-        _refuse_links(path)
-        lock = FileLock(path / LOCK, timeout=0)
+        files, lock = Directory(path), FileLock(path / LOCK, timeout=0)
+        _refuse_links(files)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            files.make()
             lock.acquire()
         except Timeout:
             raise UserError(f"{path}: another process is running it") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another hydra.run.dir") from None
-        if not again and any(file for pattern in [RESULT, *CHECKPOINTS, *RECORD] for file in path.glob(pattern)):
+        if not again and any(files.glob(pattern) for pattern in [RESULT, *CHECKPOINTS, *RECORD]):
             lock.release()
             raise UserError(
                 f"{path}: already holds a run, and a run is never overwritten; "
                 "choose another hydra.run.dir (or hydra.sweep.dir)"
             )
-        return cls(path, lock)
+        for name in [name for pattern in HALF_WRITTEN for name in files.glob(pattern)]:
+            files.remove(name)
+        return cls(files, lock)
 
     def begin_anew(self) -> None:
         """Remove what an earlier attempt has left but its log."""
-        for pattern in [RESULT, *CHECKPOINTS, *RECORD]:
-            for file in self.path.glob(pattern):
-                file.unlink()
+        patterns = [RESULT, *CHECKPOINTS, *RECORD]
+        for name in [name for pattern in patterns for name in self.files.glob(pattern)]:
+            self.files.remove(name)
 
     def force_record(self) -> dict[str, int]:
         """Wait until the record is on the disk. Returns how long its files are, as `positions`."""
-        files = self._record()
-        for path in [*files, *{file.parent for file in files}]:  # a folder has the names of new files
-            force(path)
+        names = self._record()
+        for name in [*names, *{str(PurePosixPath(name).parent) for name in names}]:  # a folder has new files' names
+            self.files.force(name)
         return self.positions()
 
     def positions(self) -> dict[str, int]:
         """How long the files of the record are, in bytes, by their names within the directory."""
-        return {self._name(file): file.stat().st_size for file in self._record()}
+        return {name: self.files.status(name).st_size for name in self._record()}
 
     def rewind(self, positions: Mapping[str, int]) -> None:
         """Take back what was recorded after those positions.
@@ -89,18 +104,15 @@ class RunDirectory:
         for name, size in positions.items():
             if now.get(name, 0) < size:
                 raise UserError(f"{self.path / name}: expected at least {size} bytes, which the checkpoint continues")
-        for file in self._record():
-            if self._name(file) in positions:
-                os.truncate(file, positions[self._name(file)])
+        for name in now:
+            if name in positions:
+                self.files.truncate(name, positions[name])
             else:
-                file.unlink()
+                self.files.remove(name)
 
-    def _record(self) -> list[Path]:
-        files = [file for pattern in RECORD for file in sorted(self.path.glob(pattern))]
-        return [file for file in files if not file.is_symlink()]
-
-    def _name(self, file: Path) -> str:
-        return file.relative_to(self.path).as_posix()
+    def _record(self) -> list[str]:
+        names = [name for pattern in RECORD for name in self.files.glob(pattern)]
+        return [name for name in names if self.files.kind(name) == "file"]
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Replace `result.json`: a reader sees the old one or the new one, whole.
@@ -109,19 +121,16 @@ class RunDirectory:
         """
         text = (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()
         try:
-            replace_file(self.path / RESULT, lambda file: file.write(text))
+            self.files.replace(RESULT, lambda file: file.write(text))
         except OSError:
-            if not (self.path / RESULT).exists():
+            if not self.files.has_file(RESULT):
                 raise
-            with (self.path / RESULT).open("r+b") as file:
-                file.write(text)
-                file.truncate()
+            self.files.overwrite(RESULT, text)
 
     def open_log(self) -> logging.Handler:
         """Let what is logged go to the run's `train.log`, too, until `close_log`."""
-        handler = logging.FileHandler(self.path / LOG, encoding="utf-8")
+        handler = _LogFile(io.TextIOWrapper(self.files.append(LOG), encoding="utf-8", errors="backslashreplace"))
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        handler.handleError = _say_nothing  # type: ignore[method-assign]  # on a full disk the run itself speaks
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
@@ -134,7 +143,9 @@ class RunDirectory:
 
     def write_failure(self, error: BaseException) -> None:
         """Say that the run has failed, unless it has said so itself: the traceback in the log, status and error."""
-        result = read_result(self.path) or EMPTY
+        result = EMPTY
+        with suppress(FileError):
+            result = read_result(self.path) or EMPTY
         if result["status"] != "failed":
             handler = self.open_log()
             log.error("the run failed", exc_info=error)
@@ -146,15 +157,27 @@ class RunDirectory:
         self._lock.release()
 
 
-def _refuse_links(path: Path) -> None:
-    """A link in a directory that came from a stranger may lead to any file of the user's."""
-    for file in [*(path / name for name in NO_LINKS), *path.glob("seed_*")]:
-        if file.is_symlink():
-            raise UserError(f"{file}: is a link, and a run writes through none; put what it leads to in its place")
+def _refuse_links(files: Directory) -> None:
+    """Raises FileError where something that a run writes to is a link, a FIFO or a device."""
+    for name in FILES:
+        files.has_file(name)
+    for name in [*FOLDERS, *(entry.name for entry in files.entries() if OF_A_SEED.fullmatch(entry.name))]:
+        files.has_folder(name)
 
 
-def _say_nothing(record: logging.LogRecord) -> None:
-    """Of a record that could not be logged."""
+class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
+    """Writes to `train.log`; on a full disk it stays silent, as the run itself reports that."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.stream.close()
+        super().close()
 
 
 EMPTY: Mapping[str, Any] = {
@@ -172,15 +195,15 @@ EMPTY: Mapping[str, Any] = {
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """What `result.json` says; None where no run has begun. Raises UserError where it says nothing."""
+    """What `result.json` says; None where no run has begun. Raises FileError where it cannot be read."""
     try:
-        result = json.loads((path / RESULT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        result = read_json(Directory(path), RESULT, RESULT_LIMIT)
+    except NoSuchFile:
         return None
-    except ValueError as error:
-        raise UserError(f"{path / RESULT}: is damaged ({error}); a run can go on without it") from None
+    except Damaged as error:
+        raise FileError(f"{error}; a run can go on without it") from None
     if not isinstance(result, dict) or "status" not in result:
-        raise UserError(f"{path / RESULT}: has no status; a run can go on without it")
+        raise FileError(f"{path / RESULT}: has no status; a run can go on without it")
     return result
 
 
@@ -194,8 +217,10 @@ def state(path: Path) -> str:
 
 
 def _nobody_runs(path: Path) -> bool:
+    if not Directory(path).has_file(LOCK):
+        return True
     try:
         with FileLock(path / LOCK, timeout=0):
             return True
-    except Timeout:
+    except (Timeout, OSError):  # where it cannot be opened, it cannot be told
         return False

@@ -6,9 +6,11 @@ import hashlib
 import json
 import math
 import os
+import re
+import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
@@ -16,12 +18,28 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from pg_experiments.composing import Compose, plain
-from pg_experiments.durable import replace_file
-from pg_experiments.errors import UserError
-from pg_experiments.identity import CONFIG, differences, identity, read_plain
+from pg_experiments.errors import UserError, one_line
+from pg_experiments.files import Directory, Entry, FileError
+from pg_experiments.identity import CONFIG, differences, identity
+from pg_experiments.plain_data import read_group, read_yaml
 from pg_experiments.run_directory import read_result, state
 
 INDEX = ".jobs"  # in a sweep's directory: for each configuration a file that names its job's directory
+OVERRIDES = ".hydra/overrides.yaml"  # in a job's directory
+WRITTEN_OUT = re.compile(r"[\w./@]+=[\w.+-]*")  # an override whose value is a number or a name
+
+
+def _job_name(name: str) -> str:
+    """The name of a job's directory; one whose values would lead out of the sweep has no slashes."""
+    return name.replace("/", "_") if _leads_out(name) else name
+
+
+def _leads_out(name: str) -> bool:
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+
+
+# for `hydra.sweep.subdir`: Hydra makes the directory before a job begins
+OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
 
 
 class Begun(Callback):
@@ -31,8 +49,35 @@ class Begun(Callback):
     plain = True  # all combinations of what is swept
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        Begun.directory = Path(config.hydra.sweep.dir).absolute()
+        directory = Path(config.hydra.sweep.dir).absolute()
+        try:
+            _refuse_links(Directory(directory))
+            settings: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+            if _leads_out(str(settings["subdir"])):
+                raise UserError("hydra.sweep.subdir: expected a path within hydra.sweep.dir")
+        except UserError as error:
+            sys.exit(f"error: {one_line(str(error))}")  # Hydra would let an Exception pass
+        Begun.directory = directory
         Begun.plain = is_plain(config)
+
+
+def _refuse_links(sweep: Directory) -> None:
+    """Raises FileError where a link leads out of a sweep, or a FIFO or a device is there.
+
+    Hydra, launchers and sweepers write there by names of their own, and some of them make links within it. Inside of a
+    job's directory, the job looks itself.
+    """
+    for folder, entries in sweep.walk(_fail):
+        for entry in entries:
+            name = f"{folder}/{entry.name}"
+            if entry.kind == "other" or (entry.kind == "link" and not sweep.leads_inside(name)):
+                sweep.has_file(name)
+        if Entry(".hydra", "folder") in entries:
+            entries.clear()
+
+
+def _fail(_: str, error: FileError) -> NoReturn:
+    raise error
 
 
 def is_plain(config: DictConfig) -> bool:
@@ -52,12 +97,16 @@ def place_of(sweep: Path, values: Mapping[str, Any], otherwise: Path) -> Path:
     """The directory of the sweep's job with this identity; `otherwise`, if there is none.
 
     Raises:
-        UserError: a job with another identity is there: its number was another's, or `resume=` has changed it.
+        UserError: a job with another identity is there: its number was another's, or `resume=` has changed it; or the
+            directory is not within the sweep's.
     """
-    noted = sweep / INDEX / _digest(values)
-    place = otherwise
-    if noted.exists() and (name := noted.read_text(encoding="utf-8")):
-        place = sweep / name
+    files, noted = Directory(sweep), f"{INDEX}/{_digest(values)}"
+    name = files.read_text(noted) if files.has_file(noted) else ""
+    name = name or os.path.relpath(otherwise, sweep)
+    if name == ".":
+        raise UserError(f"{sweep}: is the sweep's own directory; expected one within it for each job")
+    files.has_folder(name)
+    place = sweep / name
     if state(place) != "new":
         _refuse_another(place, values)
     return place
@@ -65,9 +114,9 @@ def place_of(sweep: Path, values: Mapping[str, Any], otherwise: Path) -> Path:
 
 def note_place(sweep: Path, values: Mapping[str, Any], place: Path) -> None:
     """Remember where the job with this identity is."""
-    noted = sweep / INDEX / _digest(values)
-    noted.parent.mkdir(exist_ok=True)
-    replace_file(noted, lambda file: file.write(os.path.relpath(place, sweep).encode()))
+    files = Directory(sweep)
+    files.make_folder(INDEX)
+    files.replace(f"{INDEX}/{_digest(values)}", lambda file: file.write(os.path.relpath(place, sweep).encode()))
 
 
 def done_before(place: Path) -> float | None:
@@ -75,7 +124,8 @@ def done_before(place: Path) -> float | None:
     result = read_result(place)
     if result is None or result["status"] != "done":
         return None
-    return math.nan if result["objective"] is None else float(result["objective"])
+    objective = result.get("objective")
+    return float(objective) if isinstance(objective, int | float) else math.nan
 
 
 def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:
@@ -85,10 +135,9 @@ def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:
 
 def overrides_of(job: Path) -> list[str]:
     """What a job's directory says that it was told."""
-    file = job / ".hydra" / "overrides.yaml"
-    told = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    told = read_yaml(Directory(job), OVERRIDES)
     if not isinstance(told, list):
-        raise UserError(f"{file}: expected a list of overrides; without the file the job is not known as one")
+        raise UserError(f"{job / OVERRIDES}: expected a list of overrides; without it the job is not known as one")
     return [str(override) for override in told]
 
 
@@ -98,19 +147,22 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
     Raises:
         UserError: the same values of what is swept now compose another configuration.
     """
-    first = next((file.parent.parent for file in sorted(sweep.glob("*/.hydra/overrides.yaml"))), None)
-    if first is None or state(first) == "new":
+    jobs = [sweep / PurePosixPath(name).parent.parent for name in Directory(sweep).glob(f"*/{OVERRIDES}")]
+    if not jobs or state(first := jobs[0]) == "new":
         return
     swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
     shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     values = [override for override in overrides_of(first) if override.partition("=")[0] in swept]
+    typed = {override for job in jobs_of(overrides) for override in job}
+    if not all(value in typed or WRITTEN_OUT.fullmatch(value) for value in values):
+        return  # composing would resolve what stands in the file; each job is compared when its turn comes
     config = compose([*shared, *values])
     if is_plain(config):
         _refuse_another(first, identity(plain(config)))
 
 
 def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:
-    differ = differences(identity(read_plain(job / CONFIG)), values)
+    differ = differences(identity(read_group(Directory(job), CONFIG)), values)
     if differ:
         told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
         raise UserError(

@@ -12,9 +12,11 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from pg_experiments.files import Directory, Entry
 from pg_experiments.identity import SIDESHOWS
 from pg_experiments.run_directory import read_result, state
-from pg_experiments.sweep import overrides_of
+from pg_experiments.sweep import OVERRIDES, overrides_of
+from pg_experiments.terminal import Terminal
 
 PLAIN_WIDTH = 160  # of a table that no terminal shows
 
@@ -37,7 +39,12 @@ class Job(NamedTuple):
 
 def jobs_in(sweep: Path) -> list[Job]:
     """The jobs that have begun, by number."""
-    found = [file.parent.parent for file in sweep.rglob(".hydra/overrides.yaml")]
+    files = Directory(sweep)
+    found = []
+    for folder, entries in files.walk(lambda _, error: console(stderr=True).print(f"not looked through: {error}")):
+        if Entry(".hydra", "folder") in entries and files.has_file(f"{folder}/{OVERRIDES}"):
+            found.append(sweep / folder)
+            entries.clear()  # a run holds no runs
     found.sort(key=lambda path: (len(path.name.partition("_")[0]), path.name))
     return [
         Job(path, overrides_of(path), state(path), str((read_result(path) or {}).get("error") or "")) for path in found
@@ -88,7 +95,7 @@ def _of_the_run(overrides: Sequence[str]) -> frozenset[str]:
 
 def console(stderr: bool = False) -> Console:
     """Where to print: what is printed is shown as it is, and lines are as long as they are."""
-    out = Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
+    out = Terminal(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
     if not out.is_terminal:
         out.width = PLAIN_WIDTH
     return out

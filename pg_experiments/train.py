@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from operator import methodcaller
 from pathlib import Path
@@ -15,7 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pg_experiments.command_line import config_directory, run_command
-from pg_experiments.durable import replace_file
+from pg_experiments.errors import printable
+from pg_experiments.files import Directory
 from pg_experiments.identity import identity
 from pg_experiments.interruption import Preempted
 from pg_experiments.run_directory import LOG, RunDirectory
@@ -32,12 +33,12 @@ def train(config: DictConfig) -> float:
         return _job(config, composed, output, Path(hydra_config.sweep.dir).absolute())
 
     def note() -> None:
-        _save_composition(config, output / ".hydra")
+        _save_composition(config, Directory(output))
 
     try:
         return _train(composed, lambda: RunDirectory.claim(output), note, output)
     except Exception:
-        _remove_if_empty(output)
+        Directory(output.parent).remove_if_empty(output.name)  # Hydra has made it
         raise
 
 
@@ -46,13 +47,13 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
     values = identity(composed)
     place = place_of(sweep, values, otherwise=output)
     if place != output:
-        _remove_if_empty(output)
+        Directory(sweep).remove_if_empty(os.path.relpath(output, sweep))  # Hydra has made it
     if (objective := done_before(place)) is not None:
-        print(f"{place.name}: done before, objective {objective:.4g}", flush=True)
+        print(printable(f"{place.name}: done before, objective {objective:.4g}"), flush=True)
         return objective
     directory = RunDirectory.claim(place, again=True)
     try:
-        _save_composition(config, place / ".hydra")
+        _save_composition(config, directory.files)
         note_place(sweep, values, place)
         return _train(composed, lambda: directory, lambda: None, sweep)
     except Preempted:
@@ -70,12 +71,6 @@ def _train(
     return run_training(composed, claim, note, choices=_choices(), overridden=_overridden(), browse=browse)
 
 
-def _remove_if_empty(directory: Path) -> None:
-    """Hydra has made it."""
-    with suppress(OSError):
-        directory.rmdir()
-
-
 def _choices() -> dict[str, str]:
     """The option of each group, by the name that it was chosen with."""
     return {str(group): str(option) for group, option in HydraConfig.get().runtime.choices.items()}
@@ -88,9 +83,9 @@ def _overridden() -> frozenset[str]:
     return frozenset(key for key, _, _ in pairs)
 
 
-def _save_composition(config: DictConfig, directory: Path) -> None:
+def _save_composition(config: DictConfig, directory: Directory) -> None:
     """What Hydra itself would write; its own way would overwrite another run's."""
-    directory.mkdir(exist_ok=True)  # a primary config of the user's own may let Hydra write it, too
+    directory.make_folder(".hydra")  # a primary config of the user's own may let Hydra write it, too
     parts = {
         "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": HydraConfig.get()})),
         "overrides.yaml": OmegaConf.to_yaml(HydraConfig.get().overrides.task),
@@ -98,7 +93,7 @@ def _save_composition(config: DictConfig, directory: Path) -> None:
         "config.yaml": OmegaConf.to_yaml(config, resolve=True),
     }
     for name, text in parts.items():
-        replace_file(directory / name, methodcaller("write", text.encode()))
+        directory.replace(f".hydra/{name}", methodcaller("write", text.encode()))
 
 
 def main() -> None:

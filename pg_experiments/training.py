@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_experiments.errors import UserError
+from pg_experiments.errors import UserError, printable
 from pg_experiments.identity import RESUMABLE, differences, identity
 from pg_experiments.run_directory import LOG, RunDirectory, read_result
 
@@ -91,7 +91,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         if result is not None and result["status"] == "done":
             raise UserError(f"{where}: is done, and its checkpoints are gone; what it has recorded stays as it is")
         if result is not None:
-            print(f"has no checkpoint, and begins anew: {where}", flush=True)
+            print(printable(f"has no checkpoint, and begins anew: {where}"), flush=True)
         directory.begin_anew()
         return
     try:
@@ -99,7 +99,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         if differ:
             told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
             raise UserError(f"{where}: its checkpoint is of another configuration ({told})")
-        print(f"goes on after update {state['update']}: {where}{run.continuation(state)}", flush=True)
+        print(printable(f"goes on after update {state['update']}: {where}{run.continuation(state)}"), flush=True)
         run.restore(state)
         _refuse_shorter(run, state["config"])
         tracker.restore(state["record"])

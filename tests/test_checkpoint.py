@@ -16,7 +16,7 @@ import torch
 
 from pg_experiments.checkpoint import Checkpointing, Checkpoints, newest, read
 from pg_experiments.errors import UserError
-from pg_experiments.run_directory import NO_LINKS, RunDirectory
+from pg_experiments.run_directory import FILES, FOLDERS, RunDirectory
 from tests.conftest import make_run, track
 from tests.sweeps import LONG, wait_for
 from tests.torture import Result
@@ -224,7 +224,7 @@ def test_a_directory_with_files_of_the_users_own_is_no_place_for_a_run_and_keeps
         assert (directory.parent / name).read_text() == "precious"
 
 
-@pytest.mark.parametrize("name", [*NO_LINKS, "seed_1"])
+@pytest.mark.parametrize("name", [*FILES, *FOLDERS, "seed_1"])
 def test_a_strangers_link_in_a_run_directory_is_written_through_by_nothing(tmp_path, name):
     (run := tmp_path / "run").mkdir()
     (run / name).symlink_to(tmp_path / "elsewhere")

@@ -18,12 +18,12 @@ PACKAGE = REPOSITORY / "pg_experiments"
 FLOORS = [
     (
         "shapes",
-        {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "durable", "interruption"}
+        {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "interruption"}
         | {"compiled", "descriptors", "files", "plain_data"},
     ),
     ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
     ("act", {"env", "policy", "collector", "algorithm"}),
-    ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "tracking"}),
+    ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "terminal", "tracking"}),
     ("run", {"config", "health", "run", "views", "loaded_run"}),
     (
         "commands",
@@ -67,7 +67,7 @@ def test_no_import_goes_up_a_floor(file):
         assert not tops & {"hydra", "omegaconf"}, "what was learned can be looked at without Hydra"
     if own in ("compare", "comparison"):
         rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
-        allowed = {"arguments", "comparison", "descriptors", "errors", "files", "plain_data", "typed"}
+        allowed = {"arguments", "comparison", "descriptors", "errors", "files", "plain_data", "terminal", "typed"}
         assert rooms <= allowed, "a comparison reads files, and knows no run"
         assert not tops & {"hydra", "omegaconf", "torch"}
 

@@ -5,12 +5,13 @@ Every command imports this, so Optuna waits until a search begins.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from pg_experiments.files import Directory
 
 
 class ContinuedSearch(Sweeper):
@@ -38,7 +39,7 @@ class ContinuedSearch(Sweeper):
         from optuna.trial import TrialState
 
         search = self.search
-        Path(search.sweep_dir).mkdir(parents=True, exist_ok=True)
+        Directory(search.sweep_dir).make()
         storage = optuna.storages.get_storage(search.storage)
         directions = search._get_directions()
         study = optuna.create_study(

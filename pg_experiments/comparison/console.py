@@ -16,6 +16,7 @@ from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
 from pg_experiments.errors import one_line
+from pg_experiments.terminal import Terminal
 
 MOST_LINES = 20
 WIDE = 200  # columns where there is no terminal, so that a file has whole lines
@@ -59,5 +60,5 @@ def show_files(directory: Path, names: Sequence[str]) -> None:
 
 def terminal() -> Console:
     """Where tables and sentences are printed."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+    console = Terminal(highlight=False)
+    return console if console.is_terminal else Terminal(highlight=False, width=WIDE)

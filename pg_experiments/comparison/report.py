@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import as_csv, as_markdown, cells, escaped, header
 from pg_experiments.comparison.wording import findings, notes
 from pg_experiments.errors import one_line
-from pg_experiments.files import Directory
+from pg_experiments.files import Directory, FileError
 
 CAPTIONS = {
     "curves.png": "Learning curves, from where all seeds of one have a value. A seed that has ended keeps its last.",
@@ -40,9 +41,7 @@ def write_report(
     }
     files = {**{name: text.encode() for name, text in texts.items()}, **pictures}
     for name, content in files.items():
-        temporary = directory / f".{name}.tmp"
-        temporary.write_bytes(content)
-        temporary.replace(directory / name)
+        Directory(directory).replace(name, methodcaller("write", content))
     return list(files)
 
 
@@ -119,5 +118,13 @@ def _linked(run: Run, directory: Path) -> dict[str, Any]:
     return {
         "name": one_line(run.path.resolve().name if path == "." else path),
         "link": base + "/",
-        "files": [(name, f"{base}/{name}") for name in LINKED if Directory(run.path).kind(name) == "file"],
+        "files": [(name, f"{base}/{name}") for name in LINKED if _is_file(Directory(run.path), name)],
     }
+
+
+def _is_file(directory: Directory, name: str) -> bool:
+    """Whether a file may be linked; not behind a link, or where it cannot be told."""
+    try:
+        return directory.kind(name) == "file"
+    except FileError:
+        return False

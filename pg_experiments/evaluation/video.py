@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import NamedTemporaryFile
 
 import gymnasium
 import numpy as np
 
 from pg_experiments.errors import UserError, needs_extra
 from pg_experiments.evaluation.pictures import picture
+from pg_experiments.files import Directory
 from pg_experiments.loaded_run import LoadedRun
 from pg_experiments.streams import episode_seeds, evaluation_seed
 
@@ -39,14 +42,14 @@ def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> 
     Returns:
         The file.
     """
-    directory.mkdir(exist_ok=True)
-    unfinished = directory / f".unfinished.{os.getpid()}.mp4"
-    try:
-        episode_return = _film(run, unfinished, greedy=greedy, seconds=seconds)
+    files = Directory(directory.parent)
+    files.make_folder(directory.name)
+    with NamedTemporaryFile(suffix=".mp4") as unfinished:  # the encoder opens it by its name, and writes parts again
+        episode_return = _film(run, Path(unfinished.name), greedy=greedy, seconds=seconds)
         way = "greedy" if greedy else "sampling"
-        return unfinished.replace(directory / f"seed_{run.seed}_{way}_return_{episode_return:.10g}.mp4")
-    finally:
-        unfinished.unlink(missing_ok=True)
+        name = f"{directory.name}/seed_{run.seed}_{way}_return_{episode_return:.10g}.mp4"
+        files.replace(name, lambda file: copyfileobj(unfinished, file))
+    return files.path / name
 
 
 def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:

@@ -11,17 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from pg_experiments.errors import as_yaml
+from pg_experiments.terminal import Terminal
 
 log = logging.getLogger("pg_experiments")
 
 
-class _Screen(RichConsole):
+class _Screen(Terminal):
     """Whoever reads along may go away, as a `tee` that Ctrl-C ends, too: the run goes on, and so does its log."""
 
     def on_broken_pipe(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+
+from pg_experiments.files import Directory
+from pg_experiments.run_directory import METRICS
 
 COLUMNS = (
     "update",
@@ -51,10 +54,10 @@ class Views:
 class MetricsFile:
     """Appends rows, and writes each update through to the file at once."""
 
-    def __init__(self, path: Path, seeds: list[int], *, goes_on: bool = False) -> None:
+    def __init__(self, files: Directory, seeds: list[int], *, goes_on: bool = False) -> None:
         """Start a new file, or go on with the one that is there."""
         self.seeds = seeds
-        self._file = path.open("a" if goes_on else "w", newline="", encoding="utf-8")
+        self._file = io.TextIOWrapper(files.append(METRICS, fresh=not goes_on), newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
         if not goes_on:
             self._writer.writerow(COLUMNS)

@@ -99,7 +99,9 @@ class Tracker:
         if before is not None:
             self.updates, self._started = before["updates"], self._started - before["seconds"]
             log.info("goes on after update %d", self.updates)
-        self.metrics = MetricsFile(self.directory.path / "metrics.csv", seeds, goes_on=before is not None)
+        self.metrics = MetricsFile(self.directory.files, seeds, goes_on=before is not None)
+        for seed in seeds if len(seeds) > 1 else ():  # before TensorBoard, which would follow a link
+            self.directory.files.make_folder(f"seed_{seed}")
         self.board = Board(self.directory.path, seeds)
         if before is None:
             self.board.describe(self.composition, FINAL_METRICS)
