@@ -14,6 +14,7 @@ import pytest
 from pg_experiments.files import LINE_LIMIT, Directory, FileError, NoSuchFile
 from pg_experiments.plain_data import DEPTH, read_group, read_json, read_yaml
 from tests.conftest import REPOSITORY
+from tests.untrusted import Outside
 
 LIMIT = 2**20
 OPERATIONS: dict[str, Callable[[Directory, str], object]] = {
@@ -39,25 +40,6 @@ WITHIN = {
     "entries": lambda directory, name: directory.entries(name),
     "glob": lambda directory, name: directory.glob(name),
 }
-
-
-class Outside:
-    """A folder beside the directory, with a file, of which no byte and no time may change."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir()
-        self.file = path / "canary.txt"
-        self.file.write_text("canary")
-        self.before = self.now()
-
-    def now(self) -> list[tuple[str, int, int]]:
-        return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in [self.path, self.file]]
-
-    @property
-    def unchanged(self) -> bool:
-        names = [path.name for path in self.path.iterdir()]
-        return self.now() == self.before and names == ["canary.txt"] and self.file.read_text() == "canary"
 
 
 @pytest.fixture

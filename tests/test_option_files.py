@@ -107,9 +107,7 @@ def test_what_would_exhaust_the_memory_is_refused_before_hydra_reads_it(director
 @pytest.mark.parametrize("put", [lambda path: None, Path.touch, os.mkfifo], ids=["nothing", "a file", "a FIFO"])
 def test_a_config_directory_that_is_none_is_said_with_the_nearest(tmp_path, directories, put):
     put(tmp_path / "mines")
-    with pytest.raises(
-        UserError, match=r"--config-dir=.*mines: not found; .*; did you mean .*mine\?"
-    ):
+    with pytest.raises(UserError, match=r"--config-dir=.*mines: not found; .*; did you mean .*mine\?"):
         OptionFiles([CONF, tmp_path / "mines"]).check_own()
 
 

@@ -1,0 +1,78 @@
+"""What the tests of untrusted directories share: a user's other files, and commands within the tests' own process."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The line that says what is wrong."""
+        assert self.code == 1, self
+        *before, line = self.err.strip().splitlines()
+        assert line.startswith("error: "), self
+        assert len(before) < 6
+        assert "Traceback" not in self.err
+        return line
+
+
+def command(main: Callable[[], None], *arguments: str) -> Ended:
+    """Run a command in the current directory, without a process of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["command", *arguments])
+        patch.setenv("HYDRA_FULL_ERROR", "0")
+        try:
+            main()
+        except SystemExit as exit:
+            code = exit.code
+    if isinstance(code, str):
+        code, said = 1, f"{err.getvalue()}{code}\n"  # as the interpreter does at its end
+        return Ended(1, out.getvalue(), said)
+    return Ended(int(code or 0), out.getvalue(), err.getvalue())  # type: ignore[call-overload]
+
+
+class Outside:
+    """A directory with files of a user's, none of which may change."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = path / "metrics.csv"
+        (path / "empty").mkdir(parents=True)
+        for name in ("metrics.csv", "result.json", "events.out.tfevents.1", "canary.txt"):
+            (path / name).write_text("canary")
+        self._before = self._now()
+
+    def _now(self) -> dict[str, tuple[int, str]]:
+        every = [self.path, *sorted(self.path.rglob("*"))]
+        return {str(path): (path.stat().st_mtime_ns, path.read_text() if path.is_file() else "") for path in every}
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether each name, content and time is as it was."""
+        return self._now() == self._before
+
+
+def contents(directory: Path) -> dict[str, bytes | str | None]:
+    """Every file below a directory with its content, and every link with what it leads to."""
+    found: dict[str, bytes | str | None] = {}
+    for path in directory.rglob("*"):
+        name = str(path.relative_to(directory))
+        found[name] = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+    return found
