@@ -142,3 +142,14 @@ def test_where_nobody_waits_a_batch_is_complete_with_the_point_that_fills_its_qu
     outcome(run, [1.0, 1.0], [False, False], [False, False])
     assert not run.collector.playing[0].any()
     assert len(set(run.collector.unit[0].tolist())) == 3, "and the next points are under way"
+
+
+def test_what_is_under_way_between_batches_is_paid_to_the_last_step_of_its_own_point():
+    collector = pong("num_seeds=2").collector
+    for update in range(2):
+        collector.collect(update, np.arange(2))
+        units = collector.tape.rows().units
+        assert collector.in_flight.any()
+        for r, e in np.argwhere(collector.in_flight):
+            of_point = np.flatnonzero(units == collector.unit[r, e])
+            assert collector.pending[r, e] == of_point[-1]

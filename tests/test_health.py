@@ -50,8 +50,8 @@ def test_good_runs_of_pong_whose_entropy_falls_low_give_no_false_alarm(file):
 
 
 def test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one():
-    assert is_poor(200, 20, 475)
-    assert not is_poor(300, 20, 475)
+    assert is_poor(247, 20, 475)
+    assert not is_poor(248, 20, 475)
     assert is_poor(-20, -20.5, 18)
     assert is_poor(20, 20, math.inf)
     assert not is_poor(21, 20, math.inf)
@@ -98,6 +98,9 @@ def test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation(activa
     expected = [[False, False], [dies, False]]
     assert dead_layers(network, x, torch.arange(2)).tolist() == expected, "what follows a dead layer is not"
     assert dead_layers(network, x[:1], torch.tensor([1])).tolist() == expected[1:]
+    network.biases[0].data.zero_()
+    network.biases[0].data[:, :, :7] = bias
+    assert not dead_layers(network, x, torch.arange(2)).any(), "one unit that is alive is enough"
     equal = torch.ones(2, 20, 3)
     assert not dead_layers(network, equal, torch.arange(2)).any(), "from equal observations nothing follows"
 

@@ -288,7 +288,7 @@ MUTANTS = [
         "rows that no batch has used are renumbered one too far",
         "self.pending[:] = (np.cumsum(left) - 1)[self.pending]",
         "self.pending[:] = np.maximum((np.cumsum(left) - 2)[self.pending], 0)",
-        REPLAYED,
+        OF_PONG + "test_what_is_under_way_between_batches_is_paid_to_the_last_step_of_its_own_point",
     ),
     assembly(
         "what followed a time limit is learned from as a step",
