@@ -29,7 +29,7 @@ def strata(*values: list[float]) -> list[np.ndarray]:
 
 
 def test_the_interquartile_mean_leaves_out_the_lowest_and_the_highest_quarter():
-    assert interquartile_mean(np.array([-100, 2, 3, 4, 5, 6, 7, 1000])) == 4.5
+    assert interquartile_mean(np.array([-100, 2, 4, 5, 6, 7, 70, 1000])) == 5.5
     assert interquartile_mean(np.array([0, 10, 20, 30, 1000])) == 20, "a quarter of five is one"
     assert interquartile_mean(np.array([1.0, 2.0, 6.0])) == 3.0, "a quarter of three is none"
 
@@ -234,7 +234,7 @@ def test_equal_groups_are_told_apart_at_most_5_times_of_100(layout, ties):
 
 
 def test_holms_correction_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
 

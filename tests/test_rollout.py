@@ -11,7 +11,7 @@ from pg_experiments.rollout import FlatIndex
 from tests.conftest import rollout_of
 
 MASK = torch.tensor([[[1, 1], [1, 1], [0, 1]], [[1, 0], [1, 1], [0, 1]], [[1, 0], [0, 1], [0, 0]]]).bool()  # [T, R, E]
-NUMBERS = torch.arange(MASK.numel(), dtype=torch.float32).view(MASK.shape)
+NUMBERS = 1 + torch.arange(MASK.numel(), dtype=torch.float32).view(MASK.shape)
 OF_SEEDS = [[int(NUMBERS[t, r, e]) for t in range(3) for e in range(2) if MASK[t, r, e]] for r in range(3)]
 
 

@@ -226,7 +226,7 @@ MUTANTS = [
         "corrected p-values are in the order of their size",
         "corrected[index] = largest",
         "corrected[rank] = largest",
-        OF_VERDICTS + "test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time_each_by_themselves",
+        OF_STATISTICS + "test_holms_correction_by_hand",
     ),
     summary(
         "the better group is called the worse",
