@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import shlex
 import sys
@@ -44,10 +45,15 @@ class Command:
     def __str__(self) -> str:
         if self.program == "load_run":
             return f"pg_experiments.load_run({', '.join(map(ascii, self.arguments))})"
-        line = shlex.join(self.arguments)
-        return (
-            f"python -m pg_experiments.{self.program} {line if line.isascii() and line.isprintable() else ascii(line)}"
-        )
+        return f"python -m pg_experiments.{self.program} {' '.join(map(_quoted, self.arguments))}"
+
+
+def _quoted(argument: str) -> str:
+    """An argument as a shell takes it, in printable ASCII."""
+    if argument.isascii() and argument.isprintable():
+        return shlex.quote(argument)
+    written = os.fsencode(argument) if "\ud800" not in argument else argument.encode(errors="surrogatepass")
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in written) + "'"
 
 
 def _load_run(directory: str) -> None:
