@@ -149,8 +149,21 @@ def rename(rng: random.Random, root: Path) -> str:
     if rng.random() < 0.5 or entry.is_symlink():
         entry.rename(to)
         return f"{entry.relative_to(root)} is called {name!r}"
-    (shutil.copytree if entry.is_dir() else shutil.copy)(entry, to)
+    _copy(entry, to)
     return f"{entry.relative_to(root)} has a copy {name!r}"
+
+
+def _copy(entry: Path, to: Path) -> None:
+    """Copy what can be copied: regular files that are no larger than usual, and directories of them."""
+    if entry.is_dir() and not entry.is_symlink():
+        within_it = sorted(entry.iterdir())  # before `to` is made, which may be within it
+        to.mkdir()
+        for within in within_it:
+            _copy(within, to / within.name)
+    elif entry.is_symlink():
+        to.symlink_to(os.readlink(entry))
+    elif entry.is_file() and entry.stat().st_size <= contents.LARGE:
+        shutil.copy2(entry, to)
 
 
 def forbid(rng: random.Random, root: Path) -> str:
@@ -190,9 +203,9 @@ def job(rng: random.Random, sweep: Path) -> str:
         chosen.symlink_to(outside / "run")
         name = chosen.name
     elif kind == "copy":
-        shutil.copytree(chosen, to, symlinks=True)
+        _copy(chosen, to)
     elif kind == "within":
-        shutil.copytree(chosen, jobs[0] / "nested", symlinks=True)
+        _copy(chosen, jobs[0] / "nested")
     else:
         to.mkdir()
     return f"job {name!r}: {kind}"
