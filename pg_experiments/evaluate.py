@@ -23,7 +23,7 @@ Evaluate what a run has learned, in fresh episodes that no training has seen.
   python -m pg_experiments.evaluate run=outputs/DATE/TIME video=true video.seconds=30
 
 run=DIR               the directory of a run, which holds its result.json
-episodes=N            episodes for each seed and way of acting (100)
+episodes=N            episodes for each seed and way of acting (100), at most a million
 greedy=true|false     true: the most probable action, of equals the first, and dropout off. false: an action drawn from
                       the policy's probabilities, and dropout on, as in training. Left out: both. The first is what one
                       would use; the second is the policy whose return was trained, and is in metrics.csv
@@ -53,7 +53,7 @@ class Arguments:
 
 KEYS = {
     "run": str,
-    "episodes": Annotated[int, Ge(1)],
+    "episodes": Annotated[int, Ge(1), Le(1_000_000)],
     "greedy": bool | None,
     "seed": Annotated[int, Ge(0)] | None,
     "checkpoint": str,
