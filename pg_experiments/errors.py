@@ -11,7 +11,13 @@ LONGEST_VALUE = 100  # characters of a value in a message
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. Commands print its text alone, without a traceback."""
+    """A mistake that the user can mend. Commands print its text alone, without a traceback.
+
+    The text may quote a file or a name of a stranger's: it has no character that a terminal would obey.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 class FileError(UserError):
