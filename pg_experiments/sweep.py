@@ -64,15 +64,15 @@ class Begun(Callback):
 def _refuse_links(sweep: Directory) -> None:
     """Raises FileError where a link leads out of a sweep, or a FIFO or a device is there.
 
-    Hydra, launchers and sweepers write there by names of their own, and some of them make links within it. Inside of a
-    job's directory, the job looks itself.
+    Hydra, launchers and sweepers write there by names of their own, and some of them make links within it. The folders
+    of a job are left to the job.
     """
     for folder, entries in sweep.walk(_fail):
         for entry in entries:
             name = f"{folder}/{entry.name}"
             if entry.kind == "other" or (entry.kind == "link" and not sweep.leads_inside(name)):
                 sweep.has_file(name)
-        if Entry(".hydra", "folder") in entries:
+        if folder != "." and Entry(".hydra", "folder") in entries:
             entries.clear()
 
 

@@ -126,6 +126,7 @@ def test_a_sweeps_note_is_not_read_where_it_is_no_small_regular_file(here, outsi
 )
 def test_a_link_out_of_a_sweep_is_refused_before_anything_is_written(here, outside, name, target):
     put_link(here / "sweep" / name, outside.path / target)
+    (here / "sweep" / ".hydra").mkdir()  # as if the sweep were a job
     before = contents(here)
     assert f"sweep/{name}: is a link, and none is followed here" in sweep().error
     assert contents(here) == before
