@@ -11,10 +11,12 @@ from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
 from pg_experiments.masked import masked_mean
-from pg_experiments.optimizer import LearningRate, StackedOptimizer
+from pg_experiments.optimizer import LearningRate
 from pg_experiments.rollout import FlatIndex, Rollout
 from pg_experiments.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.stacked_optimizer import StackedOptimizer
 from pg_experiments.streams import Purpose
+from pg_experiments.update_rules import Adam
 
 
 class Baseline(nn.Module):
@@ -191,7 +193,8 @@ class ValueOption:
         return ValueBaseline(network, steps=self.steps, bootstraps=self.bootstrap)
 
     def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
-        return StackedOptimizer(torch.optim.Adam(baseline.named_parameters("baseline"), lr=self.learning_rate))
+        rule = Adam(self.learning_rate, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=False)
+        return StackedOptimizer(baseline.named_parameters("baseline"), rule)
 
 
 OPTIONS: dict[str, type] = {

@@ -159,7 +159,7 @@ class Run:
     def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> Learned:
         """One step of the policy, and the baseline's own."""
         progress = self.accounts.progress
-        factors = torch.tensor([self.config.optimizer.factor(progress[learner]) for learner in active])
+        factors = [self.config.optimizer.factor(progress[learner]) for learner in active]
         entropies: list[Tensor] = []
 
         def losses() -> Iterator[Tensor]:
@@ -167,28 +167,27 @@ class Run:
                 entropies.append(part.entropy)
                 yield part.loss
 
-        step = self.optimizer.step(losses(), rollout.learners, factors.to(self.device))
+        step = self.optimizer.step(losses(), active.tolist(), factors)
         per_step = self.config.algorithm.divisor / rollout.flat.valid.sum(1)
         learned = {
             "policy_loss": step.losses,
             "entropy": torch.stack(entropies).sum(0) * per_step,
             "policy_gradient_norm": step.norms,
-            "learning_rate": self.config.optimizer.learning_rate * factors,
+            "learning_rate": self.config.optimizer.learning_rate * torch.tensor(factors),
         }
-        of_baseline, broken = self._learn_baseline(rollout, returns, step.broken)
+        of_baseline, broken = self._learn_baseline(rollout, returns, active.tolist(), step.broken)
         return Learned(learned | of_baseline, {"policy": step.broken, "baseline": broken})
 
     def _learn_baseline(
-        self, rollout: Rollout, returns: Tensor, stopped: dict[int, str]
+        self, rollout: Rollout, returns: Tensor, active: list[int], stopped: dict[int, str]
     ) -> tuple[dict[str, Tensor], dict[int, str]]:
         """The baseline's steps, of all but those that have `stopped`. Returns columns, and what broke of whom."""
         learned: dict[str, Tensor] = {}
         broken: dict[int, str] = {}
         if self.baseline_optimizer is not None:
             for _ in range(self.baseline.steps):
-                factors = [float(learner not in stopped | broken) for learner in rollout.learners.tolist()]
-                losses = self.baseline.losses(rollout, returns)
-                step = self.baseline_optimizer.step(losses, rollout.learners, torch.tensor(factors, device=self.device))
+                factors = [float(learner not in stopped | broken) for learner in active]
+                step = self.baseline_optimizer.step(self.baseline.losses(rollout, returns), active, factors)
                 broken = step.broken | broken
                 learned = {"value_loss": step.losses, "value_gradient_norm": step.norms}
         self.baseline.follow(rollout, returns)

@@ -79,7 +79,7 @@ def test_the_value_networks_first_step_is_as_long_as_its_own_learning_rate():
     """Adam's first step is the learning rate in every coordinate whose gradient is not tiny."""
     baseline, option = value_baseline(), ValueOption(8, 1, "tanh", "torch", 0.003, 1, False)
     before = [p.detach().clone() for p in baseline.parameters()]
-    option.optimizer(baseline).step(baseline.losses(batch((0, 1)), RETURNS), torch.tensor([0, 1]), torch.ones(2))
+    option.optimizer(baseline).step(baseline.losses(batch((0, 1)), RETURNS), [0, 1], [1.0, 1.0])
     moved = max(float((p - old).detach().abs().max()) for p, old in zip(baseline.parameters(), before, strict=True))
     assert moved == pytest.approx(0.003, rel=1e-3)
 

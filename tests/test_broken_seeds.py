@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from pg_experiments.checkpoint import Checkpoints, newest, read
-from pg_experiments.optimizer import StackedOptimizer
 from pg_experiments.run import Run
+from pg_experiments.stacked_optimizer import StackedOptimizer
+from pg_experiments.update_rules import SGD, Adam, RMSprop
 from tests.conftest import make_run, track
 from tests.symptoms import parameters, texts
 
@@ -155,28 +156,34 @@ def test_what_is_left_of_a_seed_that_broke_are_the_parameters_of_before_and_noth
     for old, new in zip(before, parameters(run, 1), strict=True):
         assert torch.equal(old, new)
     for optimizer in (run.optimizer, run.baseline_optimizer):
-        for memory in optimizer.optimizer.state.values():
-            assert all(value.isfinite().all() for value in memory.values())
+        for moments in optimizer.moments.values():
+            assert all(moment.isfinite().all() for moment in moments)
 
 
-@pytest.mark.parametrize("rule", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop])
+RULES = [
+    SGD(0.1, 0.01, momentum=0.9),
+    Adam(0.1, 0.01, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=False),
+    Adam(0.1, 0.01, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=True),
+    RMSprop(0.1, 0.01, decay=0.99, epsilon=1e-8, momentum=0.9),
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_a_parameter_that_overflows_is_named_and_keeps_its_value_whatever_the_optimizer_remembers(rule):
     weight, other = torch.nn.Parameter(torch.ones(3, 2)), torch.nn.Parameter(torch.ones(3, 1))
-    momentum = {"momentum": 0.9} if rule in (torch.optim.SGD, torch.optim.RMSprop) else {}
-    named = [("first", other), ("second", weight)]
-    optimizer = StackedOptimizer(rule(named, lr=0.1, weight_decay=0.01, **momentum))
+    optimizer = StackedOptimizer([("first", other), ("second", weight)], rule)
 
     def step(scale: float, factors: tuple[float, ...]) -> dict[int, str]:
         towards = torch.tensor([1.0, scale, 1.0])[:, None]
         loss = (weight * towards).sum(1) + other.sum(1)
-        return optimizer.step([loss], torch.arange(3), torch.tensor(factors)).broken
+        return optimizer.step([loss], range(3), factors).broken
 
     assert step(-0.2, (1, 1, 1)) == {}
     last = weight.detach().clone()
     weight.data[1] = 3.4028e38
-    optimizer.optimizer.param_groups[0] |= {"lr": 1e36, "weight_decay": 0.0}
+    optimizer.rule = dataclasses.replace(rule, learning_rate=1e36, weight_decay=0.0)
     assert step(-0.2, (1, 1, 1)) == {1: "parameter second"}
-    optimizer.optimizer.param_groups[0]["lr"] = 0.1
+    optimizer.rule = dataclasses.replace(rule, weight_decay=0.0)
     weight.data.copy_(last)
     for _ in range(3):
         assert step(0.0, (1, 0, 1)) == {}
@@ -186,9 +193,9 @@ def test_a_parameter_that_overflows_is_named_and_keeps_its_value_whatever_the_op
 
 def test_a_gradient_whose_norm_alone_overflows_counts_as_broken():
     weight = torch.nn.Parameter(torch.zeros(2, 2))
-    optimizer = StackedOptimizer(torch.optim.SGD([("weight", weight)], lr=0.1), max_grad_norm=1.0)
+    optimizer = StackedOptimizer([("weight", weight)], SGD(0.1, 0.0, momentum=0.0), max_grad_norm=1.0)
     loss = (weight * torch.tensor([[1.0], [1e30]])).sum(1)
-    step = optimizer.step([loss], torch.arange(2), torch.ones(2))
+    step = optimizer.step([loss], range(2), [1, 1])
     assert step.broken == {1: "norm of the gradient"}
     assert weight[1].eq(0).all()
     assert weight[0].ne(0).all()

@@ -21,7 +21,10 @@ FLOORS = [
         {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "interruption"}
         | {"compiled", "descriptors", "files", "plain_data"},
     ),
-    ("mathematics", {"returns", "baseline", "normalization", "objective", "optimizer"}),
+    (
+        "mathematics",
+        {"returns", "baseline", "normalization", "objective", "optimizer"} | {"stacked_optimizer", "update_rules"},
+    ),
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "terminal", "tracking"}),
     ("run", {"config", "health", "run", "views", "loaded_run"}),

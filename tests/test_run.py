@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from pg_experiments.baseline import explained_variance
-from pg_experiments.optimizer import StackedOptimizer, schedule_factor
+from pg_experiments.optimizer import schedule_factor
+from pg_experiments.stacked_optimizer import StackedOptimizer
+from pg_experiments.update_rules import SGD
 from tests.conftest import make_run, one_update, track, train_in
 
 SHORT = ("env.max_episodes=12", "num_seeds=3")
@@ -86,9 +88,9 @@ def test_the_objective_is_the_mean_final_return_and_the_result_says_it_of_every_
 
 def test_gradients_are_clipped_per_seed():
     weight = torch.nn.Parameter(torch.zeros(3, 2))
-    optimizer = StackedOptimizer(torch.optim.SGD([("weight", weight)], lr=1.0), max_grad_norm=1.0)
+    optimizer = StackedOptimizer([("weight", weight)], SGD(1.0, 0.0, momentum=0.0), max_grad_norm=1.0)
     directions = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
-    norms = optimizer.step([-(weight * directions).sum(1)], torch.arange(3), torch.ones(3)).norms
+    norms = optimizer.step([-(weight * directions).sum(1)], range(3), [1, 1, 1]).norms
     torch.testing.assert_close(norms, torch.tensor([5.0, 0.5, 0.0]))
     torch.testing.assert_close(weight.detach(), torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))
 

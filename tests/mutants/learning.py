@@ -117,8 +117,8 @@ MUTANTS = [
     ),
     run(
         "the schedule is written down, and not stepped by",
-        "step = self.optimizer.step(losses(), rollout.learners, factors.to(self.device))",
-        "step = self.optimizer.step(losses(), rollout.learners, torch.ones_like(factors))",
+        "step = self.optimizer.step(losses(), active.tolist(), factors)",
+        "step = self.optimizer.step(losses(), active.tolist(), [1.0] * len(factors))",
         OF_CREDIT + "test_each_seed_has_the_learning_rate_of_its_own_progress",
     ),
     run(
@@ -129,8 +129,8 @@ MUTANTS = [
     ),
     run(
         "the baseline is fitted to what is left of the returns",
-        "of_baseline, broken = self._learn_baseline(rollout, returns, step.broken)",
-        "of_baseline, broken = self._learn_baseline(rollout, advantages, step.broken)",
+        "of_baseline, broken = self._learn_baseline(rollout, returns, active.tolist(), step.broken)",
+        "of_baseline, broken = self._learn_baseline(rollout, advantages, active.tolist(), step.broken)",
         "tests/test_baseline.py::test_a_run_fits_its_values_to_the_returns_that_it_credits",
     ),
 ]

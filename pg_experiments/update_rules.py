@@ -1,0 +1,150 @@
+"""Element-wise update rules for stacked parameters, with a state of its own for each learner.
+
+`torch.optim` has one learning rate and one count of steps for a whole tensor, and moves all of its rows. Here each
+learner has its own, so that some can step while parameters, moments and counts of the others stay as they are. The
+arithmetic is that of `torch.optim` without `foreach`, operation by operation: on the CPU it gives the same bits.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Tensors = Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class Rule(ABC):
+    """How a gradient and its moments move a parameter.
+
+    Learning rate and weight decay are one number for all learners, or one for each: [R], on the CPU.
+    """
+
+    learning_rate: float | Tensor
+    weight_decay: float | Tensor
+
+    @property
+    @abstractmethod
+    def moments(self) -> int:
+        """How many tensors of a parameter's shape are remembered. They start at 0."""
+
+    @abstractmethod
+    def factors(self, counts: Sequence[int]) -> np.ndarray:
+        """[K, R] float64: what differs between learners. `counts` [R] are their steps, with the one to be made."""
+
+    @abstractmethod
+    def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
+        """The parameter after the step. The moments are changed in place, and nothing else.
+
+        Args:
+            parameter: [R, …].
+            gradient: same shape.
+            moments: as many as `moments`, same shape.
+            factors: [R, 1, …] each of `factors`, in the parameter's type.
+        """
+
+    @cached_property
+    def decays(self) -> bool:
+        """Whether any learner has a weight decay."""
+        return bool(np.any(np.asarray(self.weight_decay)))
+
+    def with_penalty(self, gradient: Tensor, parameter: Tensor, decay: Tensor) -> Tensor:
+        """The gradient with that of the L2 penalty added."""
+        return gradient.addcmul(parameter, decay) if self.decays else gradient
+
+
+def per_learner(*values: float | Tensor | list[float], learners: int) -> np.ndarray:
+    """One number for all or one for each, of every value: [K, R] float64."""
+    return np.stack([np.broadcast_to(np.asarray(value, dtype=np.float64), learners) for value in values])
+
+
+@dataclass(frozen=True)
+class Adam(Rule):
+    """Adam (Kingma & Ba 2015), with an L2 penalty or with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − α m̂ / (√v̂ + ε), where m̂ = m / (1 − β₁ⁿ) and v̂ likewise in the
+    n-th step. Decoupled: θ is multiplied with 1 − α λ before, and g has no penalty.
+    """
+
+    beta1: float
+    beta2: float
+    epsilon: float
+    decoupled: bool
+
+    @property
+    def moments(self) -> int:
+        return 2
+
+    def factors(self, counts: Sequence[int]) -> np.ndarray:
+        corrections = [1 - self.beta1**count for count in counts]  # in Python, whose powers torch.optim uses
+        roots = [(1 - self.beta2**count) ** 0.5 for count in counts]
+        values = (self.learning_rate, self.weight_decay, corrections, roots)
+        rate, decay, correction, root = per_learner(*values, learners=len(counts))
+        return np.stack([-rate / correction, root, 1 - rate * decay if self.decoupled else decay])
+
+    def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
+        mean, square = moments
+        step, root, decay = factors
+        if not self.decoupled:
+            gradient = self.with_penalty(gradient, parameter, decay)
+        elif self.decays:
+            parameter = parameter * decay
+        mean.lerp_(gradient, 1 - self.beta1)
+        square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        divisor = square.sqrt().div_(root).add_(self.epsilon)
+        return torch.addcdiv(parameter, mean * step, divisor, out=divisor)
+
+
+@dataclass(frozen=True)
+class SGD(Rule):
+    """Stochastic gradient descent: m ← μ m + g, θ ← θ − α m."""
+
+    momentum: float
+
+    @property
+    def moments(self) -> int:
+        return 1 if self.momentum else 0
+
+    def factors(self, counts: Sequence[int]) -> np.ndarray:
+        return per_learner(-self.learning_rate, self.weight_decay, learners=len(counts))
+
+    def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
+        step, decay = factors
+        gradient = self.with_penalty(gradient, parameter, decay)
+        if self.momentum:
+            (mean,) = moments
+            gradient = mean.mul_(self.momentum).add_(gradient)
+        return parameter.addcmul(gradient, step)
+
+
+@dataclass(frozen=True)
+class RMSprop(Rule):
+    """RMSprop (Tieleman & Hinton 2012): v ← ρ v + (1 − ρ) g², m ← μ m + g / (√v + ε), θ ← θ − α m."""
+
+    decay: float
+    epsilon: float
+    momentum: float
+
+    @property
+    def moments(self) -> int:
+        return 2 if self.momentum else 1
+
+    def factors(self, counts: Sequence[int]) -> np.ndarray:
+        return per_learner(-self.learning_rate, self.weight_decay, learners=len(counts))
+
+    def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
+        square, *means = moments
+        step, penalty = factors
+        gradient = self.with_penalty(gradient, parameter, penalty)
+        square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
+        divisor = square.sqrt().add_(self.epsilon)
+        if not means:
+            return parameter.addcdiv(gradient * step, divisor)
+        (mean,) = means
+        return parameter.addcmul(mean.mul_(self.momentum).addcdiv_(gradient, divisor), step)
