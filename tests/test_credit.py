@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -112,3 +113,38 @@ def test_a_baseline_that_follows_is_shown_every_batch_and_only_after_it():
     assert values.flatten().tolist() == [0, 0]
     run.learn(rollout, returns, advantages, np.arange(1))
     assert run.credit(rollout)[1].flatten().tolist() == [3, 3]
+
+
+def parameters_of_baseline(run: Run, learner: int) -> list[torch.Tensor]:
+    return [parameter.detach()[learner].clone() for parameter in run.baseline.parameters()]
+
+
+def test_the_baseline_of_a_seed_whose_policy_broke_takes_no_step():
+    run = make_run("num_seeds=2", "baseline=value", "policy.hidden=4", "baseline.hidden=4")
+    before = [parameters_of_baseline(run, learner) for learner in range(2)]
+    rollout = run.collector.collect(0, np.arange(2))
+    returns, _, advantages = run.credit(rollout)
+    advantages[:, 1] = math.nan
+    broken = run.learn(rollout, returns, advantages, np.arange(2)).broken
+    assert (broken["policy"], broken["baseline"]) == ({1: "loss"}, {})
+    for learner, stays in enumerate((False, True)):
+        after = parameters_of_baseline(run, learner)
+        assert all(torch.equal(old, new) for old, new in zip(before[learner], after, strict=True)) == stays
+
+
+def test_a_baseline_that_broke_takes_no_more_of_its_steps():
+    run = make_run("num_seeds=2", "baseline=value", "baseline.steps=3", "policy.hidden=4", "baseline.hidden=4")
+    before, steps = parameters_of_baseline(run, 1), 0
+
+    def broken_once(gradient: torch.Tensor) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        return gradient * torch.tensor([1.0, math.nan if steps == 1 else 1.0]).view(2, 1, 1)
+
+    run.baseline.network.biases[1].register_hook(broken_once)
+    rollout = run.collector.collect(0, np.arange(2))
+    returns, _, advantages = run.credit(rollout)
+    broken = run.learn(rollout, returns, advantages, np.arange(2)).broken
+    assert broken["baseline"] == {1: "gradient of baseline.network.biases.1"}
+    assert steps >= 3
+    assert all(torch.equal(old, new) for old, new in zip(before, parameters_of_baseline(run, 1), strict=True))

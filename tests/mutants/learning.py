@@ -1,4 +1,4 @@
-"""Mistakes in the step that follows the credit: the loss, the entropy, the schedule and the optimizer."""
+"""Mistakes in the step that follows the credit: the loss, the entropy and the schedule."""
 
 from __future__ import annotations
 

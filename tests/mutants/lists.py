@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants import collecting, comparing, crediting, learning, networks, recording
+from tests.mutants import collecting, comparing, crediting, learning, networks, recording, stepping
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     *crediting.MUTANTS,
     *learning.MUTANTS,
+    *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
     *recording.MUTANTS,
