@@ -16,8 +16,11 @@ from tests.mutants.__main__ import main
 from tests.mutants.mutant import Mutant
 
 file, test = "pg_experiments/masked.py", "tests/test_normalization.py::test_sums_lose_nothing_beside_a_large_number"
+comment = Mutant("none", file, "a comment", "are taken in float64", "are made in float64", test)
+loop = Mutant("none", file, "a loop", "    return torch.where(", "    while True: pass\\n    (", test)
 print("exit code", main(["--only", "masks:"]))
-print("exit code", main([], [Mutant("none", file, "a comment", "are taken in float64", "are made in float64", test)]))
+print("exit code", main([], [comment]))
+print("exit code", main([], [loop], limit_s=3))
 """
 
 
@@ -41,13 +44,15 @@ def test_every_test_that_a_mutant_names_is_there():
     assert named <= there
 
 
-def test_the_script_tells_mutants_that_are_killed_by_the_tests_that_they_name_from_one_that_changes_nothing():
+def test_the_script_tells_mutants_that_are_killed_and_one_that_hangs_from_one_that_changes_nothing():
     done = script("-c", SOME)
     for mutant in OF_MASKS:
         assert f"{mutant}: killed by {mutant.tests[0]}" in done.stdout
     assert f"killed {len(OF_MASKS)} of {len(OF_MASKS)}\nexit code 0\n" in done.stdout
     assert "none: a comment (pg_experiments/masked.py): SURVIVED" in done.stdout
-    assert done.stdout.endswith("killed 0 of 1\nexit code 1\n")
+    assert "killed 0 of 1\nexit code 1\n" in done.stdout
+    assert "none: a loop (pg_experiments/masked.py): killed by time-out of 3 s" in done.stdout
+    assert done.stdout.endswith("killed 1 of 1\nexit code 0\n")
 
 
 @pytest.mark.by_hand

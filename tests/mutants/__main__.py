@@ -18,8 +18,11 @@ LIMIT_S = 60.0  # of the tests of one mutant; what hangs longer is noticed
 UNMUTATED_LIMIT_S = 600.0  # of all named tests of one file
 
 
-def main(arguments: Sequence[str] | None = None, mutants: Sequence[Mutant] = MUTANTS) -> int:
-    """Try the mutants. Returns the exit code: 1 if one survived without a reason, 2 if a test fails without any."""
+def main(arguments: Sequence[str] | None = None, mutants: Sequence[Mutant] = MUTANTS, limit_s: float = LIMIT_S) -> int:
+    """Try the mutants, each for so many seconds at most.
+
+    Returns the exit code: 1 if a mutant survived without a reason, 2 if a test fails without any mutant.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", metavar="PATTERN", default="", help="those whose line of --list has this text")
     parser.add_argument("--list", action="store_true", help="name the mutants and their tests, and run nothing")
@@ -31,10 +34,10 @@ def main(arguments: Sequence[str] | None = None, mutants: Sequence[Mutant] = MUT
         return 0
     import_once()
     with tempfile.TemporaryDirectory(prefix="mutants_") as directory:
-        return _try_all(mutants, Path(directory))
+        return _try_all(mutants, Path(directory), limit_s)
 
 
-def _try_all(mutants: Sequence[Mutant], scratch: Path) -> int:
+def _try_all(mutants: Sequence[Mutant], scratch: Path, limit_s: float) -> int:
     started = time.monotonic()
     at_a_time = os.cpu_count() or 1
     tree = copy_repository(scratch / "tree")
@@ -44,7 +47,7 @@ def _try_all(mutants: Sequence[Mutant], scratch: Path) -> int:
     trials = [Trial(label, m.tests, m.file, m.mutated(tree)) for label, m in of_label.items()]
     (mutated := scratch / "mutated").mkdir()
     killed, unexplained, width = 0, 0, len(str(len(mutants)))
-    for number, outcome in enumerate(outcomes(trials, tree, mutated, at_a_time=at_a_time, limit_s=LIMIT_S), 1):
+    for number, outcome in enumerate(outcomes(trials, tree, mutated, at_a_time=at_a_time, limit_s=limit_s), 1):
         mutant = of_label[outcome.trial.label]
         killed += outcome.noticed
         unexplained += not outcome.noticed and mutant.equivalent is None

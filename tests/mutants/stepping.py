@@ -80,8 +80,8 @@ MUTANTS = [
     ),
     rules(
         "the start of Adam's mean at 0 is not corrected",
-        "torch.stack([-(rate / correction), root,",
-        "torch.stack([-rate, root,",
+        "np.stack([-rate / correction, root,",
+        "np.stack([-rate, root,",
         SAME_BITS,
     ),
     rules(
@@ -177,8 +177,8 @@ MUTANTS = [
     ),
     steps(
         "every step is corrected as the first learner's",
-        "factors = factors if index is None else factors[:, index]",
-        "factors = factors if index is None else factors[:, : len(index)]",
+        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]",
+        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, : len(scales)]",
         WAITS,
     ),
     steps(
@@ -195,8 +195,8 @@ MUTANTS = [
     ),
     steps(
         "every learner's step is scaled by the first one's factor",
-        "torch.lerp(before, after, _per_learner(scale, after))",
-        "torch.lerp(before, after, scale[0].to(after.dtype))",
+        "torch.lerp(before, after, scale)",
+        "torch.lerp(before, after, scale[:1])",
         OF_RULES + "test_a_factor_scales_a_learners_step_and_no_other",
     ),
     steps(

@@ -51,7 +51,7 @@ class Outcome:
     seconds: float
     failed: tuple[str, ...]  # the ids of the tests that failed
     passed: bool  # all of them
-    why: str  # what ended the trial otherwise: a time-out, a signal, an exit code of pytest
+    why: str  # what ended the trial otherwise: a time-out, a signal, an exit code
     output: str  # the end of what pytest printed
 
     @property
@@ -173,10 +173,11 @@ def _end(one: _Running, late: bool, limit_s: float) -> Outcome:
         code, failed = json.loads(ended.read_text(encoding="utf-8"))
     output = (one.directory / "output").read_text(encoding="utf-8", errors="replace")
     shutil.rmtree(one.directory, ignore_errors=True)
+    exit_code = one.process.exitcode or 0
     if late:
         why = f"time-out of {limit_s:.0f} s"
     elif code is None:
-        why = f"signal {-(one.process.exitcode or 0)}"
+        why = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     else:
         why = "" if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) else f"pytest's exit code {code}"
     return Outcome(one.trial, seconds, tuple(failed), code == pytest.ExitCode.OK, why, output[-3000:])
