@@ -29,7 +29,11 @@ def load_run(
         seed: which of the run's seeds; None: the one whose best mean return is the highest.
 
     Raises:
-        pg_experiments.errors.UserError: there is no such run, checkpoint or seed, or it cannot be used; in one line.
+        pg_experiments.errors.NoSuchFile: there is no such run or checkpoint.
+        pg_experiments.errors.FileError: a file of the run cannot be read, is damaged, or belongs to another run. The
+            text names it.
+        pg_experiments.errors.UserError: the run has no such seed, or its environment cannot be made here. The two
+            errors above are UserErrors, too, and the text of each is one line.
     """
     from pg_experiments.loaded_run import SavedRun  # here and not above: torch takes a second to import
 

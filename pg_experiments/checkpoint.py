@@ -13,7 +13,8 @@ import re
 import time
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, BinaryIO
@@ -21,12 +22,13 @@ from typing import Annotated, Any, BinaryIO
 import torch
 from annotated_types import Ge, Gt
 
-from pg_experiments.errors import UserError, one_line, printable
+from pg_experiments.errors import one_line, printable
 from pg_experiments.files import CHECKPOINT_LIMIT, Directory, FileError, MiB, NoSuchFile
 from pg_experiments.plain_data import check_depth
 
 FOLDER = "checkpoints"
 FORMAT = 1  # of the file; another number is another format
+LISTINGS = 10  # how often checkpoints are listed where one is removed before it is read
 NAME = re.compile(r"update_(\d{1,18})\.pt")
 MEMBERS_LIMIT = 16 * MiB  # of an archive's list of members, some 200,000 of them
 STRUCTURE_LIMIT = 64 * MiB  # of the member that says where each tensor belongs
@@ -86,12 +88,13 @@ def read(path: Path) -> State:
     """What a checkpoint holds: tensors, on the CPU, and numbers.
 
     Raises:
-        UserError: it cannot be read, is damaged, or holds anything else.
+        NoSuchFile: it is not there.
+        FileError: it cannot be read, is damaged, or holds anything else.
     """
     try:
         return _read(Directory(path.parent), path.name)
     except NoSuchFile:
-        raise FileError(f"{path}: no such checkpoint") from None
+        raise NoSuchFile(f"{path}: no such checkpoint") from None
 
 
 def _read(files: Directory, name: str) -> State:
@@ -111,7 +114,7 @@ def _read(files: Directory, name: str) -> State:
     except Exception as error:  # bytes that are no archive fail in many ways
         why = one_line(str(error).partition("\n")[0]) or "it ends early"
         raise FileError(f"{path}: is damaged ({why})") from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or type(state.get("format")) is not int or state["format"] != FORMAT:
         raise FileError(f"{path}: is no checkpoint of format {FORMAT}")
     return state
 
@@ -148,25 +151,44 @@ class _InParts(io.BufferedReader):
 
 
 def newest(directory: Path) -> State | None:
+    """What the newest checkpoint of a run's directory holds, as `newest_file` has it."""
+    found = newest_file(directory)
+    return None if found is None else found[1]
+
+
+def newest_file(directory: Path) -> tuple[Path, State] | None:
     """The newest checkpoint of a run's directory that can be used, with a warning for each newer one that cannot.
+
+    The run may be training meanwhile, and remove a checkpoint between its listing and its reading: then a newer one is
+    there, and they are listed again.
 
     Returns:
         None where the run has no checkpoint yet.
 
     Raises:
-        UserError: it has some, and none can be used; or it cannot be told whether it has any.
+        FileError: it has some, and none can be used; or it cannot be told whether it has any.
     """
     files = Directory(directory)
+    for _ in range(LISTINGS):
+        with suppress(NoSuchFile):
+            return _newest_of(files, _newest_first(files))
+    raise FileError(f"{files.path / FOLDER}: its checkpoints were removed while they were read, {LISTINGS} times")
+
+
+def _newest_of(files: Directory, names: Sequence[str]) -> tuple[Path, State] | None:
+    """Of those checkpoints, newest first. Raises NoSuchFile where one of them has been removed."""
     problems: list[str] = []
-    for name in _newest_first(files):
+    for name in names:
         try:
             state = _read(files, name)
-        except UserError as problem:
+        except NoSuchFile:
+            raise
+        except FileError as problem:
             problems.append(str(problem))
             continue
         for text in problems:
             log.warning("%s; using the one before, %s", printable(text), PurePosixPath(name).name)
-        return state
+        return files.path / name, state
     if problems:
         raise FileError(f"{'; '.join(problems)}; no other checkpoint is there")
     return None

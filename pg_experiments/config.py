@@ -17,7 +17,7 @@ from pg_experiments.algorithm import Reinforce
 from pg_experiments.baseline import BaselineOption, MeanOption
 from pg_experiments.checkpoint import Checkpointing
 from pg_experiments.env import AtariEnv, GymnasiumEnv
-from pg_experiments.errors import UserError, as_yaml, by_nearness
+from pg_experiments.errors import UserError, as_yaml, by_nearness, shown
 from pg_experiments.normalization import Normalization, NormalizedAdvantages, NormalizedReturns
 from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import MLP, Linear
@@ -103,14 +103,14 @@ def every_key() -> dict[str, Any]:
 def _option(group: str, options: Mapping[str, type], values: Any) -> Any:
     chosen = dict(_mapping(group, values))
     name = chosen.pop("name", None)
-    if name not in options:
-        raise UserError(f"{group}.name={name}: expected one of {', '.join(by_nearness(str(name), options))}")
+    if not isinstance(name, str) or name not in options:
+        raise UserError(f"{group}.name={shown(name)}: expected one of {', '.join(by_nearness(str(name), options))}")
     return typed(options[name], chosen, f"{group}.")
 
 
 def _mapping(key: str, values: Any) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise UserError(f"{key}={values}: expected a group of keys")
+        raise UserError(f"{key}={shown(values)}: expected a group of keys")
     return values
 
 

@@ -90,7 +90,9 @@ def evaluate(arguments: Arguments) -> None:
     """Play, print the table, write `evaluation.json`, and record videos if they are wanted.
 
     Raises:
-        UserError: there is no such run, checkpoint or seed, or what a video needs is not installed.
+        NoSuchFile: there is no such run or checkpoint.
+        FileError: one of its files cannot be read, is damaged, or is of another run.
+        UserError: the run has no such seed, or what a video needs is not installed.
     """
     # here and not above: what takes long to import waits until the arguments are known to be right
     from pg_experiments.comparison.console import show_files, terminal
@@ -103,7 +105,7 @@ def evaluate(arguments: Arguments) -> None:
     if arguments.video:
         video.require()
     saved = SavedRun.open(arguments.run, arguments.checkpoint)
-    chosen = saved.config.seeds if arguments.seed is None else [arguments.seed]
+    chosen = saved.seeds if arguments.seed is None else [arguments.seed]
     runs = [saved.of(seed) for seed in chosen]
     console = terminal()
     ways, files = [], ["evaluation.json"]
@@ -115,7 +117,7 @@ def evaluate(arguments: Arguments) -> None:
         ways.append(Way(greedy, {run.seed: run.update for run in runs}, played))
     console.print(table.rich_table(ways))
     console.print(table.NOTE, style="dim", soft_wrap=True)
-    text = json.dumps(_as_data(arguments, saved.state["update"], ways), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(_as_data(arguments, saved.update, ways), indent=2, allow_nan=False) + "\n"
     Directory(saved.path).replace("evaluation.json", lambda file: file.write(text.encode()))
     if arguments.video:
         for run in runs:

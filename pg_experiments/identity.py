@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pg_experiments.errors import as_yaml
+from pg_experiments.errors import shown
 
 SIDESHOWS = {"tracking", "checkpoint"}  # groups that change nothing of what is learned
 # what a run that goes on may have other values of than before: how long it trains, and where
@@ -34,4 +34,4 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:
-    return as_yaml(values[key]) if key in values else "absent"
+    return shown(values[key]) if key in values else "absent"

@@ -7,7 +7,8 @@ is looked up, resolved or called.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,14 +20,15 @@ import torch
 from gymnasium.spaces import Discrete
 from torch import Tensor
 
-from pg_experiments import checkpoint
+from pg_experiments.checkpoint import newest_file, read
 from pg_experiments.config import RunConfig, check
-from pg_experiments.errors import UserError, near_directory
+from pg_experiments.errors import FileError, NoSuchFile, UserError, near_directory
 from pg_experiments.files import Directory
 from pg_experiments.identity import CONFIG, RESUMABLE, differences, identity
 from pg_experiments.plain_data import read_group
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run_directory import RESULT
+from pg_experiments.saved_parameters import best_learner, best_parameters, last_parameters, update_of
 from pg_experiments.streams import evaluation_seed
 from pg_experiments.threads import one_thread
 
@@ -45,7 +47,12 @@ class LoadedRun:
     """
 
     def __init__(self, path: Path, config: RunConfig, seed: int, update: int, parameters: Mapping[str, Tensor]) -> None:
-        """Build the policy of one learner from its parameters, each with a leading axis of 1."""
+        """Build the policy of one learner from its parameters, each with a leading axis of 1.
+
+        Raises:
+            UserError: the environment cannot be made here.
+            ValueError: the parameters are not those of the configured policy.
+        """
         self.path = path
         self.config = config
         self.seed = seed
@@ -55,9 +62,9 @@ class LoadedRun:
         assert isinstance(env.action_space, Discrete), "every option of the group env sees to it"
         self._first_action = int(env.action_space.start)
         self._observation_shape = env.observation_space.shape or ()
-        sampling = config.policy.build(math.prod(self._observation_shape), int(env.action_space.n), [seed])
+        observation_size, actions = math.prod(self._observation_shape), int(env.action_space.n)
         env.close()
-        sampling.load_state_dict(parameters)
+        sampling = config.policy.load(observation_size, actions, parameters)
         self._policies = {False: sampling, True: sampling.greedy()}
         self._chance = np.random.default_rng(evaluation_seed(seed))
 
@@ -117,7 +124,9 @@ class SavedRun:
 
     path: Path
     config: RunConfig
+    file: Path  # the checkpoint
     state: Mapping[str, Any]  # that the checkpoint holds
+    update: int  # how many updates the checkpoint has
     best: bool  # whether each seed's parameters are those with which its mean return was best, or those of the update
 
     @classmethod
@@ -129,56 +138,74 @@ class SavedRun:
             which: `best`, `last`, or a checkpoint's file, whose last parameters are meant.
 
         Raises:
-            UserError: there is no run, or no checkpoint that can be used, or something in them is not as it must be.
+            NoSuchFile: there is no run or no checkpoint.
+            FileError: a file cannot be read or is damaged, or the checkpoint is of another run.
         """
         path = Path(directory)
         files = Directory(path)
         if not files.has_file(RESULT):
-            raise UserError(f"{path}: {_what_is_there(path)}")
-        state = checkpoint.newest(path) if which in ("best", "last") else checkpoint.read(Path(which))
-        if state is None:
-            raise UserError(f"{path}: the run has no checkpoint")
+            raise NoSuchFile(f"{path}: {_what_is_there(path)}")
+        found = newest_file(path) if which in ("best", "last") else (Path(which), read(Path(which)))
+        if found is None:
+            raise NoSuchFile(f"{path}: the run has no checkpoint")
+        file, state = found
         values = read_group(files, CONFIG)
-        config = _checked(values, path / CONFIG)
-        _refuse_another(path, state.get("config"), identity(values))
-        return cls(path, config, state, which == "best")
+        try:
+            config = check(values)
+        except UserError as error:
+            raise FileError(f"{path / CONFIG}: {error}") from None
+        with _naming(file):
+            _refuse_another(state.get("config"), identity(values))
+            return cls(path, config, file, state, update_of(state), which == "best")
+
+    @property
+    def seeds(self) -> range:
+        """The seeds that the configuration names; whether the checkpoint has as many is not yet known."""
+        return range(self.config.seed, self.config.seed + self.config.num_seeds)
 
     def of(self, seed: int | None) -> LoadedRun:
         """One of the seeds; None: the one whose best mean return is the highest.
 
         Raises:
-            UserError: the run has no such seed, or the checkpoint is not of such a run.
+            FileError: the checkpoint does not hold the parameters of such a run.
+            UserError: the run has no such seed, or its environment cannot be made here.
         """
-        seeds = self.config.seeds
+        seeds, learners = self.seeds, self.config.num_seeds
         if seed is not None and seed not in seeds:
             near = min(max(seed, seeds[0]), seeds[-1])
             raise UserError(f"seed={seed}: the run has the seeds {seeds[0]} to {seeds[-1]}; the nearest is {near}")
-        try:
-            best = self.state["best"]
-            learner = int(best["mean_return"].argmax()) if seed is None else seed - seeds[0]
-            parameters = best["policy"] if self.best else self.state["policy"]
-            update = best["update"][learner] if self.best else self.state["update"]
-            of_one = {name: tensor[learner : learner + 1] for name, tensor in parameters.items()}
-            return LoadedRun(self.path, self.config, seeds[learner], int(update), of_one)
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"{self.path}: the checkpoint does not fit the run's configuration ({why})") from None
+        with _naming(self.file):
+            learner = best_learner(self.state, learners) if seed is None else seed - seeds[0]
+            parameters_of = best_parameters if self.best else last_parameters
+            update, parameters = parameters_of(self.state, learner, learners)
+            return LoadedRun(self.path, self.config, seeds[learner], update, parameters)
 
 
-def _checked(values: Mapping[str, Any], file: Path) -> RunConfig:
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Let a ValueError about the content of a file be one that names the file."""
     try:
-        return check(values)
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from None
+        yield
+    except ValueError as error:
+        raise FileError(f"{file}: {error}") from None
 
 
-def _refuse_another(path: Path, told: Any, values: Mapping[str, Any]) -> None:
-    """Raise UserError where a checkpoint's configuration is not the run's, or it does not say which it is."""
-    differ = differences(told if isinstance(told, dict) else {}, values)
+def _refuse_another(told: Any, values: Mapping[str, Any]) -> None:
+    """Raise ValueError where a checkpoint's configuration is not the run's, or it does not say which it is."""
+    if not isinstance(told, dict) or not all(map(_is_plain, told.values())):
+        raise ValueError("the checkpoint does not say of which configuration it is")
+    differ = differences(told, values)
     others = [f"{key} is {there}, not {here}" for key, (there, here) in differ.items() if key not in RESUMABLE]
     if others:
         more = f"; and {len(others) - FEW} more" if len(others) > FEW else ""
-        raise UserError(f"{path}: the checkpoint is of another configuration ({'; '.join(others[:FEW])}{more})")
+        raise ValueError(f"the checkpoint is of another configuration ({'; '.join(others[:FEW])}{more})")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is one that YAML has; a tensor cannot be compared with one."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, [*value, *value.values()]))
+    return all(map(_is_plain, value)) if isinstance(value, list) else isinstance(value, str | int | float | None)
 
 
 def _what_is_there(path: Path) -> str:

@@ -146,6 +146,7 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"policy": {"hiden": 3}}, "policy.hiden: no such key; did you mean policy.hidden?"),
         ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, linear"),
         ({"policy": 3}, "policy=3: expected a group of keys"),
+        ({"policy": {"name": ["mlp"]}}, "policy.name=['mlp']: expected one of"),
         ({"env": {"max_steps": 0}}, "env.max_steps=0: expected a whole number at least 1 or null; the nearest is 1"),
         ({"env": {"max_episodes": None}}, "a run needs at least one limit"),
         ({"num_seeds": 0}, "num_seeds=0: expected a whole number at least 1; the nearest is 1"),

@@ -305,7 +305,7 @@ def test_a_checkpoint_from_a_stranger_executes_nothing(copied, tmp_path, how, wh
 STRANGE = [
     ("policy: !!python/object/apply:os.mkdir [{marker}]", "is no plain YAML"),
     ("!!python/object/apply:os.mkdir [{marker}]", "is no plain YAML"),
-    ("{{policy: {{_target_: os.mkdir, path: '{marker}'}}}}", "policy.name=None: expected one of"),
+    ("{{policy: {{_target_: os.mkdir, path: '{marker}'}}}}", "policy.name=null: expected one of"),
     ("_target_: os.mkdir", "_target_: no such key"),
     ("seed: ${{oc.env:HOME}}", "seed=${oc.env:HOME}: expected a whole number"),
     ("env: {{id: '${{oc.env:HOME}}'}}", "another configuration (env.id is CartPole-v1, not ${oc.env:HOME})"),

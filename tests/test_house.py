@@ -27,7 +27,7 @@ FLOORS = [
     ),
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "terminal", "tracking"}),
-    ("run", {"config", "health", "run", "views", "loaded_run"}),
+    ("run", {"config", "health", "run", "views", "loaded_run", "saved_parameters"}),
     (
         "commands",
         {"command_line", "composing", "help", "mistakes", "option_files", "preview", "train"}

@@ -245,7 +245,7 @@ def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_dif
     ("text", "line"),
     [
         ("a: !!python/object/apply:os.system ['touch proof']", "is no plain YAML"),
-        ("_target_: os.system\ncommand: touch proof", "env=None: expected a group of keys"),
+        ("_target_: os.system\ncommand: touch proof", "env=null: expected a group of keys"),
         ("env: ${oc.env:HOME}", "env=${oc.env:HOME}: expected a group of keys"),
         ("[1, 2]", "expected a group of keys"),
         ("env: {", "is no plain YAML"),
