@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from pg_experiments.files import METRICS_LIMIT, Directory, FileError
 
 METRICS = "metrics.csv"
 COUNTS = ("seed", "env_steps", "episodes")  # columns of whole numbers
+MOST_ROWS = 5_000_000  # some 200 MB of numbers
 LARGEST_COUNT = 2**53  # up to which a float tells whole numbers apart
 LARGEST_VALUE = 1e100  # whose square is a finite number, too
 
@@ -26,24 +28,19 @@ class NoSuchColumn(UserError):  # noqa: N818  (a word for what is missing)
 class Curve:
     """The rows of one seed."""
 
-    env_steps: list[int] = field(default_factory=list)
-    episodes: list[int] = field(default_factory=list)
-    values: list[list[float]] = field(default_factory=list)  # for each row one of each column; NaN where it has none
+    env_steps: array[int] = field(default_factory=lambda: array("q"))
+    episodes: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))  # of each row all columns; NaN where it has none
     wrong: str | None = None  # the first value that is no finite number, as it may be of a seed that failed
-
-    @property
-    def steps(self) -> np.ndarray:
-        """[U] float64: agent steps since the start."""
-        return np.array(self.env_steps, dtype=np.float64)
 
     def columns(self, names: Sequence[str]) -> Mapping[str, np.ndarray]:
         """Each column as an array [U] float64."""
-        table = np.array(self.values, dtype=np.float64).reshape(-1, len(names))
+        table = np.array(self.values).reshape(-1, len(names))
         return {name: table[:, index].copy() for index, name in enumerate(names)}
 
 
-def read_curves(directory: Directory, columns: Sequence[str]) -> dict[int, Curve]:
-    """The curve of each seed. A seed is a whole number of any size, so that no two are taken for one.
+def read_curves(directory: Directory, columns: Sequence[str], seeds: Collection[int]) -> dict[int, Curve]:
+    """The curve of each of those seeds. A seed is a whole number of any size, so that no two are taken for one.
 
     Raises:
         FileError: the file cannot be read, or something in it is not as a run writes it.
@@ -54,8 +51,12 @@ def read_curves(directory: Directory, columns: Sequence[str]) -> dict[int, Curve
     if header is None:
         raise FileError(f"{directory.path / METRICS}: is empty")
     counts, wanted = _places(directory, header, columns)
-    curves: dict[int, Curve] = {}
+    curves = {seed: Curve() for seed in seeds}
     for number, row in enumerate(rows, 2):
+        if number > MOST_ROWS:
+            raise FileError(
+                f"{directory.path / METRICS}: has more than {MOST_ROWS:,} rows, the most that is read of it"
+            )
         try:
             _add(curves, number, [row[place] for place in counts], [row[place] for place in wanted], columns)
         except IndexError:
@@ -93,7 +94,9 @@ def _add(
 ) -> None:
     """Add a row to its seed's curve. Raises ValueError where a count is none, or falls."""
     seed = _whole("seed", counts[0])
-    curve = curves.setdefault(seed, Curve())
+    curve = curves.get(seed)
+    if curve is None:
+        return
     for name, text, so_far in (("env_steps", counts[1], curve.env_steps), ("episodes", counts[2], curve.episodes)):
         count = _whole(name, text)
         if count > LARGEST_COUNT:
@@ -101,14 +104,12 @@ def _add(
         if so_far and count < so_far[-1]:
             raise ValueError(f"{name}={count} of seed {seed}: was {so_far[-1]} before, and cannot fall")
         so_far.append(count)
-    row = []
     for name, text in zip(columns, values, strict=True):
         value = float(text) if text else math.nan
         if text and not abs(value) <= LARGEST_VALUE:
             curve.wrong = curve.wrong or f"row {number}: {name}={shown(text)} is not a finite number up to 1e100"
             value = math.nan
-        row.append(value)
-    curve.values.append(row)
+        curve.values.append(value)
 
 
 def _whole(name: str, text: str) -> int:

@@ -219,22 +219,26 @@ def _checked(directory: Directory, hints: Mapping[str, Any], values: Mapping[str
 
 
 def _seeds(directory: Directory, results: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[Seed, ...]:
-    curves = read_curves(directory, columns)
-    seeds: dict[int, Seed] = {}
+    checked: dict[int, dict[str, Any]] = {}
     for number, values in enumerate(results):
         result = _checked(directory, OF_SEED, {"error": None, **values}, f"seeds.{number}.")
-        seed, curve = result["seed"], curves.get(result["seed"], Curve())
-        if seed in seeds:
-            raise FileError(f"{directory.path / RESULT}: seeds.{number}.seed={seed}: is there twice")
-        if curve.wrong is not None and result["error"] is None:
+        if result["seed"] in checked:
+            raise FileError(f"{directory.path / RESULT}: seeds.{number}.seed={result['seed']}: is there twice")
+        checked[result["seed"]] = result
+    curves = read_curves(directory, columns, checked)
+    for seed, curve in curves.items():
+        if curve.wrong is not None and checked[seed]["error"] is None:
             raise FileError(f"{directory.path / METRICS}: is damaged ({curve.wrong})")
-        seeds[seed] = Seed(
-            seed=seed,
-            solved=result["solved"],
-            episodes_to_solve=result["episodes_to_solve"],
-            env_steps=curve.steps,
-            episodes=np.array(curve.episodes, dtype=np.float64),
-            values=curve.columns(columns),
-            error=None if result["error"] is None else one_line(result["error"]),
-        )
-    return tuple(seeds.values())
+    return tuple(_seed(checked[seed], curve, columns) for seed, curve in curves.items())
+
+
+def _seed(result: Mapping[str, Any], curve: Curve, columns: Sequence[str]) -> Seed:
+    return Seed(
+        seed=result["seed"],
+        solved=result["solved"],
+        episodes_to_solve=result["episodes_to_solve"],
+        env_steps=np.array(curve.env_steps, dtype=np.float64),
+        episodes=np.array(curve.episodes, dtype=np.float64),
+        values=curve.columns(columns),
+        error=None if result["error"] is None else one_line(result["error"]),
+    )

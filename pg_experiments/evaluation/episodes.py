@@ -10,6 +10,7 @@ import torch
 
 from pg_experiments.config import RunConfig
 from pg_experiments.env import AtariEnv
+from pg_experiments.errors import UserError
 from pg_experiments.loaded_run import LoadedRun
 from pg_experiments.run import make_collector, make_environment
 from pg_experiments.streams import evaluation_seed
@@ -29,6 +30,9 @@ def play(run: LoadedRun, count: int, *, greedy: bool) -> Played:
 
     Their random numbers follow from the seed and from nothing else, and are none of the training's. Which episodes
     count is known before they begin, so none counts for being short.
+
+    Raises:
+        UserError: a return is not a finite number.
     """
     rounds = -(-count // AT_ONCE)
     config = _of_one(run.config, evaluation_seed(run.seed), episodes=-(-count // rounds))
@@ -36,6 +40,8 @@ def play(run: LoadedRun, count: int, *, greedy: bool) -> Played:
     batches = [collector.collect(number, np.arange(1)) for number in range(rounds)]
     returns = np.concatenate([batch.episodic_returns[0].numpy() for batch in batches]).astype(np.float64)
     lengths = np.concatenate([batch.lengths[0].numpy() for batch in batches])
+    if not np.isfinite(returns[:count]).all():
+        raise UserError(f"seed={run.seed}: the return of an episode is not a finite number, and says nothing")
     return Played(returns[:count], lengths[:count])
 
 
