@@ -21,6 +21,7 @@ from pg_experiments.env.vector import StandingCartPole
 from pg_experiments.errors import UserError
 from pg_experiments.health import Health
 from pg_experiments.interruption import Interruption
+from pg_experiments.memory import refuse_what_cannot_fit
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.threads import one_thread
@@ -44,6 +45,7 @@ class Run:
         """Build every part. Raises UserError where a choice does not fit the environment or the machine."""
         self.config = config
         self.device = _device(config.device)
+        refuse_what_cannot_fit(config, self.device.type)
         seeds = config.seeds
         self.env = make_environment(config)
         observation_size, num_actions = sizes(self.env)
@@ -84,7 +86,7 @@ class Run:
             FloatingPointError: learning went wrong for every seed.
             Interrupted, Preempted: by a signal, after the update under way, maybe the last, and its checkpoint.
         """
-        with tracker.running(), Interruption() as interruption:
+        with Interruption() as interruption, tracker.running():
             while len(active := self.accounts.active) and not interruption.asked:
                 rollout = self.collector.collect(self.updates, active)
                 returns, values, advantages = self.credit(rollout)

@@ -19,7 +19,7 @@ FLOORS = [
     (
         "shapes",
         {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "interruption"}
-        | {"compiled", "descriptors", "files", "plain_data"},
+        | {"available_memory", "compiled", "descriptors", "files", "plain_data"},
     ),
     (
         "mathematics",
@@ -27,12 +27,23 @@ FLOORS = [
     ),
     ("act", {"env", "policy", "collector", "algorithm"}),
     ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "terminal", "tracking"}),
-    ("run", {"config", "health", "run", "views", "loaded_run", "saved_parameters"}),
+    ("run", {"config", "health", "memory", "run", "views", "loaded_run", "saved_parameters"}),
     (
         "commands",
-        {"command_line", "composing", "help", "mistakes", "option_files", "preview", "train"}
-        | {"launchers", "sweep", "sweep_report", "compare", "comparison", "resume", "training"}
-        | {"evaluate", "evaluation", "arguments"},
+        {
+            "combinations",
+            "command_line",
+            "composing",
+            "flags",
+            "help",
+            "job",
+            "mistakes",
+            "option_files",
+            "preview",
+            "train",
+        }
+        | {"launchers", "places", "sweep", "sweep_jobs", "sweep_report", "compare", "comparison", "resume", "training"}
+        | {"evaluate", "evaluation", "arguments", "train"},
     ),
 ]
 FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
@@ -70,7 +81,8 @@ def test_no_import_goes_up_a_floor(file):
         assert not tops & {"hydra", "omegaconf"}, "what was learned can be looked at without Hydra"
     if own in ("compare", "comparison"):
         rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
-        allowed = {"arguments", "comparison", "descriptors", "errors", "files", "plain_data", "terminal", "typed"}
+        allowed = {"arguments", "comparison", "descriptors", "errors", "files", "interruption", "plain_data"}
+        allowed |= {"terminal", "typed"}
         assert rooms <= allowed, "a comparison reads files, and knows no run"
         assert not tops & {"hydra", "omegaconf", "torch"}
 

@@ -51,6 +51,11 @@ class AtariEnv:
         """The mean return that counts as solved: `threshold`, else infinity."""
         return math.inf if self.threshold is None else self.threshold
 
+    def sizes(self) -> tuple[int, int]:
+        """The numbers in an observation, and how many actions there are. Raises as `make` does."""
+        self._check_game()
+        return math.prod(self._crop().shape(WIDTH)), len(self._chosen_actions()[1])
+
     def make(self, seeds: list[int], *, alone: bool) -> Arcade:
         """The environments of those learners, each already in its first episode.
 

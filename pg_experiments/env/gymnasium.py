@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import gymnasium
 from annotated_types import Ge
@@ -36,6 +36,15 @@ class GymnasiumEnv:
             return self.threshold
         registered = self._spec().reward_threshold
         return math.inf if registered is None else float(registered)
+
+    def sizes(self) -> tuple[int, int]:
+        """The numbers in an observation, and how many actions there are. Raises as `make` does."""
+        if self._spec().vector_entry_point == NATIVE_CARTPOLE:
+            return 4, 2
+        env = self.single()
+        env.close()
+        (observation_size,) = env.observation_space.shape or ()
+        return observation_size, int(cast("Discrete", env.action_space).n)
 
     def make(self, num_envs: int) -> VectorEnv:
         """`num_envs` copies whose finished members stand still.

@@ -1,0 +1,29 @@
+"""Prints two numbers of bytes: what two updates of a run of these overrides took at their peak, and the estimate."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+from pg_experiments.memory import least_memory, sizes_of
+from tests.conftest import make_run, one_update
+
+
+def peak() -> int:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(overrides: list[str]) -> None:
+    """Measure a run after a tiny one, whose memory is that of the libraries."""
+    group = [override for override in overrides if override.startswith("env=")]
+    one_update(make_run(*group, "policy.hidden=1", "num_seeds=1"))
+    before = peak()
+    run = make_run(*overrides)
+    for update in range(2):
+        one_update(run, update)
+    print(peak() - before, least_memory(run.config, sizes_of(run.config)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
