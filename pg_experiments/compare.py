@@ -9,6 +9,7 @@ from typing import Any
 
 from pg_experiments.arguments import answer, key_values, plain
 from pg_experiments.errors import UserError, near_directory
+from pg_experiments.interruption import deferred
 
 HELP = """\
 Compare the runs of a sweep: interquartile means, 95 % intervals, and what can be told apart.
@@ -48,7 +49,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
     from pg_experiments.typed import typed
 
     values: dict[str, Any] = {f.name: f.default for f in fields(Arguments) if f.default is not MISSING}
-    values |= key_values(arguments, "sweep")
+    values |= key_values(arguments, "sweep", [f.name for f in fields(Arguments)])
     if "sweep" not in values:
         raise UserError("sweep: missing; expected a directory, as sweep=multirun/DATE/TIME")
     values["sweep"] = _directories(values["sweep"])
@@ -81,7 +82,8 @@ def compare(arguments: Arguments) -> None:
         UserError: no run is done, or an argument names what the runs do not have.
     """
     # here and not above: what takes long to import waits until the arguments are known to be right
-    from pg_experiments.comparison import console, grouping, origin, outcomes, records, report, summary
+    with deferred():
+        from pg_experiments.comparison import console, grouping, origin, outcomes, records, report, summary
 
     directories = [Path(directory) for directory in arguments.sweep]
     metrics = arguments.metric or ["mean_return"]
@@ -97,7 +99,8 @@ def compare(arguments: Arguments) -> None:
     result = summary.summarise(grouped, found, arguments.threshold, arguments.by, reference)
     console.show(result)
 
-    from pg_experiments.comparison import plots  # matplotlib takes a second, in which the table can be read
+    with deferred():
+        from pg_experiments.comparison import plots  # matplotlib takes a second, in which the table can be read
 
     names = report.write_report(directories[0], result, plots.pictures(result), origin.commands(directories))
     console.show_files(directories[0], names)

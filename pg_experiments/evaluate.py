@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 
 from pg_experiments.arguments import answer, key_values, plain
 from pg_experiments.errors import UserError
+from pg_experiments.interruption import deferred
 
 if TYPE_CHECKING:
     from pg_experiments.evaluation.summary import Way
@@ -78,7 +79,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
     """
     from pg_experiments.typed import checked_fields
 
-    given = key_values(arguments, "run")
+    given = key_values(arguments, "run", KEYS)
     if not given.get("run"):
         raise UserError("run: missing; expected a run's directory, as run=outputs/DATE/TIME")
     values = {key: value if KEYS.get(key) is str else plain(value) for key, value in given.items()}
@@ -95,12 +96,13 @@ def evaluate(arguments: Arguments) -> None:
         UserError: the run has no such seed, or what a video needs is not installed.
     """
     # here and not above: what takes long to import waits until the arguments are known to be right
-    from pg_experiments.comparison.console import show_files, terminal
-    from pg_experiments.evaluation import table, video
-    from pg_experiments.evaluation.episodes import play
-    from pg_experiments.evaluation.summary import Way
-    from pg_experiments.files import Directory
-    from pg_experiments.loaded_run import SavedRun
+    with deferred():
+        from pg_experiments.comparison.console import show_files, terminal
+        from pg_experiments.evaluation import table, video
+        from pg_experiments.evaluation.episodes import play
+        from pg_experiments.evaluation.summary import Way
+        from pg_experiments.files import Directory
+        from pg_experiments.loaded_run import SavedRun
 
     if arguments.video:
         video.require()
