@@ -6,23 +6,21 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+import pg_experiments
 from pg_experiments.composing import composing
 from pg_experiments.errors import UserError, one_line
+from pg_experiments.flags import Flags, split
 from pg_experiments.help import help_text
 from pg_experiments.interruption import stop
 from pg_experiments.launchers import launcher_settings
 from pg_experiments.mistakes import explain
 from pg_experiments.option_files import OptionFiles
-
-FLAGS_WITH_A_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir"}
-FLAGS_WITH_A_VALUE |= {"-cd", "--info", "-i", "--experimental-rerun"}
 
 
 def config_directory() -> str:
@@ -37,15 +35,14 @@ def run_command(command: Callable[[], object]) -> None:
 
     With HYDRA_FULL_ERROR=1 in the environment, every error keeps its traceback.
     """
-    flags, overrides = _split(sys.argv[1:])
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        _start(command, flags, overrides)
+        _start(command, *_split(sys.argv[1:]))
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
+    flags, overrides = Flags({}), list[str]()
     try:
+        flags, overrides = _split(sys.argv[1:])
         _start(command, flags, overrides)
-    except KeyboardInterrupt as interrupt:
-        sys.exit(128 + getattr(interrupt, "signal_number", signal.SIGINT))
     except Exception as error:
         mistake = explain(error, _parse(overrides), OptionFiles(_directories(flags)))
         if mistake is not None:
@@ -54,26 +51,35 @@ def run_command(command: Callable[[], object]) -> None:
         sys.exit(f"error: {type(error).__name__}: {one_line(str(error))} ({where})")
 
 
-def _start(command: Callable[[], object], flags: list[str], overrides: list[str]) -> None:
+def _split(arguments: list[str]) -> tuple[Flags, list[str]]:
+    return split(arguments, lambda: ["preview", "resume", *OptionFiles([Path(config_directory())]).all_keys()])
+
+
+def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) -> None:
     overrides, wanted = _take_preview(overrides)
     overrides, resumed = _take("resume", overrides)
-    parsed = _parse(overrides)
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    if nameless := [override.input_line for override in parsed if not override.key_or_group]:
+        raise UserError(f"{nameless[0]}: not an override; expected key=value")
     OptionFiles(_directories(flags)).check_own()
-    if {"--help", "-h"} & set(flags):
+    if "--help" in flags:
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return
-    sweeping = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
+    if "--version" in flags:
+        print(f"pg-experiments {pg_experiments.__version__}")
+        return
+    sweeping = _is_sweep(flags, parsed)
     if resumed is not None:
         if sweeping:
             raise UserError(
                 f"resume={resumed}: for one run; a sweep goes on by its own command, with its hydra.sweep.dir"
             )
-        if flags or wanted:
-            with_what = flags[0] if flags else "preview=true"
+        if flags.given or wanted:
+            with_what = next(iter(flags.given), "preview=true")
             raise UserError(f"resume={resumed}: takes the run's saved configuration and trains; not with {with_what}")
         from pg_experiments.resume import resume
 
-        resume(resumed, OverridesParser.create().parse_overrides(overrides))
+        resume(resumed, parsed)
         return
     if sweeping or wanted:
         overrides = overrides + _names_of_jobs(parsed)
@@ -81,29 +87,39 @@ def _start(command: Callable[[], object], flags: list[str], overrides: list[str]
     if wanted:
         from pg_experiments.preview import preview
 
-        preview(_directories(flags), _config_name(flags), parsed, sweeping=sweeping)
+        preview(_directories(flags), flags.config_name, parsed, sweeping=sweeping)
         return
     overrides = overrides + launcher_settings(parsed)
     # in the only order that argparse takes: a flag after an override would end its list of them
-    sys.argv[1:] = flags + overrides
+    sys.argv[1:] = flags.arguments() + overrides
     if sweeping:
         _sweep(command, flags, parsed)
     else:
         command()
 
 
-def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Override]) -> None:
+def _is_sweep(flags: Flags, overrides: list[Override]) -> bool:
+    """Whether the command is a sweep's, by its flag or by Hydra's key of the same meaning."""
+    modes = [override for override in overrides if override.key_or_group == "hydra.mode"]
+    for override in modes:
+        if override.value() not in ("RUN", "MULTIRUN") or flags.sweeping:
+            raise UserError(f"{override.input_line}: expected RUN or MULTIRUN, and no -m beside it")
+    return flags.sweeping or any(override.value() == "MULTIRUN" for override in modes[-1:])
+
+
+def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override]) -> None:
     """Run a sweep to its end, whatever becomes of its jobs, and say what did. Exits with 1 unless all are done.
 
     A search may have trials that fail; whether too many did is its sweeper's to say.
     """
-    from pg_experiments.sweep import Begun, JobFailed, jobs_of, refuse_changed
-    from pg_experiments.sweep_report import report
+    from pg_experiments.sweep import Begun, JobFailed, refuse_changed
+    from pg_experiments.sweep_report import report, wait_for_others
 
     for override in overrides:
         if override.key_or_group == "hydra.sweep.dir":
-            with composing(_directories(flags), _config_name(flags)) as compose:
+            with composing(_directories(flags), flags.config_name) as compose:
                 refuse_changed(Path(str(override.value())), overrides, compose)
+    Begun.forget()
     failed: BaseException | None = None
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, stop)  # else the processes that a launcher has started would train on, unseen
@@ -113,10 +129,15 @@ def _sweep(command: Callable[[], object], flags: list[str], overrides: list[Over
         pass  # the report says it
     except BaseException as error:
         failed = error
-    good = Begun.directory is None or report(Begun.directory, jobs_of(overrides) if Begun.plain else None)
+    good = True
+    if Begun.directory is not None:
+        with composing(_directories(flags), flags.config_name) as compose:
+            if failed is None and Begun.jobs is not None:
+                wait_for_others(Begun.directory, Begun.jobs, compose)
+            good = report(Begun.directory, Begun.jobs, compose)
     if failed is not None:
         raise failed
-    if not good and Begun.plain:
+    if not good and Begun.jobs is not None:
         sys.exit(1)
 
 
@@ -135,30 +156,9 @@ def _take(name: str, overrides: list[str]) -> tuple[list[str], str | None]:
     return rest, given[-1] if given else None
 
 
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Flags, with their values, and overrides."""
-    flags: list[str] = []
-    overrides: list[str] = []
-    takes_value = False
-    for argument in arguments:
-        is_flag = takes_value or argument.startswith("-")
-        takes_value = not takes_value and argument in FLAGS_WITH_A_VALUE
-        (flags if is_flag else overrides).append(argument)
-    return flags, overrides
-
-
-def _config_name(flags: list[str]) -> str:
-    """The primary config."""
-    given = [value for flag, value in pairwise(flags) if flag in ("--config-name", "-cn")]
-    given += [flag.partition("=")[2] for flag in flags if flag.startswith("--config-name=")]
-    return given[-1] if given else "config"
-
-
-def _directories(flags: list[str]) -> list[Path]:
+def _directories(flags: Flags) -> list[Path]:
     """The project's config directory, and the user's own."""
-    own = [value for flag, value in pairwise(flags) if flag in ("--config-dir", "-cd")]
-    own += [flag.partition("=")[2] for flag in flags if flag.startswith("--config-dir=")]
-    return [Path(config_directory()), *(Path(directory).absolute() for directory in own)]
+    return [Path(config_directory()), *flags.config_directories]
 
 
 def _parse(overrides: list[str]) -> list[Override]:

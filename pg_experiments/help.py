@@ -27,7 +27,8 @@ Policy-gradient experiments. One run is an option from each group; a sweep compa
 """
 FOOTER = """\
 Flags: -m (--multirun) sweeps; --config-dir DIR adds options of your own; --cfg job prints a config and stops;
---hydra-help has the rest."""
+--hydra-help has the rest.
+Exit code: 0 when all is done; 1 after a mistake or a failure, in one line on stderr; 128 + N after signal N."""
 
 
 def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:

@@ -6,7 +6,8 @@ lies beside it, in `conf/hydra/launcher_settings/`, and goes on top of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hydra.core.override_parser.types import Override
 
 from pg_experiments import errors
 from pg_experiments.errors import UserError
+from pg_experiments.interruption import deferred
 
 # option → (the plugin, the extra that brings it)
 EXTRAS = {
@@ -23,6 +25,14 @@ EXTRAS = {
     "hydra/launcher=ray": ("hydra_ray_launcher", "ray"),
     "hydra/sweeper=optuna": ("hydra_optuna_sweeper", "optuna"),
 }
+# plugin → what it imports when a sweep begins
+LIBRARIES = {
+    "hydra_joblib_launcher": "joblib",
+    "hydra_submitit_launcher": "submitit",
+    "hydra_ray_launcher": "ray",
+    "hydra_optuna_sweeper": "optuna",
+    "pg_experiments_search": "optuna",
+}
 
 
 def needs_extra(choice: str) -> str | None:
@@ -31,6 +41,17 @@ def needs_extra(choice: str) -> str | None:
     if plugin is None or extra is None or (find_spec("hydra_plugins") and find_spec(f"hydra_plugins.{plugin}")):
         return None
     return errors.needs_extra(choice, extra)
+
+
+def import_libraries(targets: Iterable[str]) -> None:
+    """Import what the chosen launcher and sweeper are about to import, where a signal cannot break it.
+
+    Args:
+        targets: their classes by dotted names.
+    """
+    with deferred():
+        for library in {LIBRARIES[plugin] for target in targets if (plugin := f"{target}.".split(".")[1]) in LIBRARIES}:
+            import_module(library)
 
 
 def launcher_settings(overrides: Sequence[Override]) -> list[str]:

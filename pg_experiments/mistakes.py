@@ -38,14 +38,14 @@ def explain(error: BaseException, overrides: Sequence[Override], files: OptionFi
 
 def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str:
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: not an override; expected key=value"
+        return _not_an_override(error.override)
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return no_such_option(group, option, list(error.options))
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; choose another hydra.run.dir (or hydra.sweep.dir)"
     text = str(error)
-    if match := re.match(r"Ambiguous value for argument '([^']+)'", text):
+    if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'", text):
         return f"{match.group(1)}: several values are a sweep; add -m before them"
     if match := re.match(r"Could not override '([^']+)'", text):
         return _unknown_key(match.group(1), overrides, files)
@@ -53,7 +53,18 @@ def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: O
         wrong = next((o for o in overrides if o.key_or_group in files.groups and not isinstance(o.value(), str)), None)
         if wrong is not None:
             return no_such_option(wrong.key_or_group, str(wrong.value()), list(files.groups[wrong.key_or_group]))
+    if match := re.match(r"Error merging override (.*)", text):
+        return f"{match.group(1)}: {_first_line(error.__cause__)}"
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {_first_line(error)}"
     return " ".join(text.split("\n")[:2]).strip() or _first_line(error)
+
+
+def _not_an_override(text: str) -> str:
+    key, equals, value = text.partition("=")
+    if not re.fullmatch(r"[+~]*[\w./@:-]+", key) or not equals or value.startswith("="):
+        return f"{text}: not an override; expected key=value"
+    return f"{text}: its value cannot be read; with quotes it is a text, as \"{key}='TEXT'\""
 
 
 def _file_being_read(error: BaseException) -> str | None:
@@ -94,6 +105,8 @@ def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
 
 def _unknown_key(key: str, overrides: Sequence[Override], files: OptionFiles) -> str:
     group, _, leaf = key.rpartition(".")
+    if key.startswith("hydra."):
+        return f"{key}: no such key of Hydra's, or of its launcher and sweeper; --cfg hydra shows them"
     if group in files.groups:
         return f"{key}: {_unknown_leaf(group, leaf, overrides, files)}"
     near = nearest(key, files.all_keys())

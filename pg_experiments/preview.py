@@ -11,11 +11,13 @@ from typing import NamedTuple
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
+from pg_experiments.combinations import jobs_of
 from pg_experiments.composing import composing, plain
 from pg_experiments.errors import UserError
 from pg_experiments.identity import identity
+from pg_experiments.interruption import deferred
 from pg_experiments.run_directory import state
-from pg_experiments.sweep import is_plain, jobs_of, place_of
+from pg_experiments.sweep import is_plain, place_of
 from pg_experiments.sweep_report import console, table
 
 
@@ -50,15 +52,16 @@ def preview(directories: Sequence[Path], config_name: str, overrides: Sequence[O
 def _planned(
     directories: Sequence[Path], config_name: str, overrides: Sequence[Override], sweeping: bool
 ) -> list[Planned]:
-    from pg_experiments.config import check
+    with deferred():
+        from pg_experiments.config import check
 
     swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
     planned = []
     with composing(directories, config_name) as compose:
         shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
-        if not is_plain(compose(shared)):
+        if not is_plain(compose(shared).hydra):
             raise UserError("preview=true: this sweeper chooses its jobs as it goes; expected hydra/sweeper=basic")
-        for number, job in enumerate(jobs_of(overrides)):
+        for number, job in enumerate(jobs_of([str(override.input_line) for override in overrides])):
             config = compose(job)
             directory = _directory(config, number, sweeping)
             composed = plain(config)

@@ -20,6 +20,7 @@ from pg_experiments.plain_data import Damaged, read_json
 RESULT = "result.json"
 LOG = "train.log"
 LOCK = ".lock"  # held by the process that runs; the operating system lets it go when that process dies
+LOOK_SECONDS = 0.5  # longer than `state` holds the lock to see whether a process has it
 METRICS = "metrics.csv"
 RECORD = [METRICS, "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
 CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
@@ -29,6 +30,10 @@ FOLDERS = ["checkpoints", ".hydra"]
 OF_A_SEED = re.compile(r"seed_\d+")  # the folder of a seed's event files
 
 log = logging.getLogger("pg_experiments")
+
+
+class Busy(UserError):  # noqa: N818  (a state, and no mistake)
+    """Another process is running the run."""
 
 
 class RunDirectory:
@@ -56,13 +61,13 @@ class RunDirectory:
             UserError: a run already is there, another process is running it, nothing can be written there, or what is
                 written to is a link or no regular file.
         """
-        files, lock = Directory(path), FileLock(path / LOCK, timeout=0)
+        files, lock = Directory(path), FileLock(path / LOCK, timeout=LOOK_SECONDS)
         _refuse_links(files)
         try:
             files.make()
             lock.acquire()
         except Timeout:
-            raise UserError(f"{path}: another process is running it") from None
+            raise Busy(f"{path}: another process is running it") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror}); choose another hydra.run.dir") from None
         if not again and any(files.glob(pattern) for pattern in [RESULT, *CHECKPOINTS, *RECORD]):
@@ -214,6 +219,11 @@ def state(path: Path) -> str:
         return "new"
     status = str(result["status"])
     return "killed" if status == "running" and _nobody_runs(path) else status
+
+
+def is_busy(path: Path) -> bool:
+    """Whether a process has claimed the directory."""
+    return not _nobody_runs(path)
 
 
 def _nobody_runs(path: Path) -> bool:

@@ -10,17 +10,20 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from pg_experiments.combinations import jobs_of
 from pg_experiments.composing import Compose, plain
 from pg_experiments.errors import UserError, one_line
 from pg_experiments.files import Directory, Entry, FileError
 from pg_experiments.identity import CONFIG, differences, identity
+from pg_experiments.launchers import import_libraries
+from pg_experiments.places import refuse_directory, refuse_one_place
 from pg_experiments.plain_data import read_group, read_yaml
 from pg_experiments.run_directory import read_result, state
 
@@ -43,22 +46,47 @@ OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
 
 
 class Begun(Callback):
-    """Hydra's word that a sweep begins: it alone knows its directory, and whether its jobs are known beforehand."""
+    """Called by Hydra where a sweep begins, which alone knows its directory, sweeper and jobs."""
 
     directory: Path | None = None
-    plain = True  # all combinations of what is swept
+    jobs: list[list[str]] | None = None  # the overrides of each; None where the sweeper chooses them as it goes
+
+    @classmethod
+    def forget(cls) -> None:
+        """Before a command, for the process may have run another one."""
+        cls.directory, cls.jobs = None, None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        directory = Path(config.hydra.sweep.dir).absolute()
         try:
-            _refuse_links(Directory(directory))
-            settings: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-            if _leads_out(str(settings["subdir"])):
-                raise UserError("hydra.sweep.subdir: expected a path within hydra.sweep.dir")
-        except UserError as error:
+            Begun.directory, Begun.jobs = _checked(config)
+        except (UserError, HydraException) as error:
             sys.exit(f"error: {one_line(str(error))}")  # Hydra would let an Exception pass
-        Begun.directory = directory
-        Begun.plain = is_plain(config)
+        import_libraries(_target(config, part) for part in ("launcher", "sweeper"))
+
+
+def _checked(config: DictConfig) -> tuple[Path, list[list[str]] | None]:
+    """A sweep's directory, and the overrides of its jobs where they are known beforehand."""
+    sweep = config.hydra.sweep
+    for part in ("launcher", "sweeper"):
+        if not _target(config, part):
+            raise UserError(f"hydra.{part}: expected the keys of one; hydra/{part}=NAME chooses it")
+    refuse_directory("hydra.sweep.dir", sweep.dir)
+    directory = Path(sweep.dir).absolute()
+    _refuse_links(Directory(directory))
+    of_sweeper = config.hydra.sweeper.get("params") or {}
+    overrides = [*(f"{key}={value}" for key, value in of_sweeper.items()), *config.hydra.overrides.task]
+    jobs = jobs_of(overrides) if is_plain(config.hydra) else None
+    as_written = cast("dict[str, Any]", OmegaConf.to_container(sweep, resolve=False))
+    if _leads_out(str(as_written["subdir"])):
+        raise UserError("hydra.sweep.subdir: expected a path within hydra.sweep.dir")
+    refuse_one_place(as_written["subdir"], jobs)
+    return directory, jobs
+
+
+def _target(config: DictConfig, part: str) -> str:
+    """The class of Hydra's launcher or sweeper by its dotted name; empty where the config has none."""
+    chosen = config.hydra[part]
+    return str(chosen.get("_target_") or "") if isinstance(chosen, DictConfig) else ""
 
 
 def _refuse_links(sweep: Directory) -> None:
@@ -80,9 +108,9 @@ def _fail(_: str, error: FileError) -> NoReturn:
     raise error
 
 
-def is_plain(config: DictConfig) -> bool:
-    """Whether the sweeper takes all combinations, instead of choosing jobs as it goes."""
-    return str(config.hydra.sweeper._target_).endswith(".BasicSweeper")
+def is_plain(hydra: Any) -> bool:
+    """Whether the sweeper of Hydra's own part of a config takes all combinations, not jobs that it chooses."""
+    return str(hydra.sweeper._target_).endswith(".BasicSweeper")
 
 
 class JobFailed(Exception):  # noqa: N818  (what happened, not what it is)
@@ -128,11 +156,6 @@ def done_before(place: Path) -> float | None:
     return float(objective) if isinstance(objective, int | float) else math.nan
 
 
-def jobs_of(overrides: Sequence[Override]) -> list[list[str]]:
-    """The overrides of each job of a sweep over all combinations."""
-    return BasicSweeper.split_arguments(list(overrides), None)[0]
-
-
 def overrides_of(job: Path) -> list[str]:
     """What a job's directory says that it was told."""
     told = read_yaml(Directory(job), OVERRIDES)
@@ -152,13 +175,13 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
         return
     swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
     shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    if not is_plain(compose(shared).hydra):
+        return
     values = [override for override in overrides_of(first) if override.partition("=")[0] in swept]
-    typed = {override for job in jobs_of(overrides) for override in job}
+    typed = {override for job in jobs_of([str(each.input_line) for each in overrides]) for override in job}
     if not all(value in typed or WRITTEN_OUT.fullmatch(value) for value in values):
         return  # composing would resolve what stands in the file; each job is compared when its turn comes
-    config = compose([*shared, *values])
-    if is_plain(config):
-        _refuse_another(first, identity(plain(config)))
+    _refuse_another(first, identity(plain(compose([*shared, *values]))))
 
 
 def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""From a composed config to a trained run, begun or gone on with: what `train.py` and `resume.py` share."""
+"""From a composed config to a trained run, begun or gone on with: what `job.py` and `resume.py` share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pg_experiments.errors import UserError, printable
 from pg_experiments.identity import RESUMABLE, differences, identity
+from pg_experiments.interruption import deferred
 from pg_experiments.run_directory import LOG, RunDirectory, read_result
 
 if TYPE_CHECKING:
@@ -38,14 +39,16 @@ def run_training(
         overridden: the keys that are shown first.
         browse: what TensorBoard is told to show.
     """
-    # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
-    from pg_experiments.checkpoint import Checkpoints
-    from pg_experiments.config import check, every_key
-    from pg_experiments.run import Run
-    from pg_experiments.tracking import Composition, Tracker
+    with deferred() as interruption:
+        # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
+        from pg_experiments.checkpoint import Checkpoints
+        from pg_experiments.config import check, every_key
+        from pg_experiments.run import Run
+        from pg_experiments.tracking import Composition, Tracker
 
-    checked = check(composed)
-    run = Run(checked)
+        interruption.stop_if_asked()
+        checked = check(composed)
+        run = Run(checked)
     directory = claim()
     try:
         tracker = Tracker(

@@ -26,6 +26,7 @@ from pg_experiments.run import Run
 from pg_experiments.run_directory import RunDirectory
 from pg_experiments.sparse import SparseRows
 from pg_experiments.tracking import Composition, Tracker
+from tests.in_process import train_here  # noqa: F401  (a fixture)
 
 REPOSITORY = Path(__file__).parent.parent
 
