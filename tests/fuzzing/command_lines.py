@@ -10,10 +10,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args, get_origin
 
 from pg_experiments.command_line import config_directory
+from pg_experiments.composing import composing, plain
 from pg_experiments.config import every_key
+from pg_experiments.identity import flat
 from tests.fuzzing import values, vocabulary
 from tests.fuzzing.values import words
 
@@ -46,6 +48,13 @@ def _options() -> dict[str, list[str]]:
 @cache
 def _keys() -> list[str]:
     return sorted(every_key())
+
+
+@cache
+def _keys_of_default() -> list[str]:
+    """The keys that a run without overrides has."""
+    with composing([Path(config_directory())]) as compose:
+        return sorted(key for key in flat(plain(compose([]))) if key in every_key())
 
 
 def train(rng: random.Random) -> Line:
@@ -81,6 +90,13 @@ def _valid_key(rng: random.Random) -> str:
     return f"{key}={values.text(rng)}"
 
 
+def _likely_value(rng: random.Random) -> str:
+    """A key of the default run, with a value of its type, which is valid more often than not."""
+    key = rng.choice(_keys_of_default())
+    choices = get_args(every_key()[key]) if get_origin(every_key()[key]) is Literal else ()
+    return f"{key}={rng.choice([*map(str, choices)] or [*vocabulary.SMALL, '0.5', '1e-3', 'true', 'false', 'null'])}"
+
+
 def _option(rng: random.Random) -> str:
     group = rng.choice(sorted(_options()))
     options = [option for option in _options()[group] if option not in LONG]
@@ -109,7 +125,19 @@ def _junk(rng: random.Random) -> str:
 
 
 OVERRIDES: tuple[Callable[[random.Random], str], ...] = (
-    *(_valid_key, _valid_key, _valid_key, _valid_key, _option, _option, _mistyped_key, _key_of_hydra, _junk),
+    *(
+        _valid_key,
+        _valid_key,
+        _valid_key,
+        _likely_value,
+        _likely_value,
+        _likely_value,
+        _option,
+        _option,
+        _mistyped_key,
+        _key_of_hydra,
+        _junk,
+    ),
 )
 
 
@@ -134,15 +162,16 @@ def compare(rng: random.Random) -> Line:
 
 def evaluate(rng: random.Random) -> Line:
     """A command line of `evaluate`."""
-    first = [f"run={_existing(rng)}"] if rng.random() < 0.95 else []
+    run = rng.choice(vocabulary.RUNS[:3]) if rng.random() < 0.6 else _existing(rng)
+    first = [f"run={run}"] if rng.random() < 0.95 else []
     return Line([*first, "episodes=2", *_key_values(rng, vocabulary.EVALUATE)], frozenset())
 
 
 def _key_values(rng: random.Random, choices: Mapping[str, Sequence[str]]) -> list[str]:
     arguments = []
-    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 3))):
         key = rng.choice(sorted(choices))
-        value = rng.choice(choices[key]) if rng.random() < 0.6 else values.text(rng)
+        value = rng.choice(choices[key]) if rng.random() < 0.7 else values.text(rng)
         if rng.random() < 0.1:
             key = rng.choice((key[:-1], key.upper(), f"--{key}", f"{key}\x1b[31m", "", "é", f"+{key}", f" {key}"))
         arguments.append(f"{key}={value}")
