@@ -25,6 +25,7 @@ from pg_experiments.config import RunConfig, check
 from pg_experiments.errors import FileError, NoSuchFile, UserError, near_directory
 from pg_experiments.files import Directory
 from pg_experiments.identity import CONFIG, RESUMABLE, differences, identity
+from pg_experiments.memory import parameters_of, sizes_of
 from pg_experiments.plain_data import read_group
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run_directory import RESULT
@@ -62,6 +63,9 @@ class LoadedRun:
         assert isinstance(env.action_space, Discrete), "every option of the group env sees to it"
         self._first_action = int(env.action_space.start)
         self._observation_shape = env.observation_space.shape or ()
+        expected = parameters_of(config.policy, sizes_of(config))  # compared first: the config may claim any size
+        if (found := sum(tensor.numel() for tensor in parameters.values())) != expected:
+            raise ValueError(f"{found} parameters, not {expected}")
         observation_size, actions = math.prod(self._observation_shape), int(env.action_space.n)
         env.close()
         sampling = config.policy.load(observation_size, actions, parameters)

@@ -115,7 +115,7 @@ CONTENT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a parameter of another shape": (
         lambda run: first_weight(run, lambda weight: weight[:, :3]),
-        "size mismatch for network.weights.0",
+        "26 parameters, not 30",
     ),
     "a parameter that is sparse": (
         lambda run: first_weight(run, lambda weight: weight.to_sparse()),
@@ -128,7 +128,7 @@ CONTENT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a parameter of another name": (
         lambda run: {"best": best_of(run) | {"policy": without(best_of(run)["policy"], "network.weights.0")}},
-        "3 parameters, where the policy has 4",
+        "14 parameters, not 30",
     ),
     "no configuration": (lambda run: {"config": None}, "does not say of which configuration it is"),
     "a configuration of tensors": (
