@@ -2,7 +2,7 @@
 
     python -m benchmarks.pong_carry_over [seed]
 
-Trains `env=pong` to its end. Every `EVERY` updates it looks at the batch before it is learned from:
+Trains `env=pong` to its end, or until Ctrl-C. Every `EVERY` updates it looks at the batch before it is learned from:
 
 * older: the fraction of its steps whose action an earlier policy chose;
 * effective: the effective sample size of the importance weights as a fraction of the batch's points, (Σ w)² / (n Σ w²).
@@ -30,6 +30,7 @@ from torch import Tensor
 
 from benchmarks.common import machine, prepared
 from pg_experiments.collector import ArcadeCollector
+from pg_experiments.interruption import Interrupted
 from pg_experiments.policy.policy import Policy
 from pg_experiments.rollout import Rollout
 from pg_experiments.run import Run
@@ -161,7 +162,8 @@ def main() -> None:
         probe = Probe(run)
         probe.install()
         began = time.perf_counter()
-        run.execute(tracker)
+        with contextlib.suppress(Interrupted):
+            run.execute(tracker)
         seconds = time.perf_counter() - began
     print(f"{machine()}, torch {torch.__version__}; seed {seed}, {run.updates} updates, {seconds / 60:.1f} min\n")
     names = ["older", "effective", "cosine", "effective, of steps", "cosine, of steps"]
