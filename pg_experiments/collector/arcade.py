@@ -6,11 +6,12 @@ algorithm's choice:
 
 * `wait`: the quota's points are begun in order; when all are begun, an environment that finishes its own stands still
   until the batch has been learned from. Strictly on-policy, and no length bias: a point is chosen by its number.
-* `carry_over`: no environment waits. The batch is the first points to end since the last batch, and those under way when
-  it is complete go on, the next policy acting from then on, and count for a later batch. Every point is used once, long
-  ones like short ones. Not strictly on-policy: the first steps of a batch's first points were chosen by an older policy,
-  and are learned from as if the current one had chosen them, without importance weights. With `env=pong` these are 8 to
-  15 % of the steps; the cosine to the weighted gradient was 0.98 to 1.00 (`python -m benchmarks.pong_carry_over`).
+* `carry_over`: no environment waits. The batch is the first points to end since the last batch, and those under way
+  when it is complete go on, the next policy acting from then on, and count for a later batch. Every point is used once,
+  long ones like short ones. Not strictly on-policy: the first steps of a batch's first points were chosen by an older
+  policy, and are learned from as if the current one had chosen them, without importance weights. With `env=pong` these
+  are 8 to 15 % of the steps; the cosine to the weighted gradient was 0.98 to 1.00
+  (`python -m benchmarks.pong_carry_over`).
 """
 
 from __future__ import annotations
