@@ -33,7 +33,7 @@ def explain(error: BaseException, overrides: Sequence[Override], files: OptionFi
         return f"{config}: its defaults list leads back to itself"
     text = _said_by_hydra(error, overrides, files)
     expected = isinstance(error, HydraException | OmegaConfBaseException | OSError)
-    return text if expected or text.startswith(SAID_BY_HYDRA) else None
+    return text if expected or str(error).startswith(SAID_BY_HYDRA) else None
 
 
 def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str:

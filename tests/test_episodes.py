@@ -188,8 +188,11 @@ def test_an_environment_that_does_not_fit_says_what_does(id, message):
         observation_space = gymnasium.spaces.Box(0, 255, (8, 8, 3), np.uint8)
         action_space = gymnasium.spaces.Discrete(2)
 
+    class Endless(Images):
+        observation_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+
     gymnasium.register("TestImages-v0", entry_point=lambda: Images(), max_episode_steps=10)
-    gymnasium.register("TestEndless-v0", entry_point=lambda: Images())
+    gymnasium.register("TestEndless-v0", entry_point=lambda: Endless())
     try:
         with pytest.raises(UserError, match=message):
             environment(id).make(2)
