@@ -48,7 +48,7 @@ def run_command(command: Callable[[], object]) -> None:
         if mistake is not None:
             sys.exit(f"error: {one_line(mistake)}")
         where = next(iter(getattr(error, "__notes__", [])), "HYDRA_FULL_ERROR=1 shows where")
-        sys.exit(f"error: {type(error).__name__}: {one_line(str(error))} ({where})")
+        sys.exit(f"error: {one_line(f'{type(error).__name__}: {error} ({where})')}")
 
 
 def _split(arguments: list[str]) -> tuple[Flags, list[str]]:

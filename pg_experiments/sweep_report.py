@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from pg_experiments.composing import Compose
@@ -66,7 +65,7 @@ def _why(sweep: Path, jobs: Sequence[Job]) -> Table:
     return table(("job", "state", "why"), rows)
 
 
-def console(stderr: bool = False) -> Console:
+def console(stderr: bool = False) -> Terminal:
     """Where to print: what is printed is shown as it is, and lines are as long as they are."""
     out = Terminal(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
     if not out.is_terminal:

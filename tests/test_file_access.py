@@ -96,6 +96,26 @@ def test_files_are_reached_through_one_module():
     assert set(ALLOWED) - set(found) == set(), "a place that is no longer there"
 
 
+def is_printable(shown: ast.expr) -> bool:
+    """Whether an expression can hold no character of a stranger's that a terminal obeys: help, versions, exit codes."""
+    if isinstance(shown, ast.JoinedStr):
+        return all(is_printable(part.value) for part in shown.values if isinstance(part, ast.FormattedValue))
+    ours = ("printable(", "one_line(", "help_text", "pg_experiments.__version__")
+    return isinstance(shown, ast.Constant | ast.BinOp) or ast.unparse(shown).startswith(ours)
+
+
+def test_what_is_printed_goes_through_the_terminal_or_is_made_printable():
+    consoles, careless = set(), []
+    for file in sorted((REPOSITORY / "pg_experiments").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "rich.console":
+                consoles |= {file.name for alias in node.names if alias.name == "Console"}
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit"):
+                careless += [f"{file}:{node.lineno}" for shown in node.args if not is_printable(shown)]
+    assert careless == []
+    assert consoles == {"terminal.py", "table.py"}, "the table is only measured"
+
+
 def test_each_way_to_reach_a_file_is_noticed(tmp_path):
     lines = [
         "open(path)", "path.open('w')", "Path('a').write_text('b')", "directory.glob('*')", "os.rename(a, b)",

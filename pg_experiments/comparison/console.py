@@ -6,8 +6,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from pg_experiments.comparison.excluded import FAILED, failed, not_counted
 from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcomes
@@ -58,7 +56,7 @@ def show_files(directory: Path, names: Sequence[str]) -> None:
     terminal().print(f"\n{one_line(shlex.quote(str(shown)))}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
-def terminal() -> Console:
+def terminal() -> Terminal:
     """Where tables and sentences are printed."""
     console = Terminal(highlight=False)
     return console if console.is_terminal else Terminal(highlight=False, width=WIDE)
