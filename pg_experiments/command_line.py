@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 
 import pg_experiments
 from pg_experiments.composing import composing
-from pg_experiments.errors import UserError, one_line
+from pg_experiments.errors import UserError, one_line, shortened
 from pg_experiments.flags import Flags, split
 from pg_experiments.help import help_text
 from pg_experiments.interruption import stop
@@ -58,7 +58,7 @@ def _split(arguments: list[str]) -> tuple[Flags, list[str]]:
 def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) -> None:
     overrides, wanted = _take_preview(overrides)
     overrides, resumed = _take("resume", overrides)
-    parsed = OverridesParser.create().parse_overrides(overrides)
+    parsed = _read(overrides)
     if nameless := [override.input_line for override in parsed if not override.key_or_group]:
         raise UserError(f"{nameless[0]}: not an override; expected key=value")
     OptionFiles(_directories(flags)).check_own()
@@ -161,11 +161,28 @@ def _directories(flags: Flags) -> list[Path]:
     return [Path(config_directory()), *flags.config_directories]
 
 
+def _read(overrides: list[str]) -> list[Override]:
+    """Hydra's reading of the overrides.
+
+    Raises:
+        HydraException: one of them is no override.
+        UserError: the value of one is beyond a limit of Python's: of nested lists, or of the digits of a number.
+    """
+    parser = OverridesParser.create()
+    read: list[Override] = []
+    for override in overrides:
+        try:
+            read += parser.parse_overrides([override])
+        except (RecursionError, ValueError):
+            raise UserError(f"{shortened(override, 100)}: cannot be read; it has too many digits or brackets") from None
+    return read
+
+
 def _parse(overrides: list[str]) -> list[Override]:
-    """Hydra's reading of the overrides; none where it cannot read them, which it will say itself."""
+    """Hydra's reading of the overrides; none where one cannot be read, which is said elsewhere."""
     try:
-        return OverridesParser.create().parse_overrides(overrides)
-    except HydraException:
+        return _read(overrides)
+    except (HydraException, UserError):
         return []
 
 

@@ -62,7 +62,11 @@ def fuzz(
             wrong = [*case.faults(outcome)]
             kinds[case.kind] += 1
             codes[outcome.code] += 1
-            unexplained += verdict.unexplained(outcome)
+            if verdict.unexplained(outcome):
+                unexplained += 1
+                print(
+                    f"case {case.number} ({case.kind}), not bad: {ascii(outcome.err.decode(errors='replace'))[-300:]}"
+                )
             bad += bool(wrong)
             if wrong or verbose:
                 _show(case, outcome, wrong)

@@ -20,6 +20,9 @@ REFUSED = [
     (["=3"], "=3: not an override; expected key=value"),
     (["a==b"], "a==b: not an override; expected key=value"),
     (["a\0=3"], "not an override; expected key=value"),
+    (["seed=" + "1" * 20_000], "cannot be read; it has too many digits or brackets"),
+    (["policy.hidden=" + "[" * 500 + "]" * 500], "cannot be read; it has too many digits or brackets"),
+    (["optimizer=-3"], "optimizer=-3: no such option; expected one of"),
     # interpolations
     (["seed=${b}"], "seed: Interpolation key 'b' not found"),
     (["seed=${oc.env:HOME}"], "seed="),
