@@ -16,7 +16,6 @@ from pg_experiments.config import RunConfig
 from pg_experiments.env import AtariEnv
 from pg_experiments.env.arcade import HEIGHT, WIDTH
 from pg_experiments.errors import UserError
-from pg_experiments.optimizer import SGD, Adam, RMSprop
 from pg_experiments.policy.heads import HEADS
 from pg_experiments.rollout import BLOCK, SPARSE_BLOCK
 
@@ -89,10 +88,12 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
         return environments + max(policy + value, noise)
     block = SPARSE_BLOCK if is_atari else BLOCK
     activations = R * block * FLOAT * hidden * layers
-    acting = 2 * policy + value + noise + R * playing * CHUNK * FLOAT * masks  # the parameters, and those at their best
-    learning = 3 * policy + value + activations + rollout
-    stepping = (3 + _moments(config)) * policy + value + max(policy, 4 * value) + rollout
-    return environments + max(acting, learning, stepping)
+    moments = config.optimizer.rule().moments
+    kept = (2 + moments) * policy + 3 * value + environments  # the parameters at their best; Adam's moments of a value
+    acting = noise + R * playing * CHUNK * FLOAT * masks
+    learning = policy + activations + rollout
+    stepping = 2 * policy + max(0, 2 * value - policy) + rollout  # gradients, and what one of the two becomes
+    return kept + max(acting, learning, stepping)
 
 
 def parameters_of(option: Any, sizes: Sizes) -> int:
@@ -104,14 +105,6 @@ def parameters_of(option: Any, sizes: Sizes) -> int:
     if not layers:
         return sizes.observation * sizes.logits + biases
     return hidden * (sizes.observation + (layers - 1) * hidden + sizes.logits) + biases
-
-
-def _moments(config: RunConfig) -> int:
-    """How many numbers the optimizer keeps of each parameter."""
-    if isinstance(config.optimizer, Adam):
-        return 2
-    has_momentum = isinstance(config.optimizer, SGD | RMSprop) and config.optimizer.momentum > 0
-    return int(has_momentum) + int(isinstance(config.optimizer, RMSprop))
 
 
 def _largest_that_fits(config: RunConfig, key: str, sizes: Sizes, device: str, available: int) -> int:

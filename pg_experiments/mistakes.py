@@ -62,7 +62,7 @@ def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: O
 
 def _not_an_override(text: str) -> str:
     key, equals, value = text.partition("=")
-    if not re.fullmatch(r"[+~]*[\w./@:-]+", key) or not equals or value.startswith("="):
+    if not re.fullmatch(r"[+~]*[\w/@:-]+(\.[\w/@:-]+)*", key) or not equals or value.startswith("="):
         return f"{text}: not an override; expected key=value"
     return f"{text}: its value cannot be read; with quotes it is a text, as \"{key}='TEXT'\""
 

@@ -17,8 +17,7 @@ def peak() -> int:
 
 def main(overrides: list[str]) -> None:
     """Measure a run after a tiny one, whose memory is that of the libraries."""
-    group = [override for override in overrides if override.startswith("env=")]
-    one_update(make_run(*group, "policy.hidden=1", "num_seeds=1"))
+    one_update(make_run(*overrides, "policy.hidden=1", "num_seeds=1"))
     before = peak()
     run = make_run(*overrides)
     for update in range(2):

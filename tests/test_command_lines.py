@@ -18,6 +18,7 @@ REFUSED = [
     ([""], ": not an override; expected key=value"),
     (["="], "=: not an override; expected key=value"),
     (["=3"], "=3: not an override; expected key=value"),
+    (["policy..hidden=3"], "policy..hidden=3: not an override; expected key=value"),
     (["a==b"], "a==b: not an override; expected key=value"),
     (["a\0=3"], "not an override; expected key=value"),
     (["seed=" + "1" * 20_000], "cannot be read; it has too many digits or brackets"),

@@ -24,7 +24,7 @@ from tests.saved_runs import change_checkpoint, save_run
 GiB = 2**30
 SMALL_PONG = ("env=pong", "algorithm.points_per_update=4", "env.num_envs=4", "env.max_frames=400")
 ORDINARY = [("baseline=value", "num_seeds=32"), SMALL_PONG]
-LARGE = ("num_seeds=1000", "policy.hidden=128")
+LARGE = ("num_seeds=300", "policy.hidden=256")
 TOO_LARGE = [
     (["num_seeds=100000000"], "num_seeds=100000000"),
     (["policy.hidden=99999999999"], "policy.hidden=99999999999"),
