@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,11 +167,14 @@ def _read(overrides: list[str]) -> list[Override]:
 
     Raises:
         HydraException: one of them is no override.
-        UserError: the value of one is beyond a limit of Python's: of nested lists, or of the digits of a number.
+        UserError: one has a control character, which would be printed, or its value is beyond a limit of Python's: of
+            nested lists, or of the digits of a number.
     """
     parser = OverridesParser.create()
     read: list[Override] = []
     for override in overrides:
+        if any(unicodedata.category(character) in ("Cc", "Cs") and character != "\t" for character in override):
+            raise UserError(f"{shortened(override, 100)}: has a control character, or is no UTF-8 text; expected text")
         try:
             read += parser.parse_overrides([override])
         except (RecursionError, ValueError):

@@ -20,7 +20,7 @@ REFUSED = [
     (["=3"], "=3: not an override; expected key=value"),
     (["policy..hidden=3"], "policy..hidden=3: not an override; expected key=value"),
     (["a==b"], "a==b: not an override; expected key=value"),
-    (["a\0=3"], "not an override; expected key=value"),
+    (["a\0=3"], "has a control character, or is no UTF-8 text; expected text"),
     (["seed=" + "1" * 20_000], "cannot be read; it has too many digits or brackets"),
     (["policy.hidden=" + "[" * 500 + "]" * 500], "cannot be read; it has too many digits or brackets"),
     (["optimizer=-3"], "optimizer=-3: no such option; expected one of"),
@@ -37,7 +37,8 @@ REFUSED = [
     (["seed="], "seed=: expected a whole number at least 0"),
     (["policy="], "policy=: no such option; expected one of linear, mlp"),
     (["policy.head=" + "a" * 5000], "policy.head=aaaa"),
-    (["policy.head='\0'"], "policy.head=\ufffd: expected one of categorical, bernoulli"),
+    (["policy.head='\0'"], "policy.head='\ufffd': has a control character, or is no UTF-8 text; expected text"),
+    (["-m", "env.id='a\nb','\x1b[31m'"], "env.id='a b','\ufffd[31m': has a control character"),
     ([f"seed={number}" for number in range(1000)] + ["policy.hiden=3"], "policy.hiden: no such key; did you mean"),
     # sweeps
     (["seed=1,2"], "seed=1,2: several values are a sweep; add -m before them"),

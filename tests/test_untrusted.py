@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from benchmarks.run_directories import write_run
 from pg_experiments import compare, evaluate, load_run, run_directory, train
 from pg_experiments.checkpoint import newest, read
 from pg_experiments.errors import UserError, printable
 from pg_experiments.terminal import Terminal
+from tests.conftest import REPOSITORY
 from tests.untrusted import Ended, Outside, command, contents
 
 TINY = ("env.max_episodes=4", "policy.hidden=8", "device=cpu", "tracking.histograms_every=0")
@@ -168,6 +170,12 @@ def test_an_interpolation_in_a_sweeps_overrides_is_never_resolved(here, monkeypa
     for ended in (sweep(), sweep("preview=true"), command(compare.main, "sweep=sweep")):
         assert "7654321" not in ended.out + ended.err
         assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("launcher", ["submitit_local", "submitit_slurm"])
+def test_a_launcher_unpickles_nothing_from_a_folder_whose_name_can_be_known_beforehand(launcher):
+    settings = yaml.safe_load((REPOSITORY / "conf" / "hydra" / "launcher_settings" / f"{launcher}.yaml").read_text())
+    assert re.search(r"\$\{now:.*%f\}/", settings["launcher"]["submitit_folder"])
 
 
 # runs

@@ -52,8 +52,8 @@ def _quoted(argument: str) -> str:
     """An argument as a shell takes it, in printable ASCII."""
     if argument.isascii() and argument.isprintable():
         return shlex.quote(argument)
-    written = os.fsencode(argument) if "\ud800" not in argument else argument.encode(errors="surrogatepass")
-    return "$'" + "".join(chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in written) + "'"
+    escaped = (chr(b) if 32 <= b < 127 and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(argument))
+    return f"$'{''.join(escaped)}'"
 
 
 def _load_run(directory: str) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from tests.fuzzing.children import MEMORY, SECONDS, Outcome
 
-LINES = 6  # of error, and of a sweep's report for each of its jobs
+LINES = 6  # of error
+FRAME, OF_A_JOB = 4, 4  # lines of a sweep's report, and of each of its jobs in it
 CODES = {0, 1, 2}
 TRACES = (
     "Traceback (most recent call last)",
@@ -65,7 +66,7 @@ def _too_many_lines(text: str) -> Iterator[str]:
     errors = _count(text[: report.start()] if report else text)
     if errors > LINES:
         yield f"{errors} lines of error"
-    if report and (lines := _count(text[report.start() :])) > LINES * max(1, int(report[1])):
+    if report and (lines := _count(text[report.start() :])) > FRAME + OF_A_JOB * int(report[1]):
         yield f"{lines} lines of a report of {report[1]} jobs"
 
 
