@@ -36,6 +36,9 @@ def train_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         with monkeypatch.context() as patch, _left_as_it_was():
             patch.setattr(sys, "argv", ["train", *arguments])
             patch.setenv("HYDRA_FULL_ERROR", "0")
+            # Hydra's set-up of logging closes every handler that is known, and absl's (imported by rliable) would
+            # close the stderr of pytest, which is not that of the command here
+            patch.setattr(logging, "_handlerList", [])
             try:
                 train.main()
             except SystemExit as exit:
