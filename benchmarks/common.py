@@ -13,11 +13,11 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pg_experiments.command_line import config_directory
-from pg_experiments.config import RunConfig, check, every_key
-from pg_experiments.run import Run
-from pg_experiments.run_directory import RunDirectory
-from pg_experiments.tracking import Composition, Tracker
+from pg_experiments.app.command_line import config_directory
+from pg_experiments.run.config import RunConfig, check, every_key
+from pg_experiments.run.run import Run
+from pg_experiments.run.tracking import Composition, Tracker
+from pg_experiments.support.run_directory import RunDirectory
 
 
 def checked(*overrides: str) -> RunConfig:

@@ -29,7 +29,7 @@ import torch
 from benchmarks.common import checked, machine, prepared
 from benchmarks.plain_pong import DOWN, UP, plain_steps_per_second
 from pg_experiments.env import AtariEnv
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
 
 ROUNDS = 5
 STEPS = 200_000  # agent steps of ours in a round

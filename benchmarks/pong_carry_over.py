@@ -29,11 +29,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import machine, prepared
-from pg_experiments.collector import ArcadeCollector
-from pg_experiments.interruption import Interrupted
+from pg_experiments.collect import ArcadeCollector
 from pg_experiments.policy.policy import Policy
-from pg_experiments.rollout import Rollout
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
+from pg_experiments.support.interruption import Interrupted
+from pg_experiments.tensors.rollout import Rollout
 
 EVERY = 5  # updates between two looks
 KEPT = 12  # parameters of so many updates are kept

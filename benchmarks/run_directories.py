@@ -14,8 +14,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
-from pg_experiments.command_line import config_directory
-from pg_experiments.tracking.metrics import COLUMNS
+from pg_experiments.app.command_line import config_directory
+from pg_experiments.run.tracking.metrics import COLUMNS
 
 Curve = Sequence[Mapping[str, float]]  # for each update its columns of metrics.csv; those left out are empty
 

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.common import machine, prepared
-from pg_experiments.checkpoint import Checkpointing, Checkpoints
+from pg_experiments.run.checkpoint import Checkpointing, Checkpoints
 
 UPDATES = 2_000
 TURN = 50

@@ -1,6 +1,6 @@
 """Policy-gradient experiments: composed by Hydra, many seeds at once, browsed in TensorBoard.
 
-Start reading at `run.py`: the loop of a run fits on its page. The groups under `conf/` are the modules here.
+Start reading at `run/run.py`: the loop of a run fits on its page. Each group under `conf/` is a module or folder here.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pg_experiments.loaded_run import LoadedRun
+from pg_experiments.support.errors import FileError, NoSuchFile, UserError
 
-__all__ = ["load_run"]
+if TYPE_CHECKING:
+    from pg_experiments.evaluation.loaded_run import LoadedRun
+
+__all__ = ["FileError", "NoSuchFile", "UserError", "load_run"]
 __version__ = "0.1.0"
 
 
@@ -29,12 +31,12 @@ def load_run(
         seed: which of the run's seeds; None: the one whose best mean return is the highest.
 
     Raises:
-        pg_experiments.errors.NoSuchFile: there is no such run or checkpoint.
-        pg_experiments.errors.FileError: a file of the run cannot be read, is damaged, or belongs to another run. The
+        pg_experiments.NoSuchFile: there is no such run or checkpoint.
+        pg_experiments.FileError: a file of the run cannot be read, is damaged, or belongs to another run. The
             text names it.
-        pg_experiments.errors.UserError: the run has no such seed, or its environment cannot be made here. The two
+        pg_experiments.UserError: the run has no such seed, or its environment cannot be made here. The two
             errors above are UserErrors, too, and the text of each is one line.
     """
-    from pg_experiments.loaded_run import SavedRun  # here and not above: torch takes a second to import
+    from pg_experiments.evaluation.loaded_run import SavedRun  # here and not above: torch takes a second to import
 
     return SavedRun.open(path, checkpoint).of(seed)

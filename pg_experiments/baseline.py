@@ -10,13 +10,13 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from pg_experiments.masked import masked_mean
 from pg_experiments.optimizer import LearningRate
-from pg_experiments.rollout import FlatIndex, Rollout
-from pg_experiments.stacked import Activation, Initialisation, StackedMLP
-from pg_experiments.stacked_optimizer import StackedOptimizer
-from pg_experiments.streams import Purpose
-from pg_experiments.update_rules import Adam
+from pg_experiments.optimizer.rules import Adam
+from pg_experiments.optimizer.stacked import StackedOptimizer
+from pg_experiments.tensors.masked import masked_mean
+from pg_experiments.tensors.rollout import FlatIndex, Rollout
+from pg_experiments.tensors.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.tensors.streams import Purpose
 
 
 class Baseline(nn.Module):

@@ -7,9 +7,9 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pg_experiments.arguments import answer, key_values, plain
-from pg_experiments.errors import UserError, near_directory
-from pg_experiments.interruption import deferred
+from pg_experiments.app.arguments import answer, key_values, plain
+from pg_experiments.support.errors import UserError, near_directory
+from pg_experiments.support.interruption import deferred
 
 HELP = """\
 Compare the runs of a sweep: interquartile means, 95 % intervals, and what can be told apart.
@@ -46,7 +46,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
     Raises:
         UserError: a key is unknown or missing, a value does not fit, or a directory does not exist.
     """
-    from pg_experiments.typed import typed
+    from pg_experiments.support.typed import typed
 
     values: dict[str, Any] = {f.name: f.default for f in fields(Arguments) if f.default is not MISSING}
     values |= key_values(arguments, "sweep", [f.name for f in fields(Arguments)])

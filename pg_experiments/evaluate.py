@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
-from pg_experiments.arguments import answer, key_values, plain
-from pg_experiments.errors import UserError
-from pg_experiments.interruption import deferred
+from pg_experiments.app.arguments import answer, key_values, plain
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.interruption import deferred
 
 if TYPE_CHECKING:
     from pg_experiments.evaluation.summary import Way
@@ -77,7 +77,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
     Raises:
         UserError: a key is unknown or missing, or a value does not fit.
     """
-    from pg_experiments.typed import checked_fields
+    from pg_experiments.support.typed import checked_fields
 
     given = key_values(arguments, "run", KEYS)
     if not given.get("run"):
@@ -100,9 +100,9 @@ def evaluate(arguments: Arguments) -> None:
         from pg_experiments.comparison.console import show_files, terminal
         from pg_experiments.evaluation import table, video
         from pg_experiments.evaluation.episodes import play
+        from pg_experiments.evaluation.loaded_run import SavedRun
         from pg_experiments.evaluation.summary import Way
-        from pg_experiments.files import Directory
-        from pg_experiments.loaded_run import SavedRun
+        from pg_experiments.support.files import Directory
 
     if arguments.video:
         video.require()

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from pg_experiments.masked import masked_mean, masked_sum
+from pg_experiments.tensors.masked import masked_mean, masked_sum
 
 
 def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:

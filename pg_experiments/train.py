@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pg_experiments.interruption import deferred, exit_on_signal
+from pg_experiments.support.interruption import deferred, exit_on_signal
 
 
 def main() -> None:
     """The command."""
     with exit_on_signal():
         with deferred():  # importing Hydra takes a third of a second, in which a signal may come
-            from pg_experiments.command_line import run_command
-            from pg_experiments.job import compose_and_train
+            from pg_experiments.app.command_line import run_command
+            from pg_experiments.app.job import compose_and_train
         run_command(compose_and_train)
 
 

@@ -17,15 +17,15 @@ from omegaconf import OmegaConf
 from playwright.sync_api import Browser
 
 from docs import browser
-from pg_experiments.algorithm import Reinforce
-from pg_experiments.command_line import config_directory
-from pg_experiments.config import check, every_key
+from pg_experiments.algorithm.reinforce import Reinforce
+from pg_experiments.app.command_line import config_directory
 from pg_experiments.policy.policy import Policy
-from pg_experiments.rollout import Rollout
-from pg_experiments.run import Run
-from pg_experiments.run_directory import RunDirectory
-from pg_experiments.sparse import SparseRows
-from pg_experiments.tracking import Composition, Tracker
+from pg_experiments.run.config import check, every_key
+from pg_experiments.run.run import Run
+from pg_experiments.run.tracking import Composition, Tracker
+from pg_experiments.support.run_directory import RunDirectory
+from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.sparse import SparseRows
 from tests.in_process import train_here  # noqa: F401  (a fixture)
 
 REPOSITORY = Path(__file__).parent.parent

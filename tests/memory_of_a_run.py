@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pg_experiments.memory import least_memory, sizes_of
+from pg_experiments.run.memory import least_memory, sizes_of
 from tests.conftest import make_run, one_update
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 import yaml
 
-from pg_experiments.checkpoint import Checkpoints
-from pg_experiments.identity import identity
+from pg_experiments.run.checkpoint import Checkpoints
+from pg_experiments.support.identity import identity
 from tests.conftest import composed, make_run, track
 
 SMALL_PONG = ("env=pong", "policy.hidden=8", "env.num_envs=2", "algorithm.points_per_update=2", "env.max_steps=50")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
 
 
 def texts(directory: Path) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pg_experiments.accounts import Accounts
+from pg_experiments.run.accounts import Accounts
 
 
 def accounts(seeds: int = 1, **changes) -> Accounts:

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.compiled import compiled
 from pg_experiments.policy.acting import Acting, _perceptron
-from pg_experiments.sparse import SparseRows
-from pg_experiments.stacked import StackedMLP, perceptron
-from pg_experiments.streams import Purpose
+from pg_experiments.tensors.compiled import compiled
+from pg_experiments.tensors.sparse import SparseRows
+from pg_experiments.tensors.stacked import StackedMLP, perceptron
+from pg_experiments.tensors.streams import Purpose
 from tests.conftest import REPOSITORY
 
 E, D, H, K = 5, 40, 7, 3
 SUMS = """
-from pg_experiments.compiled import compiled
+from pg_experiments.tensors.compiled import compiled
 
 @compiled("int64[::1]", returns="int64")
 def total(x):

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from pg_experiments.baseline import MeanBaseline, MovingAverage, ValueBaseline, ValueOption, explained_variance
-from pg_experiments.rollout import Rollout
-from pg_experiments.stacked import StackedMLP
-from pg_experiments.streams import Purpose
+from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.stacked import StackedMLP
+from pg_experiments.tensors.streams import Purpose
 from tests.conftest import make_run, rollout_of
 
 # two seeds of two episodes; the second seed's are of one step and of two

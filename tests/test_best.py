@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pg_experiments.best import Best
+from pg_experiments.run.best import Best
 
 
 class Numbered(nn.Module):

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.checkpoint import Checkpoints, newest, read
-from pg_experiments.run import Run
-from pg_experiments.stacked_optimizer import StackedOptimizer
-from pg_experiments.update_rules import SGD, Adam, RMSprop
+from pg_experiments.optimizer.rules import SGD, Adam, RMSprop
+from pg_experiments.optimizer.stacked import StackedOptimizer
+from pg_experiments.run.checkpoint import Checkpoints, newest, read
+from pg_experiments.run.run import Run
 from tests.conftest import make_run, track
 from tests.symptoms import parameters, texts
 
@@ -274,7 +274,7 @@ def test_a_baseline_that_breaks_names_its_own_knob(command, tmp_path):
 POISONED = """
 import sys
 from pg_experiments import train
-from pg_experiments.collector import EpisodeCollector
+from pg_experiments.collect import EpisodeCollector
 
 collect = EpisodeCollector.collect
 

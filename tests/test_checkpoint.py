@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pg_experiments.checkpoint import Checkpointing, Checkpoints, newest, read
-from pg_experiments.errors import UserError
-from pg_experiments.run_directory import FILES, FOLDERS, RunDirectory
+from pg_experiments.run.checkpoint import Checkpointing, Checkpoints, newest, read
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.run_directory import FILES, FOLDERS, RunDirectory
 from tests.conftest import make_run, track
 from tests.sweeps import LONG, wait_for
 from tests.torture import Result

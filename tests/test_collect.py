@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.collector.noise import CHUNK, Noise
+from pg_experiments.collect.noise import CHUNK, Noise
 from pg_experiments.policy import MLP
 from pg_experiments.policy.policy import Policy
-from pg_experiments.streams import Purpose, numpy_stream
+from pg_experiments.tensors.streams import Purpose, numpy_stream
 from tests.conftest import make_run
 
 CPU = torch.device("cpu")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.collector.arcade import NONE
-from pg_experiments.collector.assembly import Unit
-from pg_experiments.collector.noise import Noise
+from pg_experiments.collect.arcade import NONE
+from pg_experiments.collect.assembly import Unit
+from pg_experiments.collect.noise import Noise
 from pg_experiments.env.arcade import Outcome
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
 from tests.conftest import make_run
 
 

@@ -77,7 +77,7 @@ def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(command, tmp
 def test_the_task_returns_its_objective_to_hydra(tmp_path):
     """Which hands it to the sweeper that launched the job."""
     script = (
-        "import sys; from pg_experiments import job, command_line; import hydra;"
+        "import sys; from pg_experiments.app import job, command_line; import hydra;"
         "seen = []; sys.argv = ['train', 'env.max_episodes=4', 'policy.hidden=8', 'device=cpu'];"
         "task = lambda c: seen.append(job.train(c));"
         "hydra.main(config_path=command_line.config_directory(), config_name='config', version_base='1.3')(task)();"

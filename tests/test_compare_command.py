@@ -21,7 +21,7 @@ FILES = {"comparison.csv", "comparison.md", "curves.png", "performance_profile.p
 
 BROKEN = """
 from pg_experiments import train
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
 
 def judge(*arguments):
     raise ZeroDivisionError("the pole fell off")

@@ -13,7 +13,7 @@ from pg_experiments.comparison.excluded import failed, not_counted
 from pg_experiments.comparison.grouping import find_reference
 from pg_experiments.comparison.origin import commands
 from pg_experiments.comparison.wording import findings, notes, with_interval
-from pg_experiments.errors import UserError
+from pg_experiments.support.errors import UserError
 from tests.comparisons import compared, curve, grouped, level
 
 

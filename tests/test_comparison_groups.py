@@ -10,7 +10,7 @@ from benchmarks.run_directories import write_run
 from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.comparison.records import find_runs, read_run
 from pg_experiments.comparison.wording import notes
-from pg_experiments.errors import UserError
+from pg_experiments.support.errors import UserError
 from tests.comparisons import compared, curve, grouped, labels, level
 
 

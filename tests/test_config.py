@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pg_experiments.config import GROUPS, check, every_key
-from pg_experiments.errors import UserError
+from pg_experiments.run.config import GROUPS, check, every_key
+from pg_experiments.support.errors import UserError
 from tests.conftest import REPOSITORY, composed, make_run, one_update
 from tests.sweeps import needs
 

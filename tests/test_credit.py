@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.rollout import Rollout
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
+from pg_experiments.tensors.rollout import Rollout
 from tests.conftest import make_run, rollout_of
 
 PLAIN = ("normalization=none", "baseline=none", "policy.hidden=4", "algorithm.discount=0.5")

@@ -19,10 +19,11 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Discrete
 
 import pg_experiments
-from pg_experiments import checkpoint, evaluate
-from pg_experiments.checkpoint import Checkpointing, Checkpoints
-from pg_experiments.errors import FileError, NoSuchFile, UserError
-from pg_experiments.files import Directory
+from pg_experiments import evaluate
+from pg_experiments.run import checkpoint
+from pg_experiments.run.checkpoint import Checkpointing, Checkpoints
+from pg_experiments.support.errors import FileError, NoSuchFile, UserError
+from pg_experiments.support.files import Directory
 from tests.saved_runs import change_checkpoint, checkpoint_of, save_run
 
 NAN = float("nan")

@@ -20,7 +20,7 @@ from benchmarks.run_directories import write_run
 from pg_experiments import compare
 from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.comparison.table import as_csv
-from pg_experiments.errors import UserError
+from pg_experiments.support.errors import UserError
 from tests.comparisons import compared, curve, level
 
 Damage = Callable[[Path], object]

@@ -9,12 +9,12 @@ import torch
 from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.vector import AutoresetMode
 
-from pg_experiments.accounts import Accounts
-from pg_experiments.collector import EpisodeCollector
+from pg_experiments.collect import EpisodeCollector
 from pg_experiments.env.gymnasium import GymnasiumEnv
 from pg_experiments.env.vector import StandingCartPole
-from pg_experiments.errors import UserError
-from pg_experiments.streams import episode_seeds
+from pg_experiments.run.accounts import Accounts
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.streams import episode_seeds
 from tests.conftest import make_run
 
 

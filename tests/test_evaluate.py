@@ -20,10 +20,10 @@ from scipy.stats import trim_mean
 
 import pg_experiments
 from pg_experiments.comparison import statistics
-from pg_experiments.errors import UserError
 from pg_experiments.evaluation.episodes import AT_ONCE, play
 from pg_experiments.evaluation.summary import Numbers
-from pg_experiments.streams import Purpose, episode_seeds, evaluation_seed
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.streams import Purpose, episode_seeds, evaluation_seed
 from tests.conftest import REPOSITORY
 from tests.saved_runs import SMALL_PONG, change_checkpoint, checkpoint_of, save_run, worse_in_the_end
 

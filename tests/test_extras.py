@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pg_experiments import launchers
-from pg_experiments.command_line import _parse
-from pg_experiments.errors import UserError
-from pg_experiments.mistakes import no_such_option
+from pg_experiments.app import launchers
+from pg_experiments.app.command_line import _parse
+from pg_experiments.app.mistakes import no_such_option
+from pg_experiments.support.errors import UserError
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "submitit_slurm", "ray"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import REPOSITORY
 
 PACKAGES = ("pg_experiments", "hydra_plugins")
-ITSELF = {"pg_experiments/files.py", "pg_experiments/descriptors.py"}
+ITSELF = {"pg_experiments/support/files.py", "pg_experiments/support/descriptors.py"}
 METHODS = {
     "chmod", "glob", "hardlink_to", "iterdir", "mkdir", "open", "read_bytes", "read_text", "rename",
     "rglob", "rmdir", "symlink_to", "touch", "truncate", "unlink", "walk", "write_bytes", "write_text",
@@ -27,19 +27,22 @@ OF_OS = {
 ALLOWED = {
     ("pg_experiments/__init__.py", "SavedRun.open"): "is no file",
     ("pg_experiments/evaluate.py", "SavedRun.open"): "is no file",
-    ("pg_experiments/checkpoint.py", "torch.load"): "of an open file",
-    ("pg_experiments/checkpoint.py", "torch.save"): "into an open file",
-    ("pg_experiments/checkpoint.py", "zipfile.ZipFile"): "of an open file",
-    ("pg_experiments/errors.py", "path.parent.iterdir"): "names that a mistyped path may have meant",
+    ("pg_experiments/run/checkpoint.py", "torch.load"): "of an open file",
+    ("pg_experiments/run/checkpoint.py", "torch.save"): "into an open file",
+    ("pg_experiments/run/checkpoint.py", "zipfile.ZipFile"): "of an open file",
+    ("pg_experiments/support/errors.py", "path.parent.iterdir"): "names that a mistyped path may have meant",
     ("pg_experiments/evaluation/video.py", "NamedTemporaryFile"): "in the system's own directory, for the encoder",
     ("pg_experiments/evaluation/video.py", "av.open"): "the temporary file",
     ("pg_experiments/evaluation/video.py", "copyfileobj"): "between open files",
-    ("pg_experiments/run_directory.py", "FileLock"): "opens without following a link, after the name is checked",
-    ("pg_experiments/tracking/board.py", "SummaryWriter"): "in folders that are checked, a file of a new name",
+    (
+        "pg_experiments/support/run_directory.py",
+        "FileLock",
+    ): "opens without following a link, after the name is checked",
+    ("pg_experiments/run/tracking/board.py", "SummaryWriter"): "in folders that are checked, a file of a new name",
 }
 TRUSTED = {
-    "pg_experiments/option_files.py",  # reads the project's configs, and those of the user's own --config-dir
-    "pg_experiments/available_memory.py",  # reads files of the kernel's, at fixed places
+    "pg_experiments/app/option_files.py",  # reads the project's configs, and those of the user's own --config-dir
+    "pg_experiments/support/available_memory.py",  # reads files of the kernel's, at fixed places
 }
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pg_experiments.files import LINE_LIMIT, Directory, FileError, NoSuchFile
-from pg_experiments.plain_data import DEPTH, read_group, read_json, read_yaml
+from pg_experiments.support.files import LINE_LIMIT, Directory, FileError, NoSuchFile
+from pg_experiments.support.plain_data import DEPTH, read_group, read_json, read_yaml
 from tests.conftest import REPOSITORY
 from tests.untrusted import Outside
 
@@ -193,7 +193,7 @@ def test_what_is_read_is_bounded(directory):
 
 UNPRIVILEGED = """
 import os, sys
-from pg_experiments.files import Directory, FileError, NoSuchFile
+from pg_experiments.support.files import Directory, FileError, NoSuchFile
 if os.geteuid() == 0:
     os.setuid(65534)
 directory = Directory(sys.argv[1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pg_experiments import compare, evaluate
-from pg_experiments.errors import UserError
-from pg_experiments.flags import split
+from pg_experiments.app.flags import split
+from pg_experiments.support.errors import UserError
 
 KEYS = ["num_seeds", "policy.hidden", "env", "seed", "preview", "resume"]
 WRONG = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pg_experiments.errors import UserError
+from pg_experiments.support.errors import UserError
 from tests.conftest import make_run, one_update
 
 

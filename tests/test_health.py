@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.health import COLLAPSED, Health, dead_layers, is_poor
-from pg_experiments.rollout import FlatIndex
-from pg_experiments.sparse import SparseRows
-from pg_experiments.stacked import StackedMLP
+from pg_experiments.run.health import COLLAPSED, Health, dead_layers, is_poor
+from pg_experiments.tensors.rollout import FlatIndex
+from pg_experiments.tensors.sparse import SparseRows
+from pg_experiments.tensors.stacked import StackedMLP
 from tests.conftest import REPOSITORY, make_run, one_update, track, train_in
 from tests.symptoms import parameters, texts
 

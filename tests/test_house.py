@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -15,46 +17,39 @@ from tests.conftest import REPOSITORY
 from tests.saved_runs import save_run
 
 PACKAGE = REPOSITORY / "pg_experiments"
-FLOORS = [
-    (
-        "shapes",
-        {"rollout", "sparse", "stacked", "masked", "streams", "threads", "errors", "typed", "interruption"}
-        | {"available_memory", "compiled", "descriptors", "files", "plain_data"},
-    ),
-    (
-        "mathematics",
-        {"returns", "baseline", "normalization", "objective", "optimizer"} | {"stacked_optimizer", "update_rules"},
-    ),
-    ("act", {"env", "policy", "collector", "algorithm"}),
-    ("record", {"accounts", "best", "checkpoint", "identity", "run_directory", "terminal", "tracking"}),
-    ("run", {"config", "health", "memory", "run", "views", "loaded_run", "saved_parameters"}),
-    (
-        "commands",
-        {
-            "combinations",
-            "command_line",
-            "composing",
-            "flags",
-            "help",
-            "job",
-            "mistakes",
-            "option_files",
-            "preview",
-            "train",
-        }
-        | {"launchers", "places", "sweep", "sweep_jobs", "sweep_report", "compare", "comparison", "resume", "training"}
-        | {"evaluate", "evaluation", "arguments", "train"},
-    ),
-]
-FLOOR = {room: height for height, (_, rooms) in enumerate(FLOORS) for room in rooms}
 FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
+COMMANDS = {"train", "evaluate", "compare"}
 
 
-def room(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+class Room(NamedTuple):
+    """A row of the map in CONTRIBUTING.md."""
+
+    may_import: set[str]
+    libraries: set[str]  # that no other room imports
 
 
-def imports(file) -> set[str]:
+def read_map() -> dict[str, Room]:
+    rooms = {}
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    table = text[text.index("| in `pg_experiments/` |") :].partition("\n\n")[0]
+    for line in table.splitlines()[2:]:
+        names, _, may_import, libraries = (re.findall(r"`(\w+)`", cell) for cell in line.strip("|").split("|"))
+        for name in names:
+            rooms[name] = Room({*may_import, name}, set(libraries) - COMMANDS)
+    for name in COMMANDS:
+        rooms[name] = Room(set(rooms), {"hydra", "omegaconf"} if name == "train" else set())
+    return rooms
+
+
+ROOMS = read_map()
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(file: Path) -> set[str]:
+    """Everything that a file imports, modules of the project by their full names."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -64,33 +59,52 @@ def imports(file) -> set[str]:
     return found
 
 
+def room(module: str) -> str:
+    return module.split(".")[1] if module.count(".") else ""
+
+
+def test_every_room_is_on_the_map_and_there_are_few_of_them():
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert there - {"__init__"} == set(ROOMS)
+    assert len(ROOMS) <= 17
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_no_import_goes_up_a_floor(file):
-    own = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def test_a_module_imports_what_the_map_allows(file):
+    own = room(module_of(file))
     for module in imports(file):
-        if module.startswith("pg_experiments."):
-            assert FLOOR[room(module)] <= FLOOR[own], f"{own} imports {module}"
+        if module.startswith("pg_experiments.") and room(module) in ROOMS:
+            assert room(module) in ROOMS[own].may_import, f"{own} imports {module}"
     tops = {module.split(".")[0] for module in imports(file)}
-    if FLOOR[own] < FLOOR["train"]:
-        assert not tops & {"hydra", "omegaconf"}, "only commands know Hydra"
-    if FLOOR[own] <= FLOOR["returns"]:
-        assert not tops & {"gymnasium", "logging", "rich", "tensorboard"}
-    for library, owner in {"tensorboard": "tracking", "ale_py": "env", "numba": "compiled"}.items():
-        assert own == owner or library not in tops
-    if own in ("arguments", "evaluate", "evaluation"):
-        assert not tops & {"hydra", "omegaconf"}, "what was learned can be looked at without Hydra"
-    if own in ("compare", "comparison"):
-        rooms = {room(module) for module in imports(file) if module.startswith("pg_experiments.")}
-        allowed = {"arguments", "comparison", "descriptors", "errors", "files", "interruption", "plain_data"}
-        allowed |= {"terminal", "typed"}
-        assert rooms <= allowed, "a comparison reads files, and knows no run"
-        assert not tops & {"hydra", "omegaconf", "torch"}
+    for other, of_other in ROOMS.items():
+        if other != own:
+            assert not (tops & of_other.libraries) - ROOMS[own].libraries, f"{other} alone imports that"
+    if own in ("tensors", "returns", "normalization", "optimizer"):
+        assert not tops & {"gymnasium", "logging", "rich"}, "the mathematics knows no environment and prints nothing"
+    if own == "comparison":
+        assert "torch" not in tops, "a comparison reads files, and needs no run"
+    if own == "tensors" and file.stem != "compiled":
+        assert "numba" not in tops
 
 
-def test_an_environment_knows_no_policy_and_a_policy_no_environment():
-    for own, other in (("env", "policy"), ("policy", "env")):
-        for file in (PACKAGE / own).glob("*.py"):
-            assert not any(room(module) == other for module in imports(file))
+def imports_at_once(file: Path) -> set[str]:
+    """What is imported as soon as the file itself is: not inside of functions, and not for annotations alone."""
+    found = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def test_no_two_modules_import_each_other():
+    files = {module_of(file): file for file in FILES}
+    graph = {name: imports_at_once(file) & set(files) - {name} for name, file in files.items()}
+    while leaves := [name for name, others in graph.items() if not others & set(graph)]:
+        for name in leaves:
+            del graph[name]
+    assert not graph, f"a circle through {sorted(graph)}"
 
 
 def test_a_file_is_one_idea():

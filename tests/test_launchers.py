@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pg_experiments.run_directory import state
+from pg_experiments.support.run_directory import state
 from tests.sweeps import LONG, TINY, begin, end, needs, process_of, statuses, sweep, wait_for
 
 JOBLIB = pytest.param("joblib", marks=needs("hydra_plugins.hydra_joblib_launcher", "joblib"))

@@ -12,9 +12,9 @@ import torch
 
 import pg_experiments
 from pg_experiments.env.screens import Crop
-from pg_experiments.errors import UserError
-from pg_experiments.loaded_run import LoadedRun
+from pg_experiments.evaluation.loaded_run import LoadedRun
 from pg_experiments.policy.heads import HEADS
+from pg_experiments.support.errors import UserError
 from tests.conftest import REPOSITORY, make_run
 from tests.saved_runs import SMALL_PONG, checkpoint_of, save_run, worse_in_the_end
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pg_experiments import load_run, memory
-from pg_experiments.available_memory import available_memory
-from pg_experiments.config import check
+from pg_experiments import load_run
 from pg_experiments.env import AtariEnv
-from pg_experiments.errors import UserError
-from pg_experiments.identity import identity
-from pg_experiments.memory import least_memory, refuse_what_cannot_fit, sizes_of
-from pg_experiments.run import Run
+from pg_experiments.run import memory
+from pg_experiments.run.config import check
+from pg_experiments.run.memory import least_memory, refuse_what_cannot_fit, sizes_of
+from pg_experiments.run.run import Run
+from pg_experiments.support.available_memory import available_memory
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.identity import identity
 from tests.conftest import REPOSITORY, composed, make_run
 from tests.saved_runs import change_checkpoint, save_run
 
@@ -88,7 +89,7 @@ def test_what_cannot_fit_is_refused_with_the_key_that_needs_most_and_a_value_tha
 
 def test_nothing_is_built_before_the_check(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
-    monkeypatch.setattr("pg_experiments.run.make_environment", lambda config: pytest.fail("built"))
+    monkeypatch.setattr("pg_experiments.run.run.make_environment", lambda config: pytest.fail("built"))
     with pytest.raises(UserError, match="the run needs at least"):
         Run(check(composed("device=cpu")))
     monkeypatch.setattr(memory, "available_memory", lambda: None)

@@ -15,7 +15,8 @@ SOME = """
 from tests.mutants.__main__ import main
 from tests.mutants.mutant import Mutant
 
-file, test = "pg_experiments/masked.py", "tests/test_normalization.py::test_sums_lose_nothing_beside_a_large_number"
+file = "pg_experiments/tensors/masked.py"
+test = "tests/test_normalization.py::test_sums_lose_nothing_beside_a_large_number"
 comment = Mutant("none", file, "a comment", "are taken in float64", "are made in float64", test)
 loop = Mutant("none", file, "a loop", "    return torch.where(", "    while True: pass\\n    (", test)
 print("exit code", main(["--only", "masks:"]))
@@ -49,9 +50,9 @@ def test_the_script_tells_mutants_that_are_killed_and_one_that_hangs_from_one_th
     for mutant in OF_MASKS:
         assert f"{mutant}: killed by {mutant.tests[0]}" in done.stdout
     assert f"killed {len(OF_MASKS)} of {len(OF_MASKS)}\nexit code 0\n" in done.stdout
-    assert "none: a comment (pg_experiments/masked.py): SURVIVED" in done.stdout
+    assert "none: a comment (pg_experiments/tensors/masked.py): SURVIVED" in done.stdout
     assert "killed 0 of 1\nexit code 1\n" in done.stdout
-    assert "none: a loop (pg_experiments/masked.py): killed by time-out of 3 s" in done.stdout
+    assert "none: a loop (pg_experiments/tensors/masked.py): killed by time-out of 3 s" in done.stdout
     assert done.stdout.endswith("killed 1 of 1\nexit code 0\n")
 
 

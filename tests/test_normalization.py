@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from pg_experiments.masked import masked_mean, masked_sum
 from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns, standardize
+from pg_experiments.tensors.masked import masked_mean, masked_sum
 
 NAN = math.nan
 # [T = 2, R = 2, E = 2]; the second seed's first episode has one step

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from pg_experiments.objective import policy_gradient_loss, total_entropy
+from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
 from pg_experiments.policy import MLP, Linear
 from tests.conftest import reinforce, rollout_of, total_loss
 

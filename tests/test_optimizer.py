@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pg_experiments import update_rules
 from pg_experiments.optimizer import SGD, Adam, AdamW, RMSprop, schedule_factor
+from pg_experiments.optimizer import rules as update_rules
 
 COMMON = {"schedule": "constant", "final_fraction": 0.1, "max_grad_norm": None}
 

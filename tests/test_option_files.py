@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from pg_experiments.command_line import config_directory
-from pg_experiments.composing import composing
-from pg_experiments.errors import FileError, UserError
-from pg_experiments.help import help_text
-from pg_experiments.mistakes import explain
-from pg_experiments.option_files import OptionFiles
+from pg_experiments.app.command_line import config_directory
+from pg_experiments.app.composing import composing
+from pg_experiments.app.help import help_text
+from pg_experiments.app.mistakes import explain
+from pg_experiments.app.option_files import OptionFiles
+from pg_experiments.support.errors import FileError, UserError
 
 CONF = Path(config_directory())
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.errors import UserError
 from pg_experiments.policy import MLP
 from pg_experiments.policy.heads import Bernoulli, Categorical
 from pg_experiments.policy.policy import Policy
-from pg_experiments.rollout import Rollout
-from pg_experiments.streams import Purpose, numpy_stream
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.streams import Purpose, numpy_stream
 from tests.conftest import make_run, reinforce, rollout_of, total_loss
 
 REINFORCE = reinforce(episodes_per_update=3, discount=0.9, entropy_bonus=0.01, log_probs="recomputed")

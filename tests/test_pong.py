@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pg_experiments.env.screens import Look
 from pg_experiments.policy.heads import Bernoulli
-from pg_experiments.streams import emulator_seeds
+from pg_experiments.tensors.streams import emulator_seeds
 from tests.conftest import dense_of, make_run, track, train_in
 
 PIXELS = 6400

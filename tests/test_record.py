@@ -13,9 +13,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from pg_experiments.errors import UserError
-from pg_experiments.run_directory import RunDirectory
-from pg_experiments.tracking.console import headline, status_line
+from pg_experiments.run.tracking.console import headline, status_line
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.run_directory import RunDirectory
 from tests.conftest import make_run, track, train_in
 
 

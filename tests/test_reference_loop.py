@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical
 
-from pg_experiments.rollout import Rollout
-from pg_experiments.run import Learned, Run
-from pg_experiments.stacked import StackedMLP
+from pg_experiments.run.run import Learned, Run
+from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.stacked import StackedMLP
 from tests.conftest import composed, make_run, rollout_of, track
 
 UPDATES = 12

@@ -15,10 +15,10 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pg_experiments.checkpoint import newest
-from pg_experiments.errors import UserError
-from pg_experiments.interruption import Interrupted
-from pg_experiments.resume import resume
+from pg_experiments.app.resume import resume
+from pg_experiments.run.checkpoint import newest
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.interruption import Interrupted
 from tests.conftest import make_run, track
 from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
 from tests.torture import Result, start, torture

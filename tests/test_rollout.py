@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from pg_experiments.rollout import FlatIndex
+from pg_experiments.tensors.rollout import FlatIndex
 from tests.conftest import rollout_of
 
 MASK = torch.tensor([[[1, 1], [1, 1], [0, 1]], [[1, 0], [1, 1], [0, 1]], [[1, 0], [0, 1], [0, 0]]]).bool()  # [T, R, E]

@@ -12,8 +12,8 @@ import torch
 
 from pg_experiments.baseline import explained_variance
 from pg_experiments.optimizer import schedule_factor
-from pg_experiments.stacked_optimizer import StackedOptimizer
-from pg_experiments.update_rules import SGD
+from pg_experiments.optimizer.rules import SGD
+from pg_experiments.optimizer.stacked import StackedOptimizer
 from tests.conftest import make_run, one_update, track, train_in
 
 SHORT = ("env.max_episodes=12", "num_seeds=3")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pg_experiments.interruption import Interrupted, deferred
-from pg_experiments.run_directory import state
+from pg_experiments.support.interruption import Interrupted, deferred
+from pg_experiments.support.run_directory import state
 
 TINY = ("env.max_episodes=4", "policy.hidden=8", "device=cpu")
 SWEEP = ("-m", "seed=0,1", "hydra.sweep.dir=mine", *TINY)
@@ -109,7 +109,7 @@ def test_a_deferred_signal_takes_the_place_of_an_error_that_it_may_have_caused()
 def test_the_second_signal_ends_a_process_that_is_still_starting():
     script = (
         "import signal, time\n"
-        "from pg_experiments.interruption import deferred\n"
+        "from pg_experiments.support.interruption import deferred\n"
         "with deferred():\n"
         "    signal.raise_signal(signal.SIGTERM)\n"
         "    print('first', flush=True)\n"

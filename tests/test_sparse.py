@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pg_experiments.sparse import SparseRows
-from pg_experiments.stacked import StackedMLP, perceptron
-from pg_experiments.streams import Purpose
+from pg_experiments.tensors.sparse import SparseRows
+from pg_experiments.tensors.stacked import StackedMLP, perceptron
+from pg_experiments.tensors.streams import Purpose
 from tests.conftest import dense_of
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pg_experiments.policy import FIRST_POLICY_GAIN, MLP
-from pg_experiments.stacked import StackedMLP, perceptron
-from pg_experiments.streams import Purpose
+from pg_experiments.tensors.stacked import StackedMLP, perceptron
+from pg_experiments.tensors.streams import Purpose
 
 INPUTS, HIDDEN, OUTPUTS = 50, 200, 100
 

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 import torch
 
-from pg_experiments.streams import (
+from pg_experiments.tensors.streams import (
     Purpose,
     emulator_seeds,
     episode_seeds,

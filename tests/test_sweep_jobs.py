@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pg_experiments.run_directory import RunDirectory, state
+from pg_experiments.support.run_directory import RunDirectory, state
 from tests.sweeps import wait_for
 
 TINY = ("policy.hidden=8", "env.max_episodes=2", "device=cpu", "hydra.sweep.dir=mine")

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from pg_experiments.errors import UserError
-from pg_experiments.run_directory import RunDirectory, state
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.run_directory import RunDirectory, state
 
 TINY = ("env.max_episodes=4", "device=cpu", "hydra.sweep.dir=mine")
 SWEEP = ("-m", "policy.hidden=4,8", "seed=0,1", *TINY)
 SABOTAGED = """
 import os, signal, sys
 from pg_experiments import train
-from pg_experiments.run import Run
+from pg_experiments.run.run import Run
 
 learn = Run.learn
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pg_experiments.collector.assembly import Unit, assemble
-from pg_experiments.collector.tape import Rows, Tape, ranges
+from pg_experiments.collect.assembly import Unit, assemble
+from pg_experiments.collect.tape import Rows, Tape, ranges
 from pg_experiments.env.screens import Look
-from pg_experiments.rollout import Rollout
+from pg_experiments.tensors.rollout import Rollout
 from tests.conftest import dense_of
 
 SIZE = 5  # pixels

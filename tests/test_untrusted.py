@@ -16,10 +16,11 @@ import torch
 import yaml
 
 from benchmarks.run_directories import write_run
-from pg_experiments import compare, evaluate, load_run, run_directory, train
-from pg_experiments.checkpoint import newest, read
-from pg_experiments.errors import UserError, printable
-from pg_experiments.terminal import Terminal
+from pg_experiments import compare, evaluate, load_run, train
+from pg_experiments.run.checkpoint import newest, read
+from pg_experiments.support import run_directory
+from pg_experiments.support.errors import UserError, printable
+from pg_experiments.support.terminal import Terminal
 from tests.conftest import REPOSITORY
 from tests.untrusted import Ended, Outside, command, contents
 

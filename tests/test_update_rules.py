@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pg_experiments.stacked_optimizer import StackedOptimizer
-from pg_experiments.update_rules import SGD, Adam, RMSprop, Rule
+from pg_experiments.optimizer.rules import SGD, Adam, RMSprop, Rule
+from pg_experiments.optimizer.stacked import StackedOptimizer
 
 Torch = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 RULES: dict[str, tuple[Rule, Torch]] = {

@@ -11,11 +11,11 @@ from PIL import Image
 
 import pg_experiments
 from pg_experiments import evaluate
-from pg_experiments.errors import UserError
 from pg_experiments.evaluation import video
 from pg_experiments.evaluation.episodes import play
 from pg_experiments.evaluation.pictures import CAME, CAPTION, GAP, LARGER, NOTHING, WENT
-from pg_experiments.streams import episode_seeds, evaluation_seed
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.streams import episode_seeds, evaluation_seed
 from tests.saved_runs import SMALL_PONG, save_run
 
 av = pytest.importorskip("av", reason="the extra [video] is not installed")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pg_experiments.checkpoint import newest
+from pg_experiments.run.checkpoint import newest
 
 CASES = {
     "cartpole": ("env.max_episodes=240", "env.threshold=inf", "policy.hidden=16"),

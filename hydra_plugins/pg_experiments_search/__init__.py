@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from pg_experiments.files import Directory
+from pg_experiments.support.files import Directory
 
 
 class ContinuedSearch(Sweeper):

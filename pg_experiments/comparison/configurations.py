@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pg_experiments.comparison.records import LONGEST, Run
-from pg_experiments.errors import one_line
-from pg_experiments.files import Directory, FileError
-from pg_experiments.plain_data import read_group
+from pg_experiments.support.errors import one_line
+from pg_experiments.support.files import Directory, FileError
+from pg_experiments.support.plain_data import read_group
 
 WITHOUT = re.compile(r"seed|num_seeds|(tracking|checkpoint)\..*")  # what does not change what is learned
 GROUP = re.compile(r"\w+\.name")  # the key that tells which option of a group it is

@@ -13,8 +13,8 @@ from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
-from pg_experiments.errors import one_line
-from pg_experiments.terminal import Terminal
+from pg_experiments.support.errors import one_line
+from pg_experiments.support.terminal import Terminal
 
 MOST_LINES = 20
 WIDE = 200  # columns where there is no terminal, so that a file has whole lines

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pg_experiments.errors import UserError, by_nearness, one_line, shown
-from pg_experiments.files import METRICS_LIMIT, Directory, FileError
+from pg_experiments.support.errors import UserError, by_nearness, one_line, shown
+from pg_experiments.support.files import METRICS_LIMIT, Directory, FileError
 
 METRICS = "metrics.csv"
 COUNTS = ("seed", "env_steps", "episodes")  # columns of whole numbers

@@ -17,7 +17,7 @@ from pg_experiments.comparison.configurations import (
     with_choices,
 )
 from pg_experiments.comparison.records import Run, Seed
-from pg_experiments.errors import UserError, by_nearness, one_line
+from pg_experiments.support.errors import UserError, by_nearness, one_line
 
 Sample = tuple[Run, Seed]
 ABSENT = "(none)"  # the value of a key that a configuration does not have

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pg_experiments.files import Directory, FileError
-from pg_experiments.plain_data import read_group, read_yaml
+from pg_experiments.support.files import Directory, FileError
+from pg_experiments.support.plain_data import read_group, read_yaml
 
 NOT_TYPED = ("hydra.mode=", "hydra.job.config.override_dirname.exclude_keys=")
 TRAIN = ("python", "-m", "pg_experiments.train")

@@ -17,10 +17,10 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from pg_experiments.comparison.curves import METRICS, Curve, NoSuchColumn, read_curves
-from pg_experiments.errors import UserError, as_yaml, one_line, shown
-from pg_experiments.files import RESULT_LIMIT, Directory, FileError
-from pg_experiments.plain_data import read_group, read_json, read_yaml
-from pg_experiments.typed import checked_fields
+from pg_experiments.support.errors import UserError, as_yaml, one_line, shown
+from pg_experiments.support.files import RESULT_LIMIT, Directory, FileError
+from pg_experiments.support.plain_data import read_group, read_json, read_yaml
+from pg_experiments.support.typed import checked_fields
 
 RESULT = "result.json"
 CONFIG = ".hydra/config.yaml"

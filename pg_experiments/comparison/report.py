@@ -19,8 +19,8 @@ from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import as_csv, as_markdown, cells, escaped, header
 from pg_experiments.comparison.wording import findings, notes
-from pg_experiments.errors import one_line
-from pg_experiments.files import Directory, FileError
+from pg_experiments.support.errors import one_line
+from pg_experiments.support.files import Directory, FileError
 
 CAPTIONS = {
     "curves.png": "Learning curves, from where all seeds of one have a value. A seed that has ended keeps its last.",

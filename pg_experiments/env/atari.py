@@ -15,8 +15,8 @@ from annotated_types import Ge, Le
 from pg_experiments.env.arcade import AUTORESET, HEIGHT, WIDTH, Arcade
 from pg_experiments.env.screens import Crop
 from pg_experiments.env.single import SingleAtari
-from pg_experiments.errors import UserError, by_nearness
-from pg_experiments.streams import emulator_seeds
+from pg_experiments.support.errors import UserError, by_nearness
+from pg_experiments.tensors.streams import emulator_seeds
 
 GYMNASIUM_ID = re.compile(r"(?:ALE/)?(?P<game>[A-Z]\w*?)(?:-ram)?(?:NoFrameskip|Deterministic)?-v\d+")
 

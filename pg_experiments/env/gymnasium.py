@@ -13,7 +13,7 @@ from gymnasium.vector import VectorEnv
 
 from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
-from pg_experiments.errors import UserError, nearest
+from pg_experiments.support.errors import UserError, nearest
 
 NATIVE_CARTPOLE = "gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv"
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pg_experiments.compiled import compiled
+from pg_experiments.tensors.compiled import compiled
 
 
 @dataclass(frozen=True)

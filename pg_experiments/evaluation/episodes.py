@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from pg_experiments.config import RunConfig
 from pg_experiments.env import AtariEnv
-from pg_experiments.errors import UserError
-from pg_experiments.loaded_run import LoadedRun
-from pg_experiments.run import make_collector, make_environment
-from pg_experiments.streams import evaluation_seed
+from pg_experiments.evaluation.loaded_run import LoadedRun
+from pg_experiments.run.config import RunConfig
+from pg_experiments.run.run import make_collector, make_environment
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.streams import evaluation_seed
 
 AT_ONCE = 64  # episodes side by side, at most: it bounds the memory
 

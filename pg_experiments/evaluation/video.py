@@ -12,11 +12,11 @@ from tempfile import NamedTemporaryFile
 import gymnasium
 import numpy as np
 
-from pg_experiments.errors import UserError, needs_extra
+from pg_experiments.evaluation.loaded_run import LoadedRun
 from pg_experiments.evaluation.pictures import picture
-from pg_experiments.files import Directory
-from pg_experiments.loaded_run import LoadedRun
-from pg_experiments.streams import episode_seeds, evaluation_seed
+from pg_experiments.support.errors import UserError, needs_extra
+from pg_experiments.support.files import Directory
+from pg_experiments.tensors.streams import episode_seeds, evaluation_seed
 
 USUAL = 30  # pictures in a second, of an environment that does not say how fast it is
 PACKAGES = ("av", "pygame")  # the encoder, and what draws CartPole

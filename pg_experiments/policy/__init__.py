@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Lt
 from torch import Tensor
 
-from pg_experiments.errors import one_line
 from pg_experiments.policy.heads import HEADS
 from pg_experiments.policy.policy import Policy
-from pg_experiments.stacked import Activation, Initialisation, StackedMLP
-from pg_experiments.streams import Purpose
+from pg_experiments.support.errors import one_line
+from pg_experiments.tensors.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.tensors.streams import Purpose
 
 HeadName = Literal["categorical", "bernoulli"]
 FIRST_POLICY_GAIN = 0.01  # a small last layer: the first policy is close to uniform (Andrychowicz et al. 2021)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pg_experiments.compiled import compiled
-from pg_experiments.stacked import Activation, Layer
+from pg_experiments.tensors.compiled import compiled
+from pg_experiments.tensors.stacked import Activation, Layer
 
 NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.float32)
 # what a negative number is multiplied with; NaN says that the activation is the hyperbolic tangent

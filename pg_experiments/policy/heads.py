@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pg_experiments.errors import UserError
+from pg_experiments.support.errors import UserError
 
 Array = TypeVar("Array", Tensor, np.ndarray)
 

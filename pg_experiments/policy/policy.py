@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from pg_experiments.policy.acting import Acting
 from pg_experiments.policy.heads import Greedy, Head
-from pg_experiments.sparse import SparseRows
-from pg_experiments.stacked import StackedMLP, perceptron
+from pg_experiments.tensors.sparse import SparseRows
+from pg_experiments.tensors.stacked import StackedMLP, perceptron
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
 

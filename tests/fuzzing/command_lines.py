@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args, get_origin
 
-from pg_experiments.command_line import config_directory
-from pg_experiments.composing import composing, plain
-from pg_experiments.config import every_key
-from pg_experiments.identity import flat
+from pg_experiments.app.command_line import config_directory
+from pg_experiments.app.composing import composing, plain
+from pg_experiments.run.config import every_key
+from pg_experiments.support.identity import flat
 from tests.fuzzing import values, vocabulary
 from tests.fuzzing.values import words
 

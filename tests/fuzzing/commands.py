@@ -58,7 +58,7 @@ def _quoted(argument: str) -> str:
 
 def _load_run(directory: str) -> None:
     import pg_experiments
-    from pg_experiments.errors import UserError
+    from pg_experiments.support.errors import UserError
 
     try:
         run = pg_experiments.load_run(directory)
@@ -92,8 +92,8 @@ def _compose_once() -> None:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from pg_experiments.command_line import config_directory
-    from pg_experiments.config import check
+    from pg_experiments.app.command_line import config_directory
+    from pg_experiments.run.config import check
 
     with initialize_config_dir(config_directory(), version_base="1.3"):
         config = OmegaConf.to_container(compose("config", ["seed=0"]), resolve=True)

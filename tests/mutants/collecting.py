@@ -6,12 +6,12 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-streams = partial(Mutant, "streams", "pg_experiments/streams.py")
-noise = partial(Mutant, "streams", "pg_experiments/collector/noise.py")
-episodes = partial(Mutant, "collectors", "pg_experiments/collector/episodes.py")
-arcade = partial(Mutant, "collectors", "pg_experiments/collector/arcade.py")
-assembly = partial(Mutant, "collectors", "pg_experiments/collector/assembly.py")
-tape = partial(Mutant, "collectors", "pg_experiments/collector/tape.py")
+streams = partial(Mutant, "streams", "pg_experiments/tensors/streams.py")
+noise = partial(Mutant, "streams", "pg_experiments/collect/noise.py")
+episodes = partial(Mutant, "collectors", "pg_experiments/collect/episodes.py")
+arcade = partial(Mutant, "collectors", "pg_experiments/collect/arcade.py")
+assembly = partial(Mutant, "collectors", "pg_experiments/collect/assembly.py")
+tape = partial(Mutant, "collectors", "pg_experiments/collect/tape.py")
 vector = partial(Mutant, "environments", "pg_experiments/env/vector.py")
 screens = partial(Mutant, "environments", "pg_experiments/env/screens.py")
 emulators = partial(Mutant, "environments", "pg_experiments/env/arcade.py")

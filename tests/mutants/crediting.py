@@ -7,9 +7,9 @@ from functools import partial
 from tests.mutants.mutant import Mutant
 
 returns = partial(Mutant, "credit", "pg_experiments/returns.py")
-run = partial(Mutant, "credit", "pg_experiments/run.py")
+run = partial(Mutant, "credit", "pg_experiments/run/run.py")
 normalisers = partial(Mutant, "normalisers", "pg_experiments/normalization.py")
-masks = partial(Mutant, "masks", "pg_experiments/masked.py")
+masks = partial(Mutant, "masks", "pg_experiments/tensors/masked.py")
 baselines = partial(Mutant, "baselines", "pg_experiments/baseline.py")
 
 OF_RETURNS = "tests/test_returns.py::"

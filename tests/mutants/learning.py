@@ -6,9 +6,9 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-objective = partial(Mutant, "objective", "pg_experiments/objective.py")
-algorithm = partial(Mutant, "objective", "pg_experiments/algorithm.py")
-run = partial(Mutant, "optimizer", "pg_experiments/run.py")
+objective = partial(Mutant, "objective", "pg_experiments/algorithm/objective.py")
+algorithm = partial(Mutant, "objective", "pg_experiments/algorithm/reinforce.py")
+run = partial(Mutant, "optimizer", "pg_experiments/run/run.py")
 
 OF_OBJECTIVE = "tests/test_objective.py::"
 OF_CREDIT = "tests/test_credit.py::"

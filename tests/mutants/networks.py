@@ -6,9 +6,9 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-rollout = partial(Mutant, "rollout", "pg_experiments/rollout.py")
-stacked = partial(Mutant, "networks", "pg_experiments/stacked.py")
-sparse = partial(Mutant, "networks", "pg_experiments/sparse.py")
+rollout = partial(Mutant, "rollout", "pg_experiments/tensors/rollout.py")
+stacked = partial(Mutant, "networks", "pg_experiments/tensors/stacked.py")
+sparse = partial(Mutant, "networks", "pg_experiments/tensors/sparse.py")
 heads = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
 policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
 acting = partial(Mutant, "policy", "pg_experiments/policy/acting.py")

@@ -6,9 +6,9 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-accounts = partial(Mutant, "accounts", "pg_experiments/accounts.py")
-health = partial(Mutant, "health", "pg_experiments/health.py")
-best = partial(Mutant, "best", "pg_experiments/best.py")
+accounts = partial(Mutant, "accounts", "pg_experiments/run/accounts.py")
+health = partial(Mutant, "health", "pg_experiments/run/health.py")
+best = partial(Mutant, "best", "pg_experiments/run/best.py")
 
 OF_ACCOUNTS = "tests/test_accounts.py::"
 OF_HEALTH = "tests/test_health.py::"

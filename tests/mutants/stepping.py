@@ -6,11 +6,11 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-options = partial(Mutant, "optimizer", "pg_experiments/optimizer.py")
-rules = partial(Mutant, "rules", "pg_experiments/update_rules.py")
-steps = partial(Mutant, "optimizer", "pg_experiments/stacked_optimizer.py")
+options = partial(Mutant, "optimizer", "pg_experiments/optimizer/__init__.py")
+rules = partial(Mutant, "rules", "pg_experiments/optimizer/rules.py")
+steps = partial(Mutant, "optimizer", "pg_experiments/optimizer/stacked.py")
 baselines = partial(Mutant, "baselines", "pg_experiments/baseline.py")
-run = partial(Mutant, "optimizer", "pg_experiments/run.py")
+run = partial(Mutant, "optimizer", "pg_experiments/run/run.py")
 
 OF_OPTIONS = "tests/test_optimizer.py::"
 OF_RULES = "tests/test_update_rules.py::"

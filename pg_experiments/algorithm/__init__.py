@@ -1,0 +1,1 @@
+"""The group `algorithm`: how a policy learns from a batch of experience."""

@@ -1,0 +1,82 @@
+"""What the commands share: `key=value` arguments, and mistakes answered in one line with exit code 1."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+
+from pg_experiments.support.errors import UserError, nearest, one_line
+from pg_experiments.support.interruption import exit_on_signal
+
+WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
+
+
+def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> dict[str, str]:
+    """Split each argument at its first equals sign.
+
+    Args:
+        arguments: of the command line.
+        first: the key that a lone value is taken to have forgotten.
+        keys: every key, for a hint at what a flag should have been.
+
+    Raises:
+        UserError: an argument has no equals sign, or is a flag.
+    """
+    values = {}
+    for index, argument in enumerate(arguments):
+        if argument.startswith("-"):
+            raise UserError(no_such_flag(argument, arguments[index + 1 : index + 2], ["--help", "-h"], keys))
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: expected key=value, as {first}={argument}")
+        values[key] = value
+    return values
+
+
+def no_such_flag(argument: str, following: Sequence[str], flags: Collection[str], keys: Collection[str]) -> str:
+    """The line for an argument that begins as a flag does and is none, with the nearest flag or key.
+
+    Args:
+        argument: as it was given, `--num_seeds=4` or `--num-seeds`.
+        following: the argument after it, if there is one: its value, perhaps.
+        flags: every flag.
+        keys: every key.
+    """
+    name, equals, value = argument.partition("=")
+    word = name.lstrip("-").replace("-", "_")
+    key = word if word in keys else nearest(word, keys)
+    glued = [short for short in flags if not name.startswith("--") and name.startswith(short)]  # -cdmine
+    long = [flag for flag in flags if flag.startswith("--")] if word else []
+    flag = max(glued, key=len) if glued else nearest(name, long)
+    if not equals and following and "=" not in following[0] and not following[0].startswith("-"):
+        value = following[0]
+    if flag and not equals and word not in keys:
+        return f"{argument}: no such flag; did you mean {flag}?"
+    if key:
+        return f"{argument}: no such flag; did you mean {key}={value or 'VALUE'}?"
+    return f"{argument}: no such flag; " + (f"did you mean {flag}?" if flag else "--help lists flags and keys")
+
+
+def plain(text: str) -> object:
+    """A number, true, false or null where the text is one; else the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return WORDS.get(text, text)
+
+
+def answer(help_text: str, command: Callable[[Sequence[str]], None]) -> None:
+    """Run a command as a program: with its arguments, or the help; a mistake is one line on stderr and exit code 1."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(help_text)
+        return
+    with exit_on_signal():
+        try:
+            command(sys.argv[1:])
+        except UserError as error:
+            sys.exit(f"error: {one_line(str(error))}")
+        except OSError as error:
+            where = "" if error.filename is None else f"{error.filename}: "
+            sys.exit(f"error: {one_line(where + str(error.strerror))}")

@@ -1,0 +1,198 @@
+"""What the commands share: where the configs lie, how a sweep's jobs are named, and errors of one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+import pg_experiments
+from pg_experiments.app.composing import composing
+from pg_experiments.app.flags import Flags, split
+from pg_experiments.app.help import help_text
+from pg_experiments.app.launchers import launcher_settings
+from pg_experiments.app.mistakes import explain
+from pg_experiments.app.option_files import OptionFiles
+from pg_experiments.support.errors import UserError, one_line, shortened
+from pg_experiments.support.interruption import stop
+
+
+def config_directory() -> str:
+    """`conf/`: inside the package where it was installed from a wheel, beside it in a clone."""
+    package = Path(__file__).parents[1]
+    inside = package / "conf"
+    return str(inside if inside.is_dir() else package.parent / "conf")
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Run a Hydra command as a program: a mistake is one line on stderr and exit code 1.
+
+    With HYDRA_FULL_ERROR=1 in the environment, every error keeps its traceback.
+    """
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        _start(command, *_split(sys.argv[1:]))
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
+    flags, overrides = Flags({}), list[str]()
+    try:
+        flags, overrides = _split(sys.argv[1:])
+        _start(command, flags, overrides)
+    except Exception as error:
+        mistake = explain(error, _parse(overrides), OptionFiles(_directories(flags)))
+        if mistake is not None:
+            sys.exit(f"error: {one_line(mistake)}")
+        where = next(iter(getattr(error, "__notes__", [])), "HYDRA_FULL_ERROR=1 shows where")
+        sys.exit(f"error: {one_line(f'{type(error).__name__}: {error} ({where})')}")
+
+
+def _split(arguments: list[str]) -> tuple[Flags, list[str]]:
+    return split(arguments, lambda: ["preview", "resume", *OptionFiles([Path(config_directory())]).all_keys()])
+
+
+def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) -> None:
+    overrides, wanted = _take_preview(overrides)
+    overrides, resumed = _take("resume", overrides)
+    parsed = _read(overrides)
+    if nameless := [override.input_line for override in parsed if not override.key_or_group]:
+        raise UserError(f"{nameless[0]}: not an override; expected key=value")
+    OptionFiles(_directories(flags)).check_own()
+    if "--help" in flags:
+        print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
+        return
+    if "--version" in flags:
+        print(f"pg-experiments {pg_experiments.__version__}")
+        return
+    sweeping = _is_sweep(flags, parsed)
+    if resumed is not None:
+        if sweeping:
+            raise UserError(
+                f"resume={resumed}: for one run; a sweep goes on by its own command, with its hydra.sweep.dir"
+            )
+        if flags.given or wanted:
+            with_what = next(iter(flags.given), "preview=true")
+            raise UserError(f"resume={resumed}: takes the run's saved configuration and trains; not with {with_what}")
+        from pg_experiments.app.resume import resume
+
+        resume(resumed, parsed)
+        return
+    if sweeping or wanted:
+        overrides = overrides + _names_of_jobs(parsed)
+        parsed = _parse(overrides)
+    if wanted:
+        from pg_experiments.app.preview import preview
+
+        preview(_directories(flags), flags.config_name, parsed, sweeping=sweeping)
+        return
+    overrides = overrides + launcher_settings(parsed)
+    # in the only order that argparse takes: a flag after an override would end its list of them
+    sys.argv[1:] = flags.arguments() + overrides
+    if sweeping:
+        _sweep(command, flags, parsed)
+    else:
+        command()
+
+
+def _is_sweep(flags: Flags, overrides: list[Override]) -> bool:
+    """Whether the command is a sweep's, by its flag or by Hydra's key of the same meaning."""
+    modes = [override for override in overrides if override.key_or_group == "hydra.mode"]
+    for override in modes:
+        if override.value() not in ("RUN", "MULTIRUN") or flags.sweeping:
+            raise UserError(f"{override.input_line}: expected RUN or MULTIRUN, and no -m beside it")
+    return flags.sweeping or any(override.value() == "MULTIRUN" for override in modes[-1:])
+
+
+def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override]) -> None:
+    """Run a sweep to its end, whatever becomes of its jobs, and say what did. Exits with 1 unless all are done.
+
+    A search may have trials that fail; whether too many did is its sweeper's to say.
+    """
+    from pg_experiments.app.sweep import Begun, JobFailed, refuse_changed
+    from pg_experiments.app.sweep_report import report, wait_for_others
+
+    for override in overrides:
+        if override.key_or_group == "hydra.sweep.dir":
+            with composing(_directories(flags), flags.config_name) as compose:
+                refuse_changed(Path(str(override.value())), overrides, compose)
+    Begun.forget()
+    failed: BaseException | None = None
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)  # else the processes that a launcher has started would train on, unseen
+    try:
+        command()
+    except JobFailed:
+        pass  # the report says it
+    except BaseException as error:
+        failed = error
+    good = True
+    if Begun.directory is not None:
+        with composing(_directories(flags), flags.config_name) as compose:
+            if failed is None and Begun.jobs is not None:
+                wait_for_others(Begun.directory, Begun.jobs, compose)
+            good = report(Begun.directory, Begun.jobs, compose)
+    if failed is not None:
+        raise failed
+    if not good and Begun.jobs is not None:
+        sys.exit(1)
+
+
+def _take_preview(overrides: list[str]) -> tuple[list[str], bool]:
+    """The overrides without `preview=…`, which is no key of a run, and whether it was true."""
+    rest, given = _take("preview", overrides)
+    if given not in (None, "true", "false"):
+        raise UserError(f"preview={given}: expected true or false; the nearest is true")
+    return rest, given == "true"
+
+
+def _take(name: str, overrides: list[str]) -> tuple[list[str], str | None]:
+    """The overrides without an argument that is no key of a run, and its value."""
+    rest = [override for override in overrides if not override.startswith(f"{name}=")]
+    given = [override.removeprefix(f"{name}=") for override in overrides if override not in rest]
+    return rest, given[-1] if given else None
+
+
+def _directories(flags: Flags) -> list[Path]:
+    """The project's config directory, and the user's own."""
+    return [Path(config_directory()), *flags.config_directories]
+
+
+def _read(overrides: list[str]) -> list[Override]:
+    """Hydra's reading of the overrides.
+
+    Raises:
+        HydraException: one of them is no override.
+        UserError: one has a control character, which would be printed, or its value is beyond a limit of Python's: of
+            nested lists, or of the digits of a number.
+    """
+    parser = OverridesParser.create()
+    read: list[Override] = []
+    for override in overrides:
+        if any(unicodedata.category(character) in ("Cc", "Cs") and character != "\t" for character in override):
+            raise UserError(f"{shortened(override, 100)}: has a control character, or is no UTF-8 text; expected text")
+        try:
+            read += parser.parse_overrides([override])
+        except (RecursionError, ValueError):
+            raise UserError(f"{shortened(override, 100)}: cannot be read; it has too many digits or brackets") from None
+    return read
+
+
+def _parse(overrides: list[str]) -> list[Override]:
+    """Hydra's reading of the overrides; none where one cannot be read, which is said elsewhere."""
+    try:
+        return _read(overrides)
+    except (HydraException, UserError):
+        return []
+
+
+def _names_of_jobs(overrides: list[Override]) -> list[str]:
+    """The override that keeps what all jobs of a sweep share out of their directories' names."""
+    shared = [override.key_or_group for override in overrides if not override.is_sweep_override()]
+    if len(shared) == len(overrides):
+        return []
+    return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(repr(key) for key in shared)}]"]

@@ -1,0 +1,56 @@
+"""`--help`: the groups with what each option is, and the config that the overrides compose.
+
+Hydra's own help names the options without saying what they are, and looks through its configs some ninety times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from pg_experiments.app.composing import composing, without_hydra
+from pg_experiments.app.option_files import OptionFiles
+from pg_experiments.support.errors import one_line
+
+HEADER = """\
+Policy-gradient experiments. One run is an option from each group; a sweep compares choices.
+
+  python -m pg_experiments.train                                     REINFORCE on CartPole
+  python -m pg_experiments.train baseline=value num_seeds=32         32 seeds at once, with a learned baseline
+  python -m pg_experiments.train -m policy.hidden=128,256,512        a sweep
+  python -m pg_experiments.train -m policy.hidden=128,256 preview=true   its jobs, and none of them run
+  python -m pg_experiments.train resume=latest                       goes on with the run that wrote its result last
+  python -m pg_experiments.train env=pong                            Pong from pixels
+  python -m pg_experiments.train env=gymnasium env.id=MountainCar-v0
+"""
+FOOTER = """\
+Flags: -m (--multirun) sweeps; --config-dir DIR adds options of your own; --cfg job prints a config and stops;
+--hydra-help has the rest.
+Exit code: 0 when all is done; 1 after a mistake or a failure, in one line on stderr; 128 + N after signal N."""
+
+
+def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:
+    """What `--help` prints.
+
+    Args:
+        directories: where configs lie, the project's own first.
+        overrides: whose config is shown.
+    """
+    with composing(directories) as compose:
+        whole = compose(overrides)
+    config = OmegaConf.to_yaml(without_hydra(whole))
+    groups = _groups(OptionFiles(directories))
+    return f"{HEADER}\n== Groups: group=option ==\n{groups}\n== Keys: group.key=value ==\n{config}\n{FOOTER}"
+
+
+def _groups(files: OptionFiles) -> str:
+    """Each group, and below it its options with what they are."""
+    width = max(len(option) for options in files.groups.values() for option in options)
+    lines = []
+    for group, options in sorted(files.groups.items()):
+        lines.append(one_line(group))
+        described = [(one_line(option), files.describe(group, option)) for option in sorted(options)]
+        lines += [f"  {option:<{width}}  {what}".rstrip() for option, what in described]
+    return "\n".join(lines) + "\n"

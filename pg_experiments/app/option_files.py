@@ -1,0 +1,135 @@
+"""What lies in the config directories: groups, their options, what each one is, and its keys.
+
+Read as plain YAML, without composing anything, so that help and hints for mistakes come at once. What cannot be read is
+left out: a hint must not be an error of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pg_experiments.support.errors import FileError, UserError, near_directory, one_line
+from pg_experiments.support.files import SMALL, Directory
+from pg_experiments.support.plain_data import DEPTH, Loader, read_group
+
+MOST_VALUES = 100_000  # of a config file, once each of its aliases is replaced by what it stands for
+
+
+class OptionFiles:
+    """The option files of the project, and of the user's own `--config-dir`."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self.root = directories[0] / "config.yaml"
+        self.own = directories[1:]
+        self.groups: dict[str, dict[str, Path]] = {}
+        for directory in directories:
+            for file in _files(directory, "*/*.yaml"):
+                self.groups.setdefault(file.parent.name, {})[file.stem] = file
+        self.groups.pop("tuned", None)  # picked by the environment, not by the user
+
+    def describe(self, group: str, option: str) -> str:
+        """The line that an option's file opens with; `# @package` says where its keys go and is no description."""
+        try:
+            lines = _text(self.groups[group][option]).splitlines()
+        except FileError:
+            return ""
+        comments = (one_line(line[1:]) for line in lines if line.startswith("#"))
+        return next((comment for comment in comments if not comment.startswith("@package")), "")
+
+    def keys(self, group: str) -> dict[str, list[str]]:
+        """Each key that options of this group have, and which they are."""
+        found: dict[str, list[str]] = {}
+        for option, file in self.groups[group].items():
+            for key in _load(file):
+                found.setdefault(key, []).append(option)
+        return {key: options for key, options in found.items() if key not in ("defaults", "name")}
+
+    def all_keys(self) -> list[str]:
+        """Every key of a run, dotted, and every group."""
+        root = _load(self.root)
+        dotted = [f"{section}.{key}" for section in ("tracking", "checkpoint") for key in root.get(section, ())]
+        dotted += [key for key, value in root.items() if not isinstance(value, dict | list)]
+        for group in self.groups:
+            dotted += [group, *(f"{group}.{key}" for key in self.keys(group) if group != "experiment")]
+        return dotted
+
+    def check_own(self) -> None:
+        """Refuse what would exhaust the memory or the time of Hydra, which reads a file without a bound.
+
+        Raises:
+            UserError: a `--config-dir` is no directory, or a file in it is too large or too deeply nested, or its
+                aliases stand for too much.
+        """
+        for directory in self.own:
+            if not directory.is_dir():
+                hint = near_directory(directory)
+                raise UserError(f"--config-dir={directory}: not found; expected a directory{hint}")
+        patterns = ("*.yaml", "*/*.yaml", "*/*/*.yaml")
+        found = (_files(directory, pattern) for directory in self.own for pattern in patterns)
+        for file in (file for files in found for file in files if file.is_file()):  # Hydra opens nothing else
+            _check_bounds(file)
+
+
+def _files(directory: Path, pattern: str) -> list[Path]:
+    try:
+        return [directory / name for name in Directory(directory).glob(pattern)]
+    except FileError:
+        return []
+
+
+def _text(file: Path) -> str:
+    """The content of a file, which may be a link: where options lie is the user's own word."""
+    real = file.resolve()
+    return Directory(real.parent).read_text(real.name)
+
+
+def _load(file: Path) -> dict[str, Any]:
+    """The group of keys that a file holds; nothing where it is no such file."""
+    real = file.resolve()
+    try:
+        return read_group(Directory(real.parent), real.name)
+    except FileError:
+        return {}
+
+
+def _check_bounds(file: Path) -> None:
+    if file.stat().st_size > SMALL:
+        raise FileError(f"{file}: is larger than {SMALL:,} bytes, the most that is read of it")
+    try:
+        text = _text(file)
+    except FileError:  # which Hydra will say, if it is to read it
+        return
+    sizes: dict[str, int] = {}  # of what has an anchor
+    open_nodes: list[tuple[str | None, int]] = [(None, 0)]  # anchor, and values so far
+    for event in _events(text):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, 1))
+            if len(open_nodes) > DEPTH:
+                raise FileError(f"{file}: more than {DEPTH} levels within each other")
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            anchor, size = event.anchor, 1
+        elif isinstance(event, yaml.AliasEvent):
+            anchor, size = None, sizes.get(event.anchor, 0)
+        else:
+            continue
+        if anchor is not None:
+            sizes[anchor] = size
+        outer, so_far = open_nodes.pop()
+        open_nodes.append((outer, so_far + size))
+        if so_far + size > MOST_VALUES:
+            raise FileError(f"{file}: its aliases stand for more than {MOST_VALUES:,} values")
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    """What a YAML parser finds, up to the first error, which Hydra will meet, too."""
+    try:
+        yield from yaml.parse(text, Loader=Loader)
+    except yaml.YAMLError:
+        return

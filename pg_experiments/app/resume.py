@@ -1,0 +1,118 @@
+"""`resume=DIR`: go on with a run from its newest checkpoint, in its own directory, to the bits it would have had."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.types import Override
+
+from pg_experiments.app.sweep import done_before
+from pg_experiments.app.sweep_report import console
+from pg_experiments.app.training import run_training
+from pg_experiments.support.errors import UserError, near_directory, nearest
+from pg_experiments.support.files import Directory, Entry
+from pg_experiments.support.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat
+from pg_experiments.support.plain_data import read_group
+from pg_experiments.support.run_directory import EMPTY, RESULT, RunDirectory, read_result
+
+ROOTS = ("outputs", "multirun")  # where `latest` is looked for
+
+
+def resume(which: str, overrides: Sequence[Override]) -> float:
+    """Go on with a run.
+
+    Args:
+        which: its directory, or `latest`: the run below `outputs` and `multirun` that wrote its result last.
+        overrides: what is to be otherwise than before: a longer limit, another device, what is recorded.
+
+    Returns:
+        The mean final return over seeds; that of before, if the run is done and nothing is changed.
+
+    Raises:
+        UserError: there is no such run, or it would become another one.
+    """
+    path = _latest() if which == "latest" else Path(which)
+    files = Directory(path)
+    if not which or not files.has_file(CONFIG):
+        raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_instead(path)}")
+    before = read_group(files, CONFIG)
+    now = _changed(before, overrides)
+    changes = differences(flat(before), flat(now))
+    out = console()
+    if not changes and (objective := done_before(path)) is not None:
+        out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} goes on with it")
+        return objective
+    for key, (old, new) in changes.items():
+        out.print(f"{key}: {old} → {new}")
+
+    def claim() -> RunDirectory:
+        return RunDirectory.claim(path, again=True)
+
+    def note() -> None:
+        if changes:
+            files.replace(CONFIG, lambda file: file.write(yaml.safe_dump(now, sort_keys=False).encode()))
+
+    return run_training(now, claim, note, choices=_choices(path), overridden=frozenset(changes), browse=path)
+
+
+def _latest() -> Path:
+    runs: list[tuple[int, Path]] = []
+    for files in map(Directory, ROOTS):
+        for folder, entries in files.walk(unreadable=lambda *_: None):  # another user's
+            if Entry(RESULT, "file") in entries:
+                runs.append((files.status(f"{folder}/{RESULT}").st_mtime_ns, files.path / folder))
+                entries.clear()  # a run holds no runs
+    if not runs:
+        raise UserError(f"resume=latest: no run is below {' or '.join(ROOTS)}; expected the directory of one")
+    return max(runs)[1]
+
+
+def _instead(path: Path) -> str:
+    """What there is, where no run is."""
+    if Directory(path).glob(f"*/{CONFIG}"):
+        return "; of a sweep's jobs each is a run, and the sweep's own command goes on with all of them"
+    return near_directory(path)
+
+
+def _what_goes_on(path: Path, config: dict[str, Any]) -> str:
+    """With a run that has come to its end: it was solved, or it was at its limit."""
+    seeds = (read_result(path) or EMPTY)["seeds"]
+    if seeds and all(seed["solved"] for seed in seeds):
+        return "it was solved; a higher env.threshold"
+    limits = {key: value for key, value in flat(config).items() if key in ("env.max_episodes", "env.max_steps")}
+    key, value = next(((key, value) for key, value in limits.items() if value is not None), ("env.max_steps", 1))
+    return f"a longer limit, as {key}={value * 2},"
+
+
+def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+    """The config with the overrides.
+
+    Raises:
+        UserError: an override is no plain `key=value`, or of a key that makes it another run.
+    """
+    now = {key: dict(value) if isinstance(value, dict) else value for key, value in before.items()}
+    allowed = [key for key in flat(before) if key in RESUMABLE or key.partition(".")[0] in SIDESHOWS]
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override() or override.is_add() or override.is_delete():
+            raise UserError(f"{override.input_line}: with resume= expected key=value")
+        if key not in allowed:
+            near = nearest(key, allowed)
+            hint = f"did you mean {near}?" if near else f"what may change is {', '.join(allowed)}"
+            raise UserError(f"{key}: with resume= it cannot change, it would be another run; {hint}")
+        group, _, leaf = key.rpartition(".")
+        (now[group] if group else now)[leaf] = override.value()
+    return now
+
+
+def _choices(path: Path) -> dict[str, str]:
+    """What the options were called; only shown."""
+    try:
+        choices = read_group(Directory(path), ".hydra/hydra.yaml")["hydra"]["runtime"]["choices"]
+        return {str(group): str(option) for group, option in choices.items()}
+    except (UserError, KeyError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,259 @@
+"""Playing batches of points or of whole episodes in an arcade whose games go on from batch to batch.
+
+A seed has E environments, fewer than a batch has points (or episodes), and an environment that has finished one goes
+on with the next. A batch is a quota, fixed beforehand, and every return in it is complete. How a quota ends is the
+algorithm's choice:
+
+* `wait`: the quota's points are begun in order; when all are begun, an environment that finishes its own stands still
+  until the batch has been learned from. Strictly on-policy, and no length bias: a point is chosen by its number.
+* `carry_over`: no environment waits. The batch is the first points to end since the last batch, and those under way
+  when it is complete go on, the next policy acting from then on, and count for a later batch. Every point is used once,
+  long ones like short ones. Not strictly on-policy: the first steps of a batch's first points were chosen by an older
+  policy, and are learned from as if the current one had chosen them, without importance weights. With `env=pong` these
+  are 8 to 15 % of the steps; the cosine to the weighted gradient was 0.98 to 1.00
+  (`python -m benchmarks.pong_carry_over`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import torch
+
+from pg_experiments.collect.assembly import Unit, assemble
+from pg_experiments.collect.noise import Noise
+from pg_experiments.collect.tape import Rows, Tape
+from pg_experiments.env.arcade import WIDTH, Arcade, ArcadeHalf
+from pg_experiments.env.screens import Differences
+from pg_experiments.policy.acting import Acting
+from pg_experiments.policy.policy import Policy
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.rollout import Episodes, Rollout
+from pg_experiments.tensors.threads import one_thread
+
+NONE = -1  # no point or episode
+KEPT = ("pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that outlive a batch
+
+
+@dataclass
+class _Half:
+    """A half of the arcade, and its part of what the collector keeps of all: views [R, E of the half]."""
+
+    emulators: ArcadeHalf
+    differences: Differences
+    first: int  # the number of its first environment
+    playing: np.ndarray
+    in_flight: np.ndarray
+    pending: np.ndarray
+    fresh: np.ndarray
+    scores: np.ndarray
+    lengths: np.ndarray
+    unit: np.ndarray
+
+
+class ArcadeCollector:
+    """Plays batches of `quota` points or episodes for each of the seeds."""
+
+    def __init__(
+        self,
+        arcade: Arcade,
+        policy: Policy,
+        *,
+        seeds: list[int],
+        quota: int,
+        of_points: bool,
+        return_ends_at_points: bool,
+        carry_over: bool,
+        device: torch.device,
+    ) -> None:
+        R, E = arcade.shape
+        self.arcade = arcade
+        self.policy = policy
+        self.seeds = seeds
+        self.quota = quota
+        self.of_points = of_points
+        self.return_ends_at_points = return_ends_at_points
+        self.carry_over = carry_over
+        self.device = device
+        self.size = arcade.image_shape[0] * arcade.image_shape[1]
+        self.playing = np.zeros((R, E), dtype=np.bool_)  # goes on with this batch
+        self.in_flight = np.zeros((R, E), dtype=np.bool_)  # an action was sent, its outcome not yet received
+        self.pending = np.zeros((R, E), dtype=np.int64)  # the row of the tape whose outcome is awaited
+        self.fresh = np.ones((R, E), dtype=np.bool_)  # the screen is the first of an episode
+        self.scores = np.zeros((R, E))  # of the episode so far
+        self.lengths = np.zeros((R, E), dtype=np.int64)
+        self.ended: list[list[tuple[float, int]]] = [[] for _ in seeds]  # returns and lengths since the last batch
+        self.unit = np.full((R, E), NONE)  # the point or episode under way
+        self.units = 0  # ever begun
+        self.begun = [0] * len(seeds)  # for this batch
+        self.complete: list[list[Unit]] = [[] for _ in seeds]  # and not in a batch yet
+        self.tape = Tape()
+        self.halves = [self._half(half, span) for half, span in zip(arcade.halves, arcade.spans, strict=True)]
+
+    def _half(self, emulators: ArcadeHalf, span: slice) -> _Half:
+        views = {name: getattr(self, name)[:, span] for name in ("playing", "in_flight", *KEPT)}
+        return _Half(emulators, Differences(emulators.shape, WIDTH, self.arcade.crop), span.start, **views)
+
+    def collect(self, update: int, active: np.ndarray) -> Rollout:
+        """Play until every active seed has its quota. Arguments as in `EpisodeCollector.collect`."""
+        self._begin(active)
+        E = self.in_flight.shape[1]
+        cpu = torch.device("cpu")
+        with torch.no_grad(), one_thread():
+            act = self.policy.acting()
+            for noise, masks in Noise(self.policy, self.seeds, E, update, cpu):
+                drawn, kept = noise.numpy(), None if masks is None else masks.numpy()
+                for half, span in zip(self.halves, self.arcade.spans, strict=True):
+                    self._receive(half)
+                    self._act(half, act, drawn[:, span], None if kept is None else kept[:, span])
+                if not self.playing.any():
+                    break
+        return self._rollout(active)
+
+    def state(self) -> dict[str, Any]:
+        """What every emulator was told, what the screens then showed, and the points under way."""
+        arrays = {name: torch.from_numpy(getattr(self, name).copy()) for name in KEPT}
+        return {
+            **arrays,
+            "told": [torch.from_numpy(told.copy()) for told in self.arcade.told()],
+            "moving": self.arcade.moving(),
+            "screens": self._checksum(),
+            "seen": [torch.from_numpy(half.differences.seen.copy()) for half in self.halves],
+            "ended": [torch.tensor(ended, dtype=torch.float64).view(-1, 2) for ended in self.ended],
+            "units": self.units,
+            "complete": [[(unit.id, unit.terminated, unit.truncated) for unit in units] for units in self.complete],
+            "tape": self.tape.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state: play all games again, action by action, and then take up the points under way."""
+        self.arcade.replay([told.numpy() for told in state["told"]], state["moving"])
+        if self._checksum() != state["screens"]:
+            raise UserError(
+                "after the same actions the emulators show other screens than at the time of the checkpoint; to go on "
+                "exactly takes the ale-py and the ROM that the run began with"
+            )
+        for name in KEPT:
+            getattr(self, name)[:] = state[name].numpy()
+        self.in_flight[:] = self.arcade.in_motion()
+        for half, seen in zip(self.halves, state["seen"], strict=True):
+            half.differences.seen[:] = seen.numpy()
+        self.ended = [[(score, int(length)) for score, length in ended.tolist()] for ended in state["ended"]]
+        self.units = state["units"]
+        self.complete = [[Unit(*unit) for unit in units] for units in state["complete"]]
+        self.tape = Tape.of(state["tape"])
+
+    def _checksum(self) -> int:
+        """Of what all screens show where they are looked at."""
+        crop = self.arcade.crop
+        rows = slice(crop.top, crop.bottom, crop.stride)
+        return crc32(b"".join(half.screens[:, :, rows].tobytes() for half in self.arcade.halves))
+
+    def _begin(self, active: np.ndarray) -> None:
+        """Give every environment of the active seeds a point or an episode."""
+        self.playing[:] = False
+        for r in active.tolist():
+            self.begun[r] = 0
+            self.playing[r] = len(self.complete[r]) < self.quota
+            for e in np.flatnonzero(self.unit[r] == NONE).tolist():
+                self._begin_unit(r, e)
+
+    def _begin_unit(self, r: int, e: int) -> None:
+        if self.carry_over or self.begun[r] < self.quota:
+            self.unit[r, e] = self.units
+            self.units += 1
+            self.begun[r] += 1
+        else:
+            self.unit[r, e], self.playing[r, e] = NONE, False
+
+    def _act(self, at: _Half, act: Acting, noise: np.ndarray, masks: np.ndarray | None) -> None:
+        """Send the next actions of those of the half that play and do not move already."""
+        acting = at.playing & ~at.in_flight
+        if not np.count_nonzero(acting):
+            return
+        look = at.differences.look(at.emulators.screens, acting, at.fresh & acting)
+        actions = self.policy.head.sample(act(*look, masks), noise)
+        at.emulators.send(self.arcade.actions[actions], acting)
+        kept = None if masks is None else masks[acting].astype(np.bool_)
+        at.pending[acting] = self.tape.record(look, acting, actions, at.unit.copy(), kept)
+        at.in_flight |= acting
+        at.fresh[acting] = False
+
+    def _receive(self, at: _Half) -> None:
+        """Take what followed the last actions of the half."""
+        received = at.playing & at.in_flight
+        if not np.count_nonzero(received):
+            return
+        rewards, terminated, truncated = at.emulators.receive(received)
+        at.in_flight ^= received
+        at.lengths += received
+        over = terminated | truncated
+        if np.count_nonzero(rewards):
+            self.tape.pay(at.pending[received], rewards[received])
+            at.scores += rewards
+        elif not np.count_nonzero(over):
+            return  # as nearly always
+        ends = over | (rewards != 0) if self.of_points else over
+        self._end_units(at, ends, cut_off=truncated & ~terminated & ((rewards == 0) | (not self.of_points)))
+        for r, e in np.argwhere(over).tolist():
+            self._end_episode(r, at.first + e)
+
+    def _end_units(self, at: _Half, ends: np.ndarray, cut_off: np.ndarray) -> None:
+        """End points or episodes [R, E of the half], by a time limit where `cut_off` says so, and begin the next."""
+        if cut_off.any():
+            self._record_final(at, cut_off)
+        for r, of_half in np.argwhere(ends).tolist():
+            e = at.first + of_half
+            truncated = bool(cut_off[r, of_half])
+            self.complete[r].append(Unit(int(self.unit[r, e]), not truncated, truncated))
+            self._begin_unit(r, e)
+            if self.carry_over and len(self.complete[r]) >= self.quota:
+                self.playing[r] = False
+
+    def _record_final(self, at: _Half, cut_off: np.ndarray) -> None:
+        """Record what stood there when a time limit cut episodes off, for whoever continues their returns."""
+        look = at.differences.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
+        nothing = np.zeros(cut_off.shape, dtype=np.int64)
+        count = int(cut_off.sum())
+        masks = np.zeros((count, *self.policy.mask_shape), dtype=np.bool_) if self.policy.has_dropout else None
+        self.tape.record(look, cut_off, nothing, at.unit.copy(), masks)
+
+    def _end_episode(self, r: int, e: int) -> None:
+        self.ended[r].append((float(self.scores[r, e]), int(self.lengths[r, e])))
+        self.scores[r, e], self.lengths[r, e], self.fresh[r, e] = 0.0, 0, True
+
+    def _rollout(self, active: np.ndarray) -> Rollout:
+        """The batch of the active seeds; what belongs to a later one stays on the tape."""
+        recorded = self.tape.rows()
+        batch, games = [self._take_batch(r) for r in active], [self._take_games(r) for r in active]
+        rollout = assemble(
+            batch,
+            recorded,
+            learners=active,
+            size=self.size,
+            points_within=self.return_ends_at_points and not self.of_points,
+            games=games if self.of_points else None,
+            device=self.device,
+        )
+        self._keep(recorded, [unit.id for of_seed in batch for unit in of_seed])
+        return rollout
+
+    def _take_batch(self, r: int) -> list[Unit]:
+        if not self.carry_over:
+            self.complete[r].sort(key=lambda unit: unit.id)  # as they were begun
+        batch, self.complete[r] = self.complete[r][: self.quota], self.complete[r][self.quota :]
+        return batch
+
+    def _take_games(self, r: int) -> Episodes:
+        ended, self.ended[r] = np.array(self.ended[r]).reshape(-1, 2), []
+        return Episodes(torch.from_numpy(ended[:, 0]), torch.from_numpy(ended[:, 1].astype(np.int64)))
+
+    def _keep(self, recorded: Rows, used: list[int]) -> None:
+        """Start a new tape with the rows that no batch has used yet."""
+        left = ~np.isin(recorded.units, used)
+        self.pending[:] = (np.cumsum(left) - 1)[self.pending]
+        self.tape = Tape(recorded[np.flatnonzero(left)])

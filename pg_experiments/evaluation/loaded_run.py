@@ -1,0 +1,222 @@
+"""A run as it lies in its directory, to be used: its policy acts, in the environment that it was trained on.
+
+The directory may be a stranger's. Its config is data that is checked, and its checkpoint is numbers: nothing in either
+is looked up, resolved or called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Discrete
+from torch import Tensor
+
+from pg_experiments.policy.policy import Policy
+from pg_experiments.run.checkpoint import newest_file, read
+from pg_experiments.run.config import RunConfig, check
+from pg_experiments.run.memory import parameters_of, sizes_of
+from pg_experiments.run.saved_parameters import best_learner, best_parameters, last_parameters, update_of
+from pg_experiments.support.errors import FileError, NoSuchFile, UserError, near_directory
+from pg_experiments.support.files import Directory
+from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, identity
+from pg_experiments.support.plain_data import read_group
+from pg_experiments.support.run_directory import RESULT
+from pg_experiments.tensors.streams import evaluation_seed
+from pg_experiments.tensors.threads import one_thread
+
+FEW = 5  # keys that a message names
+
+
+class LoadedRun:
+    """One seed of a run, with the parameters of one of its checkpoints.
+
+    Attributes:
+        path: the run's directory.
+        config: everything that determined the run.
+        seed: whose policy this is.
+        seeds: all that the run has.
+        update: how many updates its parameters have learned from.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, seed: int, update: int, parameters: Mapping[str, Tensor]) -> None:
+        """Build the policy of one learner from its parameters, each with a leading axis of 1.
+
+        Raises:
+            UserError: the environment cannot be made here.
+            ValueError: the parameters are not those of the configured policy.
+        """
+        self.path = path
+        self.config = config
+        self.seed = seed
+        self.seeds = config.seeds
+        self.update = update
+        env = self.make_env()
+        assert isinstance(env.action_space, Discrete), "every option of the group env sees to it"
+        self._first_action = int(env.action_space.start)
+        self._observation_shape = env.observation_space.shape or ()
+        expected = parameters_of(config.policy, sizes_of(config))  # compared first: the config may claim any size
+        if (found := sum(tensor.numel() for tensor in parameters.values())) != expected:
+            raise ValueError(f"{found} parameters, not {expected}")
+        observation_size, actions = math.prod(self._observation_shape), int(env.action_space.n)
+        env.close()
+        sampling = config.policy.load(observation_size, actions, parameters)
+        self._policies = {False: sampling, True: sampling.greedy()}
+        self._chance = np.random.default_rng(evaluation_seed(seed))
+
+    def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
+        """A new environment with the run's settings, whose observations `policy` takes as they are.
+
+        Args:
+            render_mode: as Gymnasium has it: None, `rgb_array` or `human`.
+
+        Raises:
+            UserError: it cannot be made here.
+        """
+        return self.config.env.single(render_mode)
+
+    @torch.no_grad()
+    def policy(self, observation: np.ndarray, greedy: bool = True) -> int | np.ndarray:
+        """What to do.
+
+        Args:
+            observation: as the environment shows it, or several with a leading axis N.
+            greedy: take the most probable action, of equally probable ones the first, with dropout off. False: draw
+                one as in training, with dropout on. What is drawn begins anew with every `load_run`, and is the same
+                for the same calls.
+
+        Returns:
+            An action for the environment's `step`; int64 [N] for N observations.
+
+        Raises:
+            ValueError: the observation has another shape.
+        """
+        seen = np.asarray(observation, dtype=np.float32)
+        single = seen.shape == self._observation_shape
+        if not single and seen.shape[1:] != self._observation_shape:
+            raise ValueError(
+                f"observation of shape {seen.shape}: expected {self._observation_shape}, or N of them: "
+                f"(N, {', '.join(map(str, self._observation_shape))})"
+            )
+        N = 1 if single else len(seen)
+        policy = self.learner(greedy=greedy)
+        shape = (1, N, policy.num_logits)
+        uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
+        masks = torch.from_numpy(policy.draw_masks(self._chance, N))[None].float() if policy.has_dropout else None
+        with one_thread():
+            logits = policy.of(torch.zeros(1, dtype=torch.int64))(torch.from_numpy(seen.reshape(1, N, -1)), masks)
+        actions = policy.head.sample(logits, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
+        actions += self._first_action
+        return int(actions[0]) if single else actions
+
+    def learner(self, *, greedy: bool) -> Policy:
+        """The policy as a collector takes it: of one learner."""
+        return self._policies[greedy]
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run's directory: what was configured, and one of its checkpoints."""
+
+    path: Path
+    config: RunConfig
+    file: Path  # the checkpoint
+    state: Mapping[str, Any]  # that the checkpoint holds
+    update: int  # how many updates the checkpoint has
+    best: bool  # whether each seed's parameters are those with which its mean return was best, or those of the update
+
+    @classmethod
+    def open(cls, directory: str | PathLike[str], which: str | PathLike[str]) -> SavedRun:
+        """Read a run.
+
+        Args:
+            directory: that it was trained in.
+            which: `best`, `last`, or a checkpoint's file, whose last parameters are meant.
+
+        Raises:
+            NoSuchFile: there is no run or no checkpoint.
+            FileError: a file cannot be read or is damaged, or the checkpoint is of another run.
+        """
+        path = Path(directory)
+        files = Directory(path)
+        if not files.has_file(RESULT):
+            raise NoSuchFile(f"{path}: {_what_is_there(path)}")
+        found = newest_file(path) if which in ("best", "last") else (Path(which), read(Path(which)))
+        if found is None:
+            raise NoSuchFile(f"{path}: the run has no checkpoint")
+        file, state = found
+        values = read_group(files, CONFIG)
+        try:
+            config = check(values)
+        except UserError as error:
+            raise FileError(f"{path / CONFIG}: {error}") from None
+        with _naming(file):
+            _refuse_another(state.get("config"), identity(values))
+            return cls(path, config, file, state, update_of(state), which == "best")
+
+    @property
+    def seeds(self) -> range:
+        """The seeds that the configuration names; whether the checkpoint has as many is not yet known."""
+        return range(self.config.seed, self.config.seed + self.config.num_seeds)
+
+    def of(self, seed: int | None) -> LoadedRun:
+        """One of the seeds; None: the one whose best mean return is the highest.
+
+        Raises:
+            FileError: the checkpoint does not hold the parameters of such a run.
+            UserError: the run has no such seed, or its environment cannot be made here.
+        """
+        seeds, learners = self.seeds, self.config.num_seeds
+        if seed is not None and seed not in seeds:
+            near = min(max(seed, seeds[0]), seeds[-1])
+            raise UserError(f"seed={seed}: the run has the seeds {seeds[0]} to {seeds[-1]}; the nearest is {near}")
+        with _naming(self.file):
+            learner = best_learner(self.state, learners) if seed is None else seed - seeds[0]
+            parameters_of = best_parameters if self.best else last_parameters
+            update, parameters = parameters_of(self.state, learner, learners)
+            return LoadedRun(self.path, self.config, seeds[learner], update, parameters)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Let a ValueError about the content of a file be one that names the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise FileError(f"{file}: {error}") from None
+
+
+def _refuse_another(told: Any, values: Mapping[str, Any]) -> None:
+    """Raise ValueError where a checkpoint's configuration is not the run's, or it does not say which it is."""
+    if not isinstance(told, dict) or not all(map(_is_plain, told.values())):
+        raise ValueError("the checkpoint does not say of which configuration it is")
+    differ = differences(told, values)
+    others = [f"{key} is {there}, not {here}" for key, (there, here) in differ.items() if key not in RESUMABLE]
+    if others:
+        more = f"; and {len(others) - FEW} more" if len(others) > FEW else ""
+        raise ValueError(f"the checkpoint is of another configuration ({'; '.join(others[:FEW])}{more})")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is one that YAML has; a tensor cannot be compared with one."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, [*value, *value.values()]))
+    return all(map(_is_plain, value)) if isinstance(value, list) else isinstance(value, str | int | float | None)
+
+
+def _what_is_there(path: Path) -> str:
+    """Of a directory that holds no run."""
+    if not path.is_dir():
+        return f"no such directory{near_directory(path)}"
+    runs = Directory(path).glob(f"*/{RESULT}")
+    if runs:
+        return f"is no run itself, but holds {len(runs)}; choose one of them, such as {(path / runs[0]).parent}"
+    return f"holds no run, which would have a {RESULT}"

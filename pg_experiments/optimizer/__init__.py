@@ -1,0 +1,107 @@
+"""The group `optimizer`: which rule makes the policy's steps, and the schedule of its learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from pg_experiments.optimizer import rules as update_rules
+from pg_experiments.optimizer.rules import Rule
+from pg_experiments.optimizer.stacked import NamedParameters, StackedOptimizer
+
+Schedule = Literal["constant", "linear", "cosine", "exponential"]
+
+
+def schedule_factor(schedule: Schedule, final_fraction: float, progress: float) -> float:
+    """What the learning rate is multiplied with after `progress` (0 to 1) of the run: 1 at its start.
+
+    linear: 1 − (1 − f) p. cosine: f + (1 − f)(1 + cos πp)/2 (Loshchilov & Hutter 2017). exponential: f^p.
+    f is `final_fraction`, the value at p = 1.
+    """
+    progress = min(max(progress, 0.0), 1.0)
+    if schedule == "linear":
+        return 1 - (1 - final_fraction) * progress
+    if schedule == "cosine":
+        return final_fraction + (1 - final_fraction) * (1 + math.cos(math.pi * progress)) / 2
+    if schedule == "exponential":
+        return float(final_fraction**progress)
+    return 1.0
+
+
+LearningRate = Annotated[float, Gt(0), Le(1e30)]  # torch refuses a step size that float32 does not hold
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+
+
+@dataclass(frozen=True)
+class OptimizerOption:
+    """What every optimizer can be told."""
+
+    learning_rate: LearningRate
+    weight_decay: NonNegative
+    schedule: Schedule
+    final_fraction: Annotated[float, Gt(0), Le(1)]
+    max_grad_norm: Positive | None
+
+    def factor(self, progress: float) -> float:
+        """The schedule's factor after that share of the run."""
+        return schedule_factor(self.schedule, self.final_fraction, progress)
+
+    def build(self, parameters: NamedParameters) -> StackedOptimizer:
+        """An optimizer over stacked parameters."""
+        return StackedOptimizer(parameters, self.rule(), self.max_grad_norm)
+
+    def rule(self) -> Rule:
+        """The element-wise rule."""
+        raise TypeError(f"{type(self).__name__} names no rule")
+
+
+@dataclass(frozen=True)
+class Adam(OptimizerOption):
+    """Adam (Kingma & Ba 2015); weight decay is L2, added to the gradient."""
+
+    beta1: Fraction
+    beta2: Fraction
+    epsilon: Positive
+    decoupled: ClassVar[bool] = False
+
+    def rule(self) -> Rule:
+        return update_rules.Adam(
+            self.learning_rate, self.weight_decay, self.beta1, self.beta2, self.epsilon, self.decoupled
+        )
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    decoupled: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SGD(OptimizerOption):
+    """Stochastic gradient descent."""
+
+    momentum: Fraction
+
+    def rule(self) -> Rule:
+        return update_rules.SGD(self.learning_rate, self.weight_decay, self.momentum)
+
+
+@dataclass(frozen=True)
+class RMSprop(OptimizerOption):
+    """RMSprop (Tieleman & Hinton 2012)."""
+
+    decay: Fraction
+    epsilon: Positive
+    momentum: Fraction
+
+    def rule(self) -> Rule:
+        return update_rules.RMSprop(self.learning_rate, self.weight_decay, self.decay, self.epsilon, self.momentum)
+
+
+OPTIONS: dict[str, type] = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop}

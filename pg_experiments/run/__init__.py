@@ -1,0 +1,1 @@
+"""The run and its loop: config, accounts, health, checkpoints and tracking."""

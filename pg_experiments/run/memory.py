@@ -1,0 +1,139 @@
+"""From shapes to bytes: the memory that a run needs at least. One that cannot fit is refused before it is built.
+
+A lower bound: each term is of tensors that certainly exist at the same time, episodes count as one step long, and what
+Python and the libraries need for themselves counts nothing. R learners, E episodes or points of a batch, D numbers of
+an observation, K logits, L hidden layers, H units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pg_experiments.collect.noise import CHUNK
+from pg_experiments.env import AtariEnv
+from pg_experiments.env.arcade import HEIGHT, WIDTH
+from pg_experiments.policy.heads import HEADS
+from pg_experiments.run.config import RunConfig
+from pg_experiments.support.available_memory import available_memory
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.rollout import BLOCK, SPARSE_BLOCK
+
+FLOAT = 4  # bytes
+EMULATOR = 600_000  # bytes of one beside its screen; 0.9 to 1.2 MB were measured with everything
+ENVIRONMENT = 100  # bytes of a pole; others are Python objects, of which 1.5 kB (MountainCar) and 4 kB were measured
+STEP = 24  # bytes of a step in a rollout beside its observation: action, reward, mask, where it lies
+KEYS = (
+    "num_seeds",
+    "policy.hidden",
+    "policy.layers",
+    "baseline.hidden",
+    "baseline.layers",
+    "algorithm.episodes_per_update",
+    "algorithm.points_per_update",
+    "env.num_envs",
+)  # what memory grows with
+
+
+class Sizes(NamedTuple):
+    """How wide a network's input and output are."""
+
+    observation: int  # D
+    logits: int  # K
+
+
+def refuse_what_cannot_fit(config: RunConfig, device: str) -> None:
+    """Compare the least that a run needs with what is available.
+
+    Args:
+        config: of the run.
+        device: `cpu`; on any other the networks' copies count for what passes through the CPU's memory alone.
+
+    Raises:
+        UserError: it does not fit; with the key that needs most, and the largest value of it that could fit.
+    """
+    available = available_memory()
+    sizes = sizes_of(config)
+    if available is None or (needs := least_memory(config, sizes, device)) <= available:
+        return
+    smallest = {key: least_memory(_with(config, key, 1), sizes, device) for key in KEYS if _value(config, key)}
+    key = min(smallest, key=lambda key: smallest[key])
+    fits = _largest_that_fits(config, key, sizes, device, available) if smallest[key] <= available else None
+    hint = f"the nearest that could fit is {fits}" if fits else "several keys are too large"
+    raise UserError(
+        f"{key}={_value(config, key)}: the run needs at least {_in_words(needs)} of memory, and {_in_words(available)} "
+        f"are available; {hint}"
+    )
+
+
+def sizes_of(config: RunConfig) -> Sizes:
+    """The inputs and outputs of the policy's network. Raises UserError where there is no such environment."""
+    observation, actions = config.env.sizes()
+    return Sizes(observation, HEADS[config.policy.head]().num_logits(actions))
+
+
+def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
+    """Bytes that the run needs at its peak, at least."""
+    R, columns = config.num_seeds, config.algorithm.quota
+    hidden, layers = getattr(config.policy, "hidden", 0), getattr(config.policy, "layers", 0)
+    is_atari = isinstance(config.env, AtariEnv)
+    playing = config.env.num_envs if isinstance(config.env, AtariEnv) else columns
+    policy = FLOAT * R * parameters_of(config.policy, sizes)
+    value = FLOAT * R * parameters_of(config.baseline, Sizes(sizes.observation, 1))
+    masks = hidden * layers if getattr(config.policy, "dropout", 0.0) else 0
+    rollout = R * columns * (STEP + (0 if is_atari else FLOAT * sizes.observation))
+    noise = R * playing * CHUNK * (FLOAT * sizes.logits + masks)
+    environments = R * playing * (EMULATOR + HEIGHT * WIDTH if is_atari else ENVIRONMENT)
+    if device != "cpu":
+        return environments + max(policy + value, noise)
+    block = SPARSE_BLOCK if is_atari else BLOCK
+    activations = R * block * FLOAT * hidden * layers
+    moments = config.optimizer.rule().moments
+    kept = (2 + moments) * policy + 3 * value + environments  # the parameters at their best; Adam's moments of a value
+    acting = noise + R * playing * CHUNK * FLOAT * masks
+    learning = policy + activations + rollout
+    stepping = 2 * policy + max(0, 2 * value - policy) + rollout  # gradients, and what one of the two becomes
+    return kept + max(acting, learning, stepping)
+
+
+def parameters_of(option: Any, sizes: Sizes) -> int:
+    """How many parameters a learner's network has; none where an option of `policy` or `baseline` builds no network."""
+    if not hasattr(option, "initialisation"):
+        return 0
+    hidden, layers = getattr(option, "hidden", 0), getattr(option, "layers", 0)
+    biases = (layers * hidden + sizes.logits) * int(getattr(option, "bias", True))
+    if not layers:
+        return sizes.observation * sizes.logits + biases
+    return hidden * (sizes.observation + (layers - 1) * hidden + sizes.logits) + biases
+
+
+def _largest_that_fits(config: RunConfig, key: str, sizes: Sizes, device: str, available: int) -> int:
+    """By bisection: memory grows with every key."""
+    fits, too_large = 1, int(_value(config, key) or 1)
+    while too_large - fits > 1:
+        middle = (fits + too_large) // 2
+        if least_memory(_with(config, key, middle), sizes, device) <= available:
+            fits = middle
+        else:
+            too_large = middle
+    return fits
+
+
+def _value(config: RunConfig, key: str) -> int | None:
+    group, _, leaf = key.rpartition(".")
+    found: int | None = getattr(getattr(config, group) if group else config, leaf, None)
+    return found
+
+
+def _with(config: RunConfig, key: str, value: int) -> RunConfig:
+    group, _, leaf = key.rpartition(".")
+    if not group:
+        return replace(config, num_seeds=value)
+    return replace(config, **{group: replace(getattr(config, group), **{leaf: value})})
+
+
+def _in_words(size: int) -> str:
+    """A number of bytes with the unit that fits it."""
+    units = ("MiB", "GiB", "TiB", "PiB")
+    power = min(max((size.bit_length() - 1) // 10 - 2, 0), len(units) - 1)
+    return f"{size / 1024 ** (power + 2):,.4g} {units[power]}"

@@ -1,0 +1,175 @@
+"""What TensorBoard shows of a run. The x axis is always environment steps.
+
+The run's own directory holds the mean over seeds; with several seeds each has a sub-run `seed_N` beside it that
+TensorBoard overlays. A seed that has stopped counts in the mean with its last values.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, cast, get_args, get_origin
+
+import numpy as np
+import torch
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from torch.utils.tensorboard import FileWriter, SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from pg_experiments.run.tracking.composition import Composition
+from pg_experiments.run.tracking.metrics import UpdateRecord, Views
+
+TAGS = {
+    "episodic_return": "charts/episodic_return",
+    "episodic_length": "charts/episodic_length",
+    "mean_return": "charts/mean_return",
+    "learning_rate": "charts/learning_rate",
+    "policy_loss": "losses/policy_loss",
+    "value_loss": "losses/value_loss",
+    "entropy": "losses/entropy",
+    "explained_variance": "losses/explained_variance",
+    "policy_gradient_norm": "gradients/policy_norm",
+    "value_gradient_norm": "gradients/value_norm",
+}
+
+
+BINS = 64  # of a histogram
+LAST_BIN = 1e20  # TensorBoard's histograms end here; what lies beyond, or is not a number, makes them fail
+
+
+class Board:
+    """The event files of one run."""
+
+    def __init__(self, directory: Path, seeds: list[int]) -> None:
+        threading.excepthook = _hush_writers
+        self.main = SummaryWriter(str(directory))
+        self.per_seed = [SummaryWriter(str(directory / f"seed_{seed}")) for seed in seeds] if len(seeds) > 1 else []
+        self._last = {column: np.full(len(seeds), np.nan) for column in TAGS}
+        self._env_steps = np.zeros(len(seeds))
+        self._step = 0
+
+    def describe(self, composition: Composition, metrics: list[str]) -> None:
+        """Start the HParams session of this run.
+
+        Every run lists every key that any run could have, because TensorBoard takes the list of columns from the
+        first run that it finds, and the runs of a sweep over options have different keys. Those that the command
+        line set come first.
+        """
+        columns = {key: _example(hint) for key, hint in composition.key_types.items()}
+        experiment, _, _ = hparams(columns, dict.fromkeys(metrics, 0.0))
+        self._add(_marked(experiment, composition.overridden))
+        values = {key: v for key, v in composition.hyperparameters().items() if v is not None and key in columns}
+        _, start, _ = hparams({key: _as(columns[key], value) for key, value in values.items()}, {})
+        self._add(start)
+
+    def write(self, record: UpdateRecord, steps_per_second: float) -> None:
+        """The scalars of one update: the mean over seeds, and each seed that took part."""
+        for column, values in record.values.items():
+            self._last[column][record.learners] = values
+        self._env_steps[record.learners] = record.env_steps
+        self._step = round(float(self._env_steps.mean()))
+        means = {tag: _mean(self._last[column]) for column, tag in TAGS.items()}
+        self._scalars(self.main, means | {"charts/SPS": steps_per_second}, self._step)
+        for r, learner in enumerate(record.learners if self.per_seed else ()):
+            scalars = {TAGS[column]: float(values[r]) for column, values in record.values.items()}
+            self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
+
+    def histograms(self, module: torch.nn.Module, prefix: str) -> None:
+        """Weights and gradients, those of all seeds together."""
+        for name, parameter in module.named_parameters():
+            for kind, values in (("weights", parameter.detach()), ("gradients", parameter.grad)):
+                if values is not None and values.abs().max() < LAST_BIN:
+                    self._histogram(f"{kind}/{prefix}.{name}", values)
+
+    def views(self, views: Views) -> None:
+        """Pictures, each between black for its most negative number and white for its most positive, and samples."""
+        for name, numbers in views.images.items():
+            tiles = numbers.reshape(-1, 1, *numbers.shape[-2:])
+            largest = np.maximum(np.abs(tiles).max((2, 3), keepdims=True), np.finfo(np.float32).tiny)
+            self.main.add_images(name, 0.5 + 0.5 * tiles / largest, self._step)
+        for name, samples in views.distributions.items():
+            if np.isfinite(samples).all():
+                self._histogram(name, samples)
+
+    def _histogram(self, tag: str, values: torch.Tensor | np.ndarray) -> None:
+        # of equal width: torch's own take three times as long, and TensorBoard shows some thirty of them
+        self.main.add_histogram(tag, values, self._step, bins=BINS)
+
+    def text(self, tag: str, text: str) -> None:
+        """A sentence for TensorBoard's text tab."""
+        self.main.add_text(tag, text, self._step)
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """The final metrics of the HParams page, and the end of its session."""
+        self._scalars(self.main, metrics, self._step)
+        _, _, end = hparams({}, {})
+        self._add(end)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, after everything so far has been written out."""
+        for writer in [self.main, *self.per_seed]:
+            writer.flush()
+        last = {column: torch.from_numpy(values.copy()) for column, values in self._last.items()}
+        return {"last": last, "env_steps": torch.from_numpy(self._env_steps.copy()), "step": self._step}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        for column, values in state["last"].items():
+            self._last[column][:] = values.numpy()
+        self._env_steps[:] = state["env_steps"].numpy()
+        self._step = state["step"]
+
+    def close(self) -> None:
+        """Write everything out."""
+        for writer in [self.main, *self.per_seed]:
+            writer.close()
+
+    def _add(self, summary: Summary) -> None:
+        _events(self.main).add_summary(summary)
+
+    @staticmethod
+    def _scalars(writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
+        # one event for all tags: a tenth of the cost of one add_scalar call per tag
+        values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if math.isfinite(v)]
+        _events(writer).add_summary(Summary(value=values), step)
+
+
+def _hush_writers(told: threading.ExceptHookArgs) -> None:
+    """A writer's thread that fails says so at its next call, too, so its traceback need not be printed as well."""
+    if type(told.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(told)
+
+
+def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
+    """The same summary with those columns marked as different between runs, which TensorBoard shows first."""
+    plugin_data = experiment.value[0].metadata.plugin_data
+    data = HParamsPluginData.FromString(plugin_data.content)
+    for info in data.experiment.hparam_infos:
+        info.differs = info.name in differs
+    plugin_data.content = data.SerializeToString()
+    return experiment
+
+
+def _events(writer: SummaryWriter) -> FileWriter:
+    """The file behind a writer, which torch's annotations take for absent."""
+    return cast("FileWriter", writer.file_writer)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Over the seeds that have a value that is finite; NaN where none has."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _example(hint: Any) -> Any:
+    """Some value of the type that TensorBoard is to give a column."""
+    base = get_args(hint)[0] if get_origin(hint) in (Annotated, Union, UnionType) else hint
+    return _example(base) if base is not hint else 0.0 if base in (int, float) else ""
+
+
+def _as(example: Any, value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(example, str) else value

@@ -1,0 +1,80 @@
+"""`metrics.csv`: one row per update and seed, and nothing in it but `wall_time_s` that two equal runs differ in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pg_experiments.support.files import Directory
+from pg_experiments.support.run_directory import METRICS
+
+COLUMNS = (
+    "update",
+    "seed",
+    "env_steps",
+    "episodes",
+    "episodic_return",
+    "episodic_length",
+    "mean_return",
+    "learning_rate",
+    "policy_loss",
+    "entropy",
+    "value_loss",
+    "explained_variance",
+    "policy_gradient_norm",
+    "value_gradient_norm",
+    "wall_time_s",
+)
+
+
+@dataclass(frozen=True)
+class UpdateRecord:
+    """What one update left to be written down."""
+
+    update: int  # index, from 0
+    learners: np.ndarray  # [R] which of the stacked learners took part, by index
+    env_steps: np.ndarray  # [R] agent steps since the start
+    episodes: np.ndarray  # [R] likewise
+    values: dict[str, np.ndarray]  # column -> [R]; NaN where there is nothing to say
+    wall_time_s: float  # seconds since the start of the run
+
+
+@dataclass(frozen=True)
+class Views:
+    """What is looked at rather than plotted, by name."""
+
+    images: dict[str, np.ndarray]  # [h, w] or several, [n, h, w]: numbers of any size, 0 in the middle of the greys
+    distributions: dict[str, np.ndarray]  # [n] samples
+
+
+class MetricsFile:
+    """Appends rows, and writes each update through to the file at once."""
+
+    def __init__(self, files: Directory, seeds: list[int], *, goes_on: bool = False) -> None:
+        """Start a new file, or go on with the one that is there."""
+        self.seeds = seeds
+        self._file = io.TextIOWrapper(files.append(METRICS, fresh=not goes_on), newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file)
+        if not goes_on:
+            self._writer.writerow(COLUMNS)
+
+    def write(self, record: UpdateRecord) -> None:
+        """One row for each seed that took part. A float is written so that reading it gives the same bits."""
+        for r, learner in enumerate(record.learners):
+            row: dict[str, float | int] = {column: float(values[r]) for column, values in record.values.items()}
+            row |= {"update": record.update, "seed": self.seeds[learner], "env_steps": int(record.env_steps[r])}
+            row |= {"episodes": int(record.episodes[r]), "wall_time_s": round(record.wall_time_s, 3)}
+            self._writer.writerow(_cell(row.get(column, math.nan)) for column in COLUMNS)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)

@@ -1,0 +1,227 @@
+"""One object that takes what a run says of itself and puts it everywhere it belongs."""
+
+from __future__ import annotations
+
+import logging
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from pg_experiments.run.accounts import Accounts
+from pg_experiments.run.tracking.board import Board
+from pg_experiments.run.tracking.composition import Composition
+from pg_experiments.run.tracking.console import Console, browse_command, headline, resume_command, status_line
+from pg_experiments.run.tracking.metrics import MetricsFile, UpdateRecord, Views
+from pg_experiments.support.interruption import Preempted
+from pg_experiments.support.run_directory import RunDirectory
+
+log = logging.getLogger("pg_experiments")
+RESULT_EVERY_SECONDS = 5.0
+FINAL_METRICS = ["final/return", "final/solved", "final/episodes_to_solve", "final/env_steps", "final/wall_time_s"]
+
+
+class Tracker:
+    """Writes `metrics.csv`, `result.json`, `train.log`, TensorBoard's event files, and the console."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        accounts: Accounts,
+        *,
+        composition: Composition,
+        browse: Path,
+        plain_every_seconds: float,
+        histograms_every: int,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """`facts` are lines for the header that are no settings."""
+        self.directory = directory
+        self.accounts = accounts
+        self.composition = composition
+        self.browse = browse
+        self.histograms_every = histograms_every
+        self.facts = dict(facts or {})
+        self.console = Console(plain_every_seconds)
+        self.updates = 0
+        self._started = time.monotonic()
+        self._result_at = -math.inf
+        self._restored: Mapping[str, Any] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start of the run."""
+        return time.monotonic() - self._started
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: how much was recorded so far, and what is needed to record on."""
+        board = self.board.state()
+        positions = self.directory.force_record()
+        return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with the record of a checkpoint; what was recorded after it is taken back. `running` does the rest."""
+        self.directory.rewind(state["positions"])
+        self._restored = state
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Open every file, and close the record truthfully however the run ends."""
+        seeds = [account.seed for account in self.accounts.seeds]
+        handler = self.directory.open_log()
+        self._started = time.monotonic()
+        try:
+            self._open(seeds)
+            self._write_result("running")
+            self._announce()
+            yield
+            self._finish("done")
+        except (KeyboardInterrupt, Preempted):
+            self._finish("interrupted")
+            raise
+        except Exception as error:
+            log.exception("the run failed")
+            with suppress(OSError):  # it may be the very reason
+                self._finish("failed", error=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self.directory.close_log(handler)
+
+    def _open(self, seeds: list[int]) -> None:
+        """Begin the record, or go on where the checkpoint ends."""
+        before = self._restored
+        if before is not None:
+            self.updates, self._started = before["updates"], self._started - before["seconds"]
+            log.info("goes on after update %d", self.updates)
+        self.metrics = MetricsFile(self.directory.files, seeds, goes_on=before is not None)
+        for seed in seeds if len(seeds) > 1 else ():  # before TensorBoard, which would follow a link
+            self.directory.files.make_folder(f"seed_{seed}")
+        self.board = Board(self.directory.path, seeds)
+        if before is None:
+            self.board.describe(self.composition, FINAL_METRICS)
+        else:
+            self.board.restore(before["board"])
+
+    def write(
+        self, record: UpdateRecord, modules: Mapping[str, nn.Module], views: Callable[[], Views] | None = None
+    ) -> None:
+        """Write one update down; what takes a while to make is asked for only when it is its turn."""
+        self.updates = record.update + 1
+        speed = sum(account.env_steps for account in self.accounts.seeds) / max(record.wall_time_s, 1e-9)
+        self.metrics.write(record)
+        self.board.write(record, speed)
+        if self.histograms_every and record.update % self.histograms_every == 0:
+            for name, module in modules.items():
+                self.board.histograms(module, name)
+            if views is not None:
+                self.board.views(views())
+        self._show(speed)
+        if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
+            self._write_result("running")
+
+    def warn(self, kind: str, text: str) -> None:
+        """Say at once that something goes wrong: in the console, in the log, and in TensorBoard's text tab."""
+        self.console.warn(text)
+        self.board.text(f"warnings/{kind}", text)
+
+    def _announce(self) -> None:
+        lines = self.composition.lines()
+        self.console.header(lines, self.facts)
+        self.console.start()
+
+    def _show(self, speed: float) -> None:
+        accounts = self.accounts
+        progress, active = accounts.progress, accounts.active.tolist()
+        share = float(np.mean([p if learner in active else 1.0 for learner, p in enumerate(progress)]))
+        slowest = min((progress[learner] for learner in active), default=1.0)
+        status = status_line(
+            episodes=max(account.episodes for account in accounts.seeds),
+            limit=accounts.max_episodes,
+            mean_return=accounts.objective(),
+            speed=speed,
+            left_s=self.seconds * (1 - slowest) / slowest if slowest > 0 else None,
+        )
+        if len(accounts.seeds) > 1:
+            status += f"  solved {sum(account.solved for account in accounts.seeds)}/{len(accounts.seeds)}"
+        self.console.progress(share, status)
+
+    def _finish(self, status: str, error: str | None = None) -> None:
+        self.console.stop()
+        result = self._write_result(status, error)
+        if hasattr(self, "board"):
+            if status == "done":
+                self.board.finish(_final_metrics(result))
+            self.board.close()
+        if hasattr(self, "metrics"):
+            self.metrics.close()
+        if status != "failed":
+            self._say_closing(status, result)
+
+    def _say_closing(self, status: str, result: Mapping[str, Any]) -> None:
+        head = headline(result, self.accounts.solved_at, self.accounts.window)
+        wall = max(result["wall_time_s"], 1e-9)
+        failed = {} if result["error"] is None else {"failed": result["error"]}
+        self.console.closing(
+            head if status == "done" else f"Interrupted. {head}",
+            {
+                **failed,
+                "work": f"{result['env_steps']:,} environment steps and {result['updates']:,} updates "
+                f"in {wall:.1f} s ({result['env_steps'] / wall:,.0f} steps/s)",
+                "run": str(self.directory.path),
+                "curves": browse_command(self.browse),
+                **({"go on": resume_command(self.directory.path)} if status == "interrupted" else {}),
+            },
+        )
+
+    def _write_result(self, status: str, error: str | None = None) -> dict[str, Any]:
+        self._result_at = self.seconds
+        accounts = self.accounts.seeds
+        finals = self.accounts.final_returns()
+        result = {
+            "status": status,
+            "objective": _number(self.accounts.objective()),
+            "objective_std": _number(float(np.std(finals, ddof=1))) if len(finals) > 1 else None,
+            "num_seeds": len(accounts),
+            "env_steps": sum(account.env_steps for account in accounts),
+            "episodes": sum(account.episodes for account in accounts),
+            "updates": self.updates,
+            "wall_time_s": round(self.seconds, 3),
+            "error": error or self.accounts.failure,
+            "seeds": [
+                {
+                    "seed": account.seed,
+                    "solved": account.solved,
+                    "episodes_to_solve": account.episodes_to_solve,
+                    "env_steps": account.env_steps,
+                    "episodes": account.episodes,
+                    "final_return": _number(account.mean_return(self.accounts.window)),
+                    "error": account.error,
+                }
+                for account in accounts
+            ],
+        }
+        self.directory.write_result(result)
+        return result
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    seeds = result["seeds"]
+    to_solve = [seed["episodes_to_solve"] for seed in seeds if seed["solved"]]
+    values = [
+        math.nan if result["objective"] is None else result["objective"],
+        statistics.fmean(float(seed["solved"]) for seed in seeds),
+        statistics.median(to_solve) if to_solve else math.nan,
+        float(result["env_steps"]),
+        float(result["wall_time_s"]),
+    ]
+    return dict(zip(FINAL_METRICS, values, strict=True))

@@ -1,0 +1,37 @@
+"""What makes a run this one and no other: its configuration by dotted keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pg_experiments.support.errors import shown
+
+SIDESHOWS = {"tracking", "checkpoint"}  # groups that change nothing of what is learned
+# what a run that goes on may have other values of than before: how long it trains, and where
+RESUMABLE = ("env.max_episodes", "env.max_steps", "env.threshold", "device")
+CONFIG = ".hydra/config.yaml"  # in a run's directory
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested groups of keys to dotted keys."""
+    keys: dict[str, Any] = {}
+    for key, value in values.items():
+        keys |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+    return keys
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The dotted keys on which it depends what is learned."""
+    return flat({key: value for key, value in config.items() if key not in SIDESHOWS})
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The dotted keys that differ, with both values as text; `absent` where there is none."""
+    absent = object()
+    keys = [key for key in {**before, **now} if before.get(key, absent) != now.get(key, absent)]
+    return {key: (_text(before, key), _text(now, key)) for key in keys}
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    return shown(values[key]) if key in values else "absent"

@@ -1,0 +1,236 @@
+"""A run's directory: one process writes to it at a time, nothing is overwritten unasked, and its result is atomic."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pg_experiments.support.errors import UserError, printable
+from pg_experiments.support.files import RESULT_LIMIT, Directory, FileError, NoSuchFile
+from pg_experiments.support.plain_data import Damaged, read_json
+
+RESULT = "result.json"
+LOG = "train.log"
+LOCK = ".lock"  # held by the process that runs; the operating system lets it go when that process dies
+LOOK_SECONDS = 0.5  # longer than `state` holds the lock to see whether a process has it
+METRICS = "metrics.csv"
+RECORD = [METRICS, "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
+CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
+HALF_WRITTEN = [f".{RESULT}.*tmp", ".hydra/.*.tmp"]  # what a killed process leaves
+FILES = [LOCK, RESULT, LOG, METRICS]  # what is written to, by name
+FOLDERS = ["checkpoints", ".hydra"]
+OF_A_SEED = re.compile(r"seed_\d+")  # the folder of a seed's event files
+
+log = logging.getLogger("pg_experiments")
+
+
+class Busy(UserError):  # noqa: N818  (a state, and no mistake)
+    """Another process is running the run."""
+
+
+class RunDirectory:
+    """The directory that one run writes to."""
+
+    def __init__(self, files: Directory, lock: FileLock) -> None:
+        self.files = files
+        self._lock = lock
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.files.path
+
+    @classmethod
+    def claim(cls, path: Path, *, again: bool = False) -> RunDirectory:
+        """Take a directory for a run; of two processes that try at once, one gets it.
+
+        Args:
+            path: where; it is made if it is not there.
+            again: whether an earlier attempt at the same run may be there; the caller goes on with it, or calls
+                `begin_anew`.
+
+        Raises:
+            UserError: a run already is there, another process is running it, nothing can be written there, or what is
+                written to is a link or no regular file.
+        """
+        files, lock = Directory(path), FileLock(path / LOCK, timeout=LOOK_SECONDS)
+        _refuse_links(files)
+        try:
+            files.make()
+            lock.acquire()
+        except Timeout:
+            raise Busy(f"{path}: another process is running it") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another hydra.run.dir") from None
+        if not again and any(files.glob(pattern) for pattern in [RESULT, *CHECKPOINTS, *RECORD]):
+            lock.release()
+            raise UserError(
+                f"{path}: already holds a run, and a run is never overwritten; "
+                "choose another hydra.run.dir (or hydra.sweep.dir)"
+            )
+        for name in [name for pattern in HALF_WRITTEN for name in files.glob(pattern)]:
+            files.remove(name)
+        return cls(files, lock)
+
+    def begin_anew(self) -> None:
+        """Remove what an earlier attempt has left but its log."""
+        patterns = [RESULT, *CHECKPOINTS, *RECORD]
+        for name in [name for pattern in patterns for name in self.files.glob(pattern)]:
+            self.files.remove(name)
+
+    def force_record(self) -> dict[str, int]:
+        """Wait until the record is on the disk. Returns how long its files are, as `positions`."""
+        names = self._record()
+        for name in [*names, *{str(PurePosixPath(name).parent) for name in names}]:  # a folder has new files' names
+            self.files.force(name)
+        return self.positions()
+
+    def positions(self) -> dict[str, int]:
+        """How long the files of the record are, in bytes, by their names within the directory."""
+        return {name: self.files.status(name).st_size for name in self._record()}
+
+    def rewind(self, positions: Mapping[str, int]) -> None:
+        """Take back what was recorded after those positions.
+
+        Only files of the record are touched, whatever names the positions have, and no link is followed.
+
+        Raises:
+            UserError: a part of the record that came before is missing.
+        """
+        now = self.positions()
+        for name, size in positions.items():
+            if now.get(name, 0) < size:
+                raise UserError(f"{self.path / name}: expected at least {size} bytes, which the checkpoint continues")
+        for name in now:
+            if name in positions:
+                self.files.truncate(name, positions[name])
+            else:
+                self.files.remove(name)
+
+    def _record(self) -> list[str]:
+        names = [name for pattern in RECORD for name in self.files.glob(pattern)]
+        return [name for name in names if self.files.kind(name) == "file"]
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Replace `result.json`: a reader sees the old one or the new one, whole.
+
+        On a full disk, where there is no room for two, the old one is overwritten.
+        """
+        text = (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()
+        try:
+            self.files.replace(RESULT, lambda file: file.write(text))
+        except OSError:
+            if not self.files.has_file(RESULT):
+                raise
+            self.files.overwrite(RESULT, text)
+
+    def open_log(self) -> logging.Handler:
+        """Let what is logged go to the run's `train.log`, too, until `close_log`."""
+        handler = _LogFile(io.TextIOWrapper(self.files.append(LOG), encoding="utf-8", errors="backslashreplace"))
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        return handler
+
+    def close_log(self, handler: logging.Handler) -> None:
+        """Undo `open_log`."""
+        log.removeHandler(handler)
+        handler.close()
+
+    def write_failure(self, error: BaseException) -> None:
+        """Say that the run has failed, unless it has said so itself: the traceback in the log, status and error."""
+        result = EMPTY
+        with suppress(FileError):
+            result = read_result(self.path) or EMPTY
+        if result["status"] != "failed":
+            handler = self.open_log()
+            log.error("the run failed", exc_info=error)
+            self.close_log(handler)
+            self.write_result({**result, "status": "failed", "error": f"{type(error).__name__}: {error}"})
+
+    def release(self) -> None:
+        """Let another process have it."""
+        self._lock.release()
+
+
+def _refuse_links(files: Directory) -> None:
+    """Raises FileError where something that a run writes to is a link, a FIFO or a device."""
+    for name in FILES:
+        files.has_file(name)
+    for name in [*FOLDERS, *(entry.name for entry in files.entries() if OF_A_SEED.fullmatch(entry.name))]:
+        files.has_folder(name)
+
+
+class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
+    """Writes to `train.log`; on a full disk it stays silent, as the run itself reports that."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.stream.close()
+        super().close()
+
+
+EMPTY: Mapping[str, Any] = {
+    "status": "running",
+    "objective": None,
+    "objective_std": None,
+    "num_seeds": 0,
+    "env_steps": 0,
+    "episodes": 0,
+    "updates": 0,
+    "wall_time_s": 0.0,
+    "error": None,
+    "seeds": [],
+}  # the result of a run that has not begun
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """What `result.json` says; None where no run has begun. Raises FileError where it cannot be read."""
+    try:
+        result = read_json(Directory(path), RESULT, RESULT_LIMIT)
+    except NoSuchFile:
+        return None
+    except Damaged as error:
+        raise FileError(f"{error}; a run can go on without it") from None
+    if not isinstance(result, dict) or "status" not in result:
+        raise FileError(f"{path / RESULT}: has no status; a run can go on without it")
+    return result
+
+
+def state(path: Path) -> str:
+    """`new`, `running`, `done`, `failed`, `interrupted`, or `killed`: said to be running, and nobody runs it."""
+    result = read_result(path)
+    if result is None:
+        return "new"
+    status = str(result["status"])
+    return "killed" if status == "running" and _nobody_runs(path) else status
+
+
+def is_busy(path: Path) -> bool:
+    """Whether a process has claimed the directory."""
+    return not _nobody_runs(path)
+
+
+def _nobody_runs(path: Path) -> bool:
+    if not Directory(path).has_file(LOCK):
+        return True
+    try:
+        with FileLock(path / LOCK, timeout=0):
+            return True
+    except (Timeout, OSError):  # where it cannot be opened, it cannot be told
+        return False

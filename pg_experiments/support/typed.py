@@ -1,0 +1,118 @@
+"""Plain values to typed objects, by the annotations of dataclasses; what is wrong is said in one line.
+
+An annotation is the whole check: `Annotated[float, Ge(0), Lt(1)]`, `Literal["relu", "tanh"]`, `int | None`. A value of
+another type is refused, never converted (but a whole number is a number).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import TypeAdapter, ValidationError
+
+from pg_experiments.support.errors import UserError, nearest, shown
+
+
+def typed(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
+    """An instance of a dataclass from plain values, each checked against its field's annotation."""
+    return cls(**checked_fields(hints_of(cls), values, prefix))
+
+
+def hints_of(cls: type) -> dict[str, Any]:
+    """The annotations of a dataclass's fields."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(cls)}
+
+
+def checked_fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The values, each checked against its annotation.
+
+    Args:
+        hints: every key that there must be, and no other.
+        values: plain data.
+        prefix: what stands before a key where it is named.
+
+    Raises:
+        UserError: a key is unknown or missing, or a value does not fit its annotation.
+    """
+    for key in values:
+        if key not in hints:
+            near = nearest(str(key), hints)
+            hint = f"did you mean {prefix}{near}?" if near else f"known are {', '.join(sorted(hints))}"
+            raise UserError(f"{prefix}{shown(key)}: no such key; {hint}")
+    for key in hints:
+        if key not in values:
+            raise UserError(f"{prefix}{key}: missing; expected {_describe(hints[key])}")
+    return {key: _value(prefix + key, hint, values[key]) for key, hint in hints.items()}
+
+
+def _value(key: str, hint: Any, value: Any) -> Any:
+    try:
+        checked = _adapter(hint).validate_python(value, strict=True)
+    except ValidationError:
+        near = _nearest_value(hint, value)
+        closing = "" if near is None else f"; the nearest is {near}"
+        raise UserError(f"{key}={shown(value)}: expected {_describe(hint)}{closing}") from None
+    if isinstance(checked, float) and (math.isnan(checked) or (math.isinf(checked) and _has_bounds(hint))):
+        raise UserError(f"{key}={checked}: expected {_describe(hint)}")
+    return checked
+
+
+def _has_bounds(hint: Any) -> bool:
+    return get_origin(hint) is Annotated or any(_has_bounds(part) for part in get_args(hint))
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+def _describe(hint: Any) -> str:
+    """What a value of this annotation is, in words."""
+    if get_origin(hint) is Annotated:
+        base, *bounds = get_args(hint)
+        words = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
+        limits = [f"{words[type(b)][0]} {getattr(b, words[type(b)][1])}" for b in bounds if type(b) in words]
+        return f"{_describe(base)} {' and '.join(limits)}"
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, get_args(hint)))}"
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_describe(part) for part in get_args(hint))
+    if get_origin(hint) is list:
+        return f"a list, each of it {_describe(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return "a group of names and texts"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    return names.get(hint, str(hint))
+
+
+def _nearest_value(hint: Any, value: Any) -> str | None:
+    """The valid value next to a wrong one; None where there is none, as for NaN."""
+    if get_origin(hint) in (Union, UnionType):
+        return next((near for part in get_args(hint) if (near := _nearest_value(part, value))), None)
+    if get_origin(hint) is Literal:
+        return nearest(str(value), map(str, get_args(hint)))
+    if get_origin(hint) is not Annotated or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    base, *bounds = get_args(hint)
+    if base is int and isinstance(value, float) and math.isfinite(value):
+        value = round(value)
+    for bound in bounds:
+        if isinstance(bound, Ge) and value < bound.ge:
+            return str(bound.ge)
+        if isinstance(bound, Le) and value > bound.le:
+            return str(bound.le)
+        if isinstance(bound, Gt | Lt) and base is float:
+            edge = bound.gt if isinstance(bound, Gt) else bound.lt
+            wrong = value <= edge if isinstance(bound, Gt) else value >= edge
+            if wrong:
+                return f"just {'above' if isinstance(bound, Gt) else 'below'} {edge}"
+    return None if isinstance(value, float) and math.isinf(value) else shown(value)

@@ -1,0 +1,1 @@
+"""Shapes and arithmetic: rollouts, stacked networks, sparse rows, masks, random streams, compiled loops."""
