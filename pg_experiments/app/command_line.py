@@ -183,7 +183,7 @@ def _read(overrides: list[str]) -> list[Override]:
 
 
 def _parse(overrides: list[str]) -> list[Override]:
-    """Hydra's reading of the overrides; none where one cannot be read, which is said elsewhere."""
+    """The overrides as Hydra reads them; an empty list where one cannot be read. `_read` raises the error."""
     try:
         return _read(overrides)
     except (HydraException, UserError):

@@ -1,4 +1,4 @@
-"""The record floor: everything that a run leaves behind it, and what a person sees of it."""
+"""What a run records: metrics.csv, TensorBoard, result.json, the log and the console."""
 
 from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.metrics import UpdateRecord, Views
