@@ -42,6 +42,7 @@ def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
         tracker = Tracker(
             RunDirectory.claim(path / "run"),
             run.accounts,
+            run.metrics,
             composition=Composition(composed, every_key()),
             browse=path,
             plain_every_seconds=1e9,

@@ -4,7 +4,7 @@
 
 Four sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
 ours; the whole training loop of `experiment=pong`, with everything that it records; the same with
-`algorithm.unfinished=wait`, strictly on-policy, where an environment that is done with its part of a batch stands still
+`collect.unfinished=wait`, strictly on-policy, where an environment that is done with its part of a batch stands still
 until the others are; and the plain loop of "Pong from Pixels", one environment and NumPy (benchmarks/plain_pong.py),
 for the same emulator settings. Each counts agent steps, of four frames. A ratio is the median over rounds. In a round
 the vector environment alone runs twice, before training and after it, because its speed varies most.
@@ -89,8 +89,8 @@ def where_the_time_goes() -> dict[str, float]:
         setattr(owner, name, _timed_call(getattr(owner, name), seconds, part))
 
     with prepared(*OVERRIDES) as (run, tracker):
-        acting = run.policy.acting
-        run.policy.acting = lambda: _timed_call(acting(), seconds, "policy")
+        acting = run.agent.policy.acting
+        run.agent.policy.acting = lambda: _timed_call(acting(), seconds, "policy")
         for half in run.env.halves:
             timed(half, "receive", "emulator")
         for half in run.collector.halves:
@@ -127,7 +127,7 @@ def main() -> None:
             {
                 "bare emulator": statistics.mean((before, after)),
                 "training": ours,
-                "training that waits": our_speed_and_use(index, "algorithm.unfinished=wait")[0],
+                "training that waits": our_speed_and_use(index, "collect.unfinished=wait")[0],
                 "plain loop": plain_steps_per_second(index, SECONDS),
                 "useful": useful,
             }

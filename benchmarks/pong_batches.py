@@ -18,16 +18,16 @@ from benchmarks.pong import our_speed_and_use
 
 ROUNDS = 3
 STEPS = 120_000
-GAMES = "algorithm.points_per_update=null"
-WAIT = "algorithm.unfinished=wait"
+GAMES = "collect=episodes"
+WAIT = "collect.unfinished=wait"
 WAYS: dict[str, tuple[str, ...]] = {
     "160 points, carried over (the default)": (),
     "160 points, carried over, 3 seeds in lockstep": ("num_seeds=3", f"env.max_steps={STEPS // 3}"),
     "160 points, waiting": (WAIT,),
-    "32 games, carried over": (GAMES, "algorithm.episodes_per_update=32"),
-    "32 games, waiting": (GAMES, "algorithm.episodes_per_update=32", WAIT),
-    "64 games, waiting": (GAMES, "algorithm.episodes_per_update=64", WAIT),
-    "64 games on 64 emulators, waiting": (GAMES, "algorithm.episodes_per_update=64", "env.num_envs=64", WAIT),
+    "32 games, carried over": (GAMES, "collect.episodes=32"),
+    "32 games, waiting": (GAMES, "collect.episodes=32", WAIT),
+    "64 games, waiting": (GAMES, "collect.episodes=64", WAIT),
+    "64 games on 64 emulators, waiting": (GAMES, "collect.episodes=64", "env.num_envs=64", WAIT),
 }
 
 

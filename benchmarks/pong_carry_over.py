@@ -1,4 +1,4 @@
-"""How far `algorithm.unfinished=carry_over` is from strictly on-policy, early and late in training on Pong.
+"""How far `collect.unfinished=carry_over` is from strictly on-policy, early and late in training on Pong.
 
     python -m benchmarks.pong_carry_over [seed]
 
@@ -58,7 +58,7 @@ class Probe:
         assert isinstance(run.collector, ArcadeCollector)
         self.run = run
         self.collector = run.collector
-        self.policy = copy.deepcopy(run.policy)  # whose parameters are set to those of any update
+        self.policy = copy.deepcopy(run.agent.policy)  # whose parameters are set to those of any update
         self.parameters: dict[int, dict[str, Tensor]] = {}  # update -> those that acted for it
         self.begun: dict[int, list[tuple[int, int]]] = {}  # point -> (update, steps that it had before that update)
         self.batch: list[int] = []  # the points of the batch, in the order of its columns
@@ -87,7 +87,7 @@ class Probe:
 
     def _keep(self, update: int) -> None:
         """Keep the parameters that act from now on, and how many steps every point under way has."""
-        self.parameters[update] = {name: value.clone() for name, value in self.run.policy.state_dict().items()}
+        self.parameters[update] = {name: value.clone() for name, value in self.run.agent.policy.state_dict().items()}
         self.parameters.pop(update - KEPT, None)
         under_way = Counter(self.collector.tape.rows().units.tolist() if update else [])
         self.begun = {unit: [*self.begun.get(unit, []), (update, steps)] for unit, steps in under_way.items()}
@@ -133,7 +133,7 @@ class Probe:
         policy = self._policy(update)
         found = torch.zeros(rollout.mask.shape)
         for block in rollout.flat.blocks():
-            logits = policy.of(rollout.learners)(block.gather(rollout.observations), None)
+            logits = policy.bind(rollout.learners)(block.gather(rollout.observations), None)
             found += block.scatter(policy.head.log_prob(logits, block.gather(rollout.actions)))
         return found
 

@@ -14,9 +14,12 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
+from pg_experiments.algorithm.reinforce import ReinforceAgent
 from pg_experiments.app.command_line import config_directory
-from pg_experiments.run.tracking.metrics import COLUMNS
+from pg_experiments.run.run import OF_EPISODES
+from pg_experiments.run.tracking.metrics import AFTER, BEFORE
 
+COLUMNS = (*BEFORE, *(metric.name for metric in (*OF_EPISODES, *ReinforceAgent.metrics)), *AFTER)
 Curve = Sequence[Mapping[str, float]]  # for each update its columns of metrics.csv; those left out are empty
 
 

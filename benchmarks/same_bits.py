@@ -26,10 +26,12 @@ import torch
 
 REPOSITORY = Path(__file__).parent.parent
 COMMON = ("device=cpu", "tracking.histograms_every=0", "tracking.plain_every_seconds=1000")
-PONG = "env=pong env.num_envs=4 policy.hidden=16 algorithm.points_per_update=6 env.max_frames=4000 env.max_steps=1200"
-WHOLE_GAMES = "algorithm.points_per_update=null algorithm.episodes_per_update=4 env.max_frames=600 env.max_steps=900"
+PONG = "env=pong env.num_envs=4 policy.hidden=16 collect.points=6 env.max_frames=4000 env.max_steps=1200"
+PONG_EPISODES = (
+    "env=pong collect=episodes collect.episodes=4 env.num_envs=4 policy.hidden=16 env.max_frames=600 env.max_steps=900"
+)
 
-# Every option of every group at least once; R = 1 and 3; both collectors.
+# Every option of every group at least once; R = 1 and 3; all collectors. Keys have the names of the newest revision.
 CONFIGURATIONS = {
     "default": "env.max_episodes=60",
     "default, R=3": "env.max_episodes=60 num_seeds=3",
@@ -42,7 +44,7 @@ CONFIGURATIONS = {
     "policy.initialisation=torch env.max_episodes=40",
     "stored log-probabilities": "algorithm.log_probs=stored env.max_episodes=40 num_seeds=3",
     "entropy bonus, sum, five episodes": "algorithm.entropy_bonus=0.02 algorithm.reduction=sum "
-    "algorithm.episodes_per_update=5 env.max_episodes=60 num_seeds=3",
+    "collect.episodes=5 env.max_episodes=60 num_seeds=3",
     "exact discount": "returns.exact_discount=true algorithm.discount=0.9 env.max_episodes=40 num_seeds=3",
     "trajectory, mean baseline": "returns=trajectory normalization=none baseline=mean env.max_episodes=40 num_seeds=3",
     "moving average": "baseline=moving_average normalization=none env.max_episodes=40 num_seeds=3",
@@ -66,16 +68,15 @@ CONFIGURATIONS = {
     "env.max_episodes=20 num_seeds=3",
     "pong, points, carry_over": f"{PONG}",
     "pong, points, carry_over, R=3": f"{PONG} num_seeds=3 env.num_envs=2",
-    "pong, points, wait": f"{PONG} algorithm.unfinished=wait",
-    "pong, points, wait, R=3": f"{PONG} algorithm.unfinished=wait num_seeds=3",
-    "pong, episodes, wait": f"{PONG} {WHOLE_GAMES} algorithm.unfinished=wait",
-    "pong, episodes, carry_over, value": f"{PONG} {WHOLE_GAMES} baseline=value baseline.hidden=16",
+    "pong, points, wait": f"{PONG} collect.unfinished=wait",
+    "pong, points, wait, R=3": f"{PONG} collect.unfinished=wait num_seeds=3",
+    "pong, episodes, wait": f"{PONG_EPISODES} collect.unfinished=wait",
+    "pong, episodes, carry_over, value": f"{PONG_EPISODES} baseline=value baseline.hidden=16",
     "pong, dropout": f"{PONG} policy.dropout=0.3",
-    "pong, bootstrap": f"{PONG} {WHOLE_GAMES} baseline=value baseline.bootstrap=true baseline.hidden=16 "
-    "normalization=none",
+    "pong, bootstrap": f"{PONG_EPISODES} baseline=value baseline.bootstrap=true baseline.hidden=16 normalization=none",
     "pong, sticky": f"{PONG.replace('env=pong', 'env=pong_v5')}",
     "pong, linear, categorical": f"{PONG} policy=linear policy.head=categorical".replace("policy.hidden=16 ", ""),
-    "breakout": "env=atari env.game=breakout env.num_envs=4 policy.hidden=16 algorithm.episodes_per_update=4 "
+    "breakout": "env=atari env.game=breakout env.num_envs=4 policy.hidden=16 collect.episodes=4 "
     "env.max_frames=600 env.max_steps=900",
 }
 
@@ -125,8 +126,9 @@ def git(*arguments: str) -> None:
 
 def train(root: Path, overrides: str, directory: Path) -> Path:
     """Trains a configuration with the code of a checkout. Returns the run's directory."""
+    words = in_words_of(root, overrides)
     done = subprocess.run(
-        [sys.executable, "-m", "pg_experiments.train", *COMMON, *overrides.split(), f"hydra.run.dir={directory}"],
+        [sys.executable, "-m", "pg_experiments.train", *COMMON, *words, f"hydra.run.dir={directory}"],
         cwd=root,
         capture_output=True,
         text=True,
@@ -135,6 +137,25 @@ def train(root: Path, overrides: str, directory: Path) -> Path:
     directory.mkdir(exist_ok=True)
     (directory / "output.txt").write_text(done.stdout + done.stderr)
     return directory
+
+
+# override of the newest revision, or its key -> what version 0.1 called it
+RENAMED = {
+    "collect=episodes": "algorithm.points_per_update=null",
+    "collect.episodes": "algorithm.episodes_per_update",
+    "collect.points": "algorithm.points_per_update",
+    "collect.unfinished": "algorithm.unfinished",
+}
+
+
+def in_words_of(root: Path, overrides: str) -> list[str]:
+    """The overrides, with the names that keys have in a checkout."""
+    words = overrides.split()
+    if (root / "conf" / "collect").exists():
+        return words
+    words = [RENAMED.get(word, word) for word in words]
+    pairs = (word.partition("=") for word in words)
+    return [f"{RENAMED.get(key, key)}={value}" for key, _, value in pairs]
 
 
 def different(before: Path, after: Path) -> Iterator[str] | list[str]:
@@ -147,7 +168,9 @@ def different(before: Path, after: Path) -> Iterator[str] | list[str]:
         return [f"{len(rows[0])} rows, {len(rows[1])} rows"]
     found = []
     for column in rows[0][0] if rows[0] else ():
-        first = next((n for n, (a, b) in enumerate(zip(*rows, strict=True)) if a[column] != b.get(column)), None)
+        first = next(
+            (n for n, (a, b) in enumerate(zip(*rows, strict=True)) if a[column] != (b.get(column) or "")), None
+        )
         if first is not None and column != "wall_time_s":
             found.append(f"{column}: row {first}: {rows[0][first][column]}, {rows[1][first].get(column)}")
     if parameters(before) != parameters(after):
@@ -166,6 +189,8 @@ def _digests(state: Mapping[str, Any]) -> Iterator[tuple[tuple[int, ...], str]]:
         if key in ("policy", "baseline"):
             for tensor in value.values():
                 yield tuple(tensor.shape), hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
+        elif isinstance(value, Mapping) and key == "agent":
+            yield from _digests(value)
 
 
 if __name__ == "__main__":

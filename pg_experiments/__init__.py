@@ -9,12 +9,15 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError
+from pg_experiments.support.openmp import bound_spinning
 
 if TYPE_CHECKING:
     from pg_experiments.evaluation.loaded_run import LoadedRun
 
 __all__ = ["FileError", "NoSuchFile", "UserError", "load_run"]
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
+
+bound_spinning()  # before anything here imports torch
 
 
 def load_run(

@@ -1,11 +1,13 @@
-"""What is subtracted from the returns. It may depend on the state, never on the action."""
+"""The group `baseline`: what is subtracted from the returns. It may depend on the state, never on the action."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
+import gymnasium
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
@@ -13,31 +15,57 @@ from torch import Tensor, nn
 from pg_experiments.optimizer import LearningRate
 from pg_experiments.optimizer.rules import Adam
 from pg_experiments.optimizer.stacked import StackedOptimizer
+from pg_experiments.support.errors import UserError, as_yaml
+from pg_experiments.support.metric import Metric
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean
+from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
 from pg_experiments.tensors.stacked import Activation, Initialisation, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
+METRICS = (
+    Metric("value_loss", "", "losses/value_loss"),
+    Metric("explained_variance", "", "losses/explained_variance"),
+    Metric("value_gradient_norm", "", "gradients/value_norm"),
+)  # of a learned value; of the other baselines there is nothing to report
+
+
+Learned = tuple[dict[str, Tensor], dict[int, str]]  # metrics, [R] each; and what is not finite of learners that broke
+
 
 class Baseline(nn.Module):
-    """Subtracts nothing; the others change what they need to. Everything is per seed."""
+    """Subtracts nothing; subclasses override what differs. Every number is a learner's own."""
 
-    steps = 0  # gradient steps per batch
+    network: Network | None  # what is trained
+    optimizer: StackedOptimizer | None = None  # that trains it
+    hint = ""  # settings that may help where training it fails
+
+    def __init__(self, network: Network | None = None) -> None:
+        super().__init__()
+        self.network = network
 
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
         """b(s_t), a constant for the policy's gradient. Returns [T, R, E] (or what broadcasts to it)."""
         return torch.zeros((), dtype=returns.dtype, device=returns.device)
 
     def final_values(self, rollout: Rollout) -> Tensor | None:
-        """[R, E]: value of the state that each truncated episode ended in, 0 elsewhere; None without such values."""
+        """[T, R, E]: at each cut the value of the state that followed, 0 elsewhere; None where it is 0 everywhere."""
         return None
 
-    def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:
-        """What the baseline's own optimizer makes small: parts [R] of a sum, nothing where nothing is learned."""
-        yield from ()
+    def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
+        """Learns from a batch, after its advantages have been computed.
 
-    def follow(self, rollout: Rollout, returns: Tensor) -> None:
-        """Take note of a batch, after its advantages have been computed."""
+        Args:
+            rollout: the batch.
+            returns: [T, R, E].
+            skip: learners, by index, that must not be changed.
+        """
+        return {}, {}
+
+    def judge(self, values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Metrics of how well the values [T, R, E] predicted the returns."""
+        return {}
 
 
 class MeanBaseline(Baseline):
@@ -59,37 +87,51 @@ class MovingAverage(Baseline):
     (Kingma & Ba 2015, section 3).
     """
 
-    average: Tensor
-    batches: Tensor
+    kept: Tensor  # [R] share of the average that stays
+    added: Tensor  # [R] share of the new mean
+    average: Tensor  # [R]
+    batches: Tensor  # [R]
 
-    def __init__(self, seeds: int, decay: float) -> None:
+    def __init__(self, decay: Tensor) -> None:
+        """`decay` is [R]."""
         super().__init__()
-        self.decay = decay
-        self.register_buffer("average", torch.zeros(seeds))
-        self.register_buffer("batches", torch.zeros(seeds, dtype=torch.int64))
+        self.register_buffer("kept", decay.float(), persistent=False)
+        self.register_buffer("added", (1 - decay).float(), persistent=False)
+        self.register_buffer("average", torch.zeros(len(decay)))
+        self.register_buffer("batches", torch.zeros(len(decay), dtype=torch.int64))
 
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
-        correction = (1 - self.decay**self.batches).clamp(min=1 - self.decay)
+        correction = torch.maximum(1 - self.kept**self.batches, self.added)
         average = (self.average / correction)[rollout.learners]
         return average.to(returns.dtype)[:, None]
 
-    def follow(self, rollout: Rollout, returns: Tensor) -> None:
+    def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
         mean = masked_mean(returns, rollout.mask, (0, 2)).flatten().to(self.average.dtype)
         learners = rollout.learners
-        sound = mean.isfinite()  # a seed whose rewards are not has no average of them, and goes no further
+        finite = mean.isfinite()  # a learner whose rewards are not finite is stopped
         average = self.average[learners]
-        self.average[learners] = torch.where(sound, self.decay * average + (1 - self.decay) * mean, average)
-        self.batches[learners] += sound
+        updated = self.kept[learners] * average + self.added[learners] * mean
+        self.average[learners] = torch.where(finite, updated, average)
+        self.batches[learners] += finite
+        return {}, {}
 
 
 class ValueBaseline(Baseline):
     """V(s): a network of its own, fitted to the returns by least squares."""
 
-    def __init__(self, network: StackedMLP, *, steps: int, bootstraps: bool) -> None:
-        super().__init__()
-        self.network = network
-        self.steps = steps
-        self.bootstraps = bootstraps
+    network: Network
+
+    def __init__(self, settings: ValueOption, network: StackedMLP, learners: Learners) -> None:
+        super().__init__(network)
+        self.settings = settings
+        rates = learners.values("baseline.learning_rate", settings.learning_rate)
+        rule = Adam(rates, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=False)
+        self.optimizer = StackedOptimizer(self.named_parameters("baseline"), rule)
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]
+        rate = as_yaml(self.settings.learning_rate)
+        return f"a lower baseline.learning_rate ({rate}), or returns of a smaller scale (normalization),"
 
     @torch.no_grad()
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
@@ -98,20 +140,35 @@ class ValueBaseline(Baseline):
 
     @torch.no_grad()
     def final_values(self, rollout: Rollout) -> Tensor | None:
-        if not self.bootstraps:
+        if not self.settings.bootstrap:
             return None
-        values: Tensor = self.network(rollout.final_observations, rollout.learners).squeeze(-1)
-        return torch.where(rollout.truncated & ~rollout.terminated, values, 0.0)
+        values: Tensor = self.network.bind(rollout.learners)(rollout.finals.observations).squeeze(-1)
+        return torch.where(rollout.cuts, rollout.at_finals(values), 0.0)
+
+    def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
+        assert self.optimizer is not None
+        learners = rollout.learners.tolist()
+        metrics: dict[str, Tensor] = {}
+        broken: dict[int, str] = {}
+        for _ in range(self.settings.steps):
+            factors = [float(learner not in skip and learner not in broken) for learner in learners]
+            step = self.optimizer.step(self.losses(rollout, returns), learners, factors)
+            broken = step.broken | broken
+            metrics = {"value_loss": step.losses, "value_gradient_norm": step.norms}
+        return metrics, broken
 
     def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:
+        """Mean squared error over the steps of the batch, in parts [R] of a sum."""
         count = rollout.flat.valid.sum(1).clamp(min=1)
         for block in rollout.flat.blocks():
             error = self._predict(rollout, block) - block.gather(returns)
             yield torch.where(block.valid, error.square(), 0.0).sum(1) / count
 
+    def judge(self, values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        return {"explained_variance": explained_variance(values, returns, mask)}
+
     def _predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
-        values: Tensor = self.network(block.gather(rollout.observations), rollout.learners).squeeze(-1)
-        return values
+        return self.network.bind(rollout.learners)(block.gather(rollout.observations)).squeeze(-1)
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
@@ -129,48 +186,54 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
 
 
 class BaselineOption(Protocol):
-    """What an option of the group `baseline` offers."""
+    """An option of the group `baseline`.
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
-        """The baseline of `len(seeds)` learners."""
+    Attributes:
+        is_mean_of_batch: whether the mean of the batch's own returns is subtracted.
+    """
 
-    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
-        """What makes the baseline's losses small; None where there is nothing to learn."""
+    is_mean_of_batch: ClassVar[bool]
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        """The baseline of the learners."""
 
 
 @dataclass(frozen=True)
 class NoBaselineOption:
     """No baseline."""
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
-        return Baseline()
+    is_mean_of_batch: ClassVar[bool] = False
 
-    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
-        return None
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        return Baseline()
 
 
 @dataclass(frozen=True)
-class MeanOption(NoBaselineOption):
+class MeanOption:
     """The mean of the batch's returns."""
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
+    is_mean_of_batch: ClassVar[bool] = True
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
         return MeanBaseline()
 
 
 @dataclass(frozen=True)
-class MovingAverageOption(NoBaselineOption):
+class MovingAverageOption:
     """A moving average of earlier batches."""
 
+    is_mean_of_batch: ClassVar[bool] = False
     decay: Annotated[float, Ge(0), Lt(1)]
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
-        return MovingAverage(len(seeds), self.decay)
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        return MovingAverage(learners.values("baseline.decay", self.decay)).to(device)
 
 
 @dataclass(frozen=True)
 class ValueOption:
     """A learned V(s), with Adam."""
 
+    is_mean_of_batch: ClassVar[bool] = False
     hidden: Annotated[int, Ge(1)]
     layers: Annotated[int, Ge(1)]
     activation: Activation
@@ -179,22 +242,26 @@ class ValueOption:
     steps: Annotated[int, Ge(1)]
     bootstrap: bool
 
-    def build(self, observation_size: int, seeds: list[int]) -> Baseline:
+    def validate(self, config: Any) -> None:
+        """Raises UserError where returns are not in the environment's units."""
+        if self.bootstrap and config.normalization.changes_returns:
+            raise UserError(
+                "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to "
+                "continue a return; use normalization=advantages or normalization=none"
+            )
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
         network = StackedMLP(
-            len(seeds),
-            observation_size,
+            len(learners),
+            math.prod(observations.shape or ()),
             1,
             hidden=self.hidden,
             layers=self.layers,
             activation=self.activation,
             bias=True,
         )
-        network.initialise(seeds, Purpose.BASELINE_PARAMETERS, self.initialisation, output_gain=1.0)
-        return ValueBaseline(network, steps=self.steps, bootstraps=self.bootstrap)
-
-    def optimizer(self, baseline: Baseline) -> StackedOptimizer | None:
-        rule = Adam(self.learning_rate, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=False)
-        return StackedOptimizer(baseline.named_parameters("baseline"), rule)
+        network.initialise(learners, Purpose.BASELINE_PARAMETERS, self.initialisation, output_gain=1.0)
+        return ValueBaseline(self, network.to(device), learners)
 
 
 OPTIONS: dict[str, type] = {

@@ -1,4 +1,4 @@
-"""Standardising returns or advantages, with every degenerate case defined.
+"""The group `normalization`: standardising returns or advantages, with every degenerate case defined.
 
 The sample deviation (n − 1) is used, as in the text's code. One value alone, or values that are all equal, have
 no deviation: they become 0, which says "nothing to tell these actions apart", where a plain
@@ -8,11 +8,12 @@ no deviation: they become 0, which says "nothing to tell these actions apart", w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.masked import masked_mean, masked_sum
 
 
@@ -37,18 +38,33 @@ def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 class Normalization(Protocol):
-    """What an option of the group `normalization` offers: [T, R, E] -> [T, R, E], seeds never mixed."""
+    """An option of the group `normalization`: [T, R, E] -> [T, R, E], learners never mixed."""
+
+    @property
+    def changes_returns(self) -> bool:
+        """Whether returns are not in the environment's units any more."""
 
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
-        """What the baseline is subtracted from."""
+        """Normalises what the baseline is subtracted from."""
 
     def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
-        """What weighs the log-probabilities."""
+        """Normalises what the log-probabilities are weighted with."""
+
+    def centres(self, columns: int | None) -> str | None:
+        """The setting by which equal returns of an episode all become 0; None where they do not.
+
+        Args:
+            columns: episodes of a batch; None where a batch is no quota of episodes.
+        """
 
 
 @dataclass(frozen=True)
 class NoNormalization:
     """Returns and advantages as they are."""
+
+    @property
+    def changes_returns(self) -> bool:
+        return False
 
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
         return returns
@@ -56,28 +72,51 @@ class NoNormalization:
     def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
         return advantages
 
+    def centres(self, columns: int | None) -> str | None:
+        return None
+
 
 @dataclass(frozen=True)
 class NormalizedReturns(NoNormalization):
-    """Returns to mean 0 and deviation 1, over each episode by itself, as in the text, or over a seed's batch.
+    """Returns to mean 0 and deviation 1, over each episode by itself, as in the text, or over a learner's batch.
 
     Not the same as subtracting a baseline that is independent of the action: the mean and the deviation come
-    from the returns themselves and bias the gradient (a little, in long episodes). Over an episode, how episodes
-    compare with each other is lost: only early and late steps of one episode are told apart.
+    from the returns themselves and bias the gradient (a little, in long episodes). Over an episode, the difference
+    between episodes is lost: only early and late steps of one episode are compared.
     """
 
     over: Literal["episode", "batch"]
 
+    @property
+    def changes_returns(self) -> bool:
+        return True
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where an episode's returns all have one sign."""
+        if self.over == "episode" and config.collect.episodes_per_batch is None:
+            raise UserError(
+                "normalization.over=episode with collect=points: all returns of a point have one sign, and "
+                "normalising them by themselves loses who won it; the nearest is normalization.over=batch"
+            )
+
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
         return standardize(returns, mask, (0,) if self.over == "episode" else (0, 2))
+
+    def centres(self, columns: int | None) -> str | None:
+        if self.over == "episode":
+            return "normalization=returns"
+        return "normalization.over=batch and collect.episodes=1" if columns == 1 else None
 
 
 @dataclass(frozen=True)
 class NormalizedAdvantages(NoNormalization):
-    """All advantages of a seed's batch to mean 0 and deviation 1: good episodes stay better than bad ones."""
+    """All advantages of a learner's batch to mean 0 and deviation 1: good episodes stay better than bad ones."""
 
     def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
         return standardize(advantages, mask, (0, 2))
+
+    def centres(self, columns: int | None) -> str | None:
+        return "normalization=advantages and collect.episodes=1" if columns == 1 else None
 
 
 OPTIONS: dict[str, type] = {

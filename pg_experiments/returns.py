@@ -1,93 +1,105 @@
-"""From rewards to returns: what each action is credited with before any baseline.
+"""The group `returns`: from rewards to what each action is credited with, before any baseline.
 
-Time is the first axis and everything behind it is a batch, `[T, *batch]`; a column is one episode that starts
-at its first row. What `mask` hides counts nowhere, whatever it holds. Where `ends` says so, a return ends inside of
-the column and the next one begins with the next row: in Pong with each point, while the game goes on.
+Time is the first axis and everything behind it is a batch, `[T, *batch]`. One recursion serves every return.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.rollout import Rollout
 
-def reward_to_go(
-    rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None, ends: Tensor | None = None
+
+def lambda_returns(
+    rewards: Tensor,
+    ends: Tensor,
+    cuts: Tensor,
+    next_values: Tensor | None,
+    discount: Tensor | float,
+    trace_decay: Tensor | float = 1.0,
 ) -> Tensor:
-    """Discounted sum of the rewards from each step on: G_t = r_t + γ G_{t+1}  (Sutton & Barto 2018, eq. 3.9).
+    """G_t = r_t + γ (1 − e_t) [(1 − λ) v_{t+1} + λ G_{t+1}], with G_{t+1} := v_{t+1} where the data is cut.
+
+    Sutton & Barto 2018, eq. 12.20. With λ = 1 it is the discounted sum of rewards (eq. 3.9), with λ = 0 the one-step
+    target of temporal-difference learning.
 
     Args:
-        rewards: [T, *batch].
-        mask: [T, *batch] bool, True where a step was played; True places of a column come first.
-        discount: γ, 0 to 1.
-        bootstrap: [*batch] value of the state that follows the last step: V(s) after a truncation, 0 after a
-            termination. None is 0 everywhere. It is not added where a return ends with the last step.
-        ends: [T, *batch] bool, True on the last step of each return; None where a column is a single one.
+        rewards: [T, *batch], 0 where no step was played.
+        ends: [T, *batch] bool e_t: the return ends with this step; what follows does not count, whatever it is.
+        cuts: [T, *batch] bool: the data ends after this step, and the return goes on.
+        next_values: [T, *batch] v_{t+1}, the value of the state after each step; None for 0 everywhere.
+        discount: γ, 0 to 1; broadcastable to [*batch].
+        trace_decay: λ, 0 to 1; broadcastable to [*batch].
 
     Returns:
-        [T, *batch], 0 where the mask is False.
+        [T, *batch].
     """
-    rewards = torch.where(mask, rewards, 0.0)
-    if bootstrap is not None:
-        after = torch.cat([mask[1:], torch.zeros_like(mask[:1])])
-        cut_off = mask & ~after if ends is None else mask & ~after & ~ends
-        rewards = torch.where(cut_off, rewards + discount * bootstrap, rewards)
+    discount = torch.as_tensor(discount, dtype=rewards.dtype, device=rewards.device)
+    continues = torch.where(ends, 0.0, discount)
+    trace_decay = torch.as_tensor(trace_decay, dtype=rewards.dtype, device=rewards.device)
+    weights = torch.where(cuts, 0.0, continues * trace_decay)
+    constants = rewards
+    if next_values is not None:
+        bootstrap = continues - weights
+        constants = rewards + bootstrap * torch.where(bootstrap == 0, 0.0, next_values)
     returns = torch.empty_like(rewards)
     running = torch.zeros_like(rewards[0])
-    for t in reversed(range(len(rewards))):
-        if ends is not None:
-            running = running.masked_fill(ends[t], 0.0)
-        running = torch.add(rewards[t], running, alpha=discount, out=returns[t])
+    for constant, weight, out in zip(*(reversed(x.unbind(0)) for x in (constants, weights, returns)), strict=True):
+        running = torch.addcmul(constant, weight, running, out=out)
     return returns
 
 
-def trajectory_return(
-    rewards: Tensor, mask: Tensor, discount: float, bootstrap: Tensor | None = None, ends: Tensor | None = None
-) -> Tensor:
-    """The whole return R(τ) = Σ_k γ^k r_k at every step that it is the return of. Arguments as in `reward_to_go`."""
-    whole = reward_to_go(rewards, mask, discount, bootstrap, ends)
-    begins = steps_since_start(mask, ends) == 0
-    for t in range(1, len(whole)):
-        whole[t] = torch.where(begins[t], whole[t], whole[t - 1])
-    return torch.where(mask, whole, 0.0)
+def steps_since_start(restarts: Tensor) -> Tensor:
+    """[T, *batch] int64: how many steps of the same return came before each step.
 
-
-def steps_since_start(mask: Tensor, ends: Tensor | None) -> Tensor:
-    """[T, *batch] int64: how many steps of the same return came before each step."""
-    steps = torch.arange(len(mask), device=mask.device).view(-1, *(1 for _ in mask.shape[1:])).expand(mask.shape)
-    if ends is None:
-        return steps
-    after_end = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])
-    return steps - torch.where(after_end, steps, 0).cummax(0).values
-
-
-def discount_weights(mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
-    """[T, *batch] γ^t: the factor on step t that the gradient of the discounted objective has (Thomas 2014)."""
-    return discount ** steps_since_start(mask, ends).double()
+    Args:
+        restarts: [T, *batch] bool: the step after this one is the first of another return.
+    """
+    steps = torch.arange(len(restarts), device=restarts.device).view(-1, *(1 for _ in restarts.shape[1:]))
+    after = torch.cat([torch.zeros_like(restarts[:1]), restarts[:-1]])
+    return steps - torch.where(after, steps, 0).cummax(0).values
 
 
 class Returns(Protocol):
-    """What an option of the group `returns` offers."""
+    """An option of the group `returns`."""
 
-    def __call__(
-        self,
-        rewards: Tensor,
-        mask: Tensor,
-        discount: float,
-        bootstrap: Tensor | None = None,
-        ends: Tensor | None = None,
-    ) -> Tensor: ...
+    def __call__(self, rollout: Rollout, values: Tensor | None, next_values: Tensor | None, discount: Tensor) -> Tensor:
+        """The return of each step.
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
-        """Put the weight of each step on its advantage, [T, *batch] -> [T, *batch]."""
+        Args:
+            rollout: the batch.
+            values: [T, R, E] V(s_t); None where the baseline estimates no state's value.
+            next_values: [T, R, E] V(s_{t+1}); None for 0.
+            discount: [R] γ.
+
+        Returns:
+            [T, R, E], 0 where no step was played.
+        """
+
+    def weigh(self, advantages: Tensor, rollout: Rollout, discount: Tensor) -> Tensor:
+        """Multiplies each step's advantage with the step's weight, [T, R, E] -> [T, R, E]."""
+
+
+def reward_to_go(rollout: Rollout, next_values: Tensor | None, discount: Tensor) -> Tensor:
+    """[T, R, E]: the discounted rewards from each step on, G_t = r_t + γ G_{t+1}. Arguments as of `Returns`."""
+    rewards = torch.where(rollout.mask, rollout.rewards, 0.0)
+    returns = lambda_returns(rewards, rollout.ends, rollout.cuts, next_values, discount[:, None])
+    return torch.where(rollout.mask, returns, 0.0)
+
+
+def discount_weights(rollout: Rollout, discount: Tensor) -> Tensor:
+    """[T, R, E] float64 γ^t: the weight of step t in the gradient of the discounted objective (Thomas 2014)."""
+    return discount.double()[:, None] ** steps_since_start(rollout.ends | rollout.cuts)
 
 
 @dataclass(frozen=True)
 class RewardToGo:
-    """Credit an action with what came after it. Same mean as the whole return, less variance.
+    """Credits an action with the rewards that followed it: the mean of the whole return, and less variance.
 
     That holds for γ = 1, or with `exact_discount`. As it is commonly written, Σ_k γ^(k−t) r_k without the factor
     γ^t, it weighs late steps like early ones and is the gradient of no objective (Nota & Thomas 2020).
@@ -95,39 +107,42 @@ class RewardToGo:
 
     exact_discount: bool
 
-    def __call__(
-        self,
-        rewards: Tensor,
-        mask: Tensor,
-        discount: float,
-        bootstrap: Tensor | None = None,
-        ends: Tensor | None = None,
-    ) -> Tensor:
-        return reward_to_go(rewards, mask, discount, bootstrap, ends)
+    def __call__(self, rollout: Rollout, values: Tensor | None, next_values: Tensor | None, discount: Tensor) -> Tensor:
+        return reward_to_go(rollout, next_values, discount)
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
+    def weigh(self, advantages: Tensor, rollout: Rollout, discount: Tensor) -> Tensor:
         if not self.exact_discount:
             return advantages
-        return advantages * discount_weights(mask, discount, ends).to(advantages.dtype)
+        return advantages * discount_weights(rollout, discount).to(advantages.dtype)
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Credit every action of an episode with the whole discounted return. Unbiased as it is."""
+    """Credits every action of an episode with the whole discounted return R(τ) = Σ_k γ^k r_k. Unbiased as it is."""
 
-    exact_discount: bool  # the whole return already is exact; the key lets both options share one sweep
+    exact_discount: bool  # the whole return is exact already; the key lets both options share one sweep
 
-    def __call__(
-        self,
-        rewards: Tensor,
-        mask: Tensor,
-        discount: float,
-        bootstrap: Tensor | None = None,
-        ends: Tensor | None = None,
-    ) -> Tensor:
-        return trajectory_return(rewards, mask, discount, bootstrap, ends)
+    def validate(self, config: Any) -> None:
+        """Raises UserError where nothing is left to learn from: all steps of an episode have the same return."""
+        columns = config.collect.episodes_per_batch
+        centred_by = config.normalization.centres(columns)
+        if centred_by is None and columns == 1 and config.baseline.is_mean_of_batch:
+            centred_by = "baseline=mean and collect.episodes=1"
+        if centred_by is not None:
+            raise UserError(
+                f"returns=trajectory with {centred_by}: all steps of an episode have the same return, and nothing is "
+                "left to learn from; use normalization=none, or normalization=advantages with several episodes per "
+                "update"
+            )
 
-    def weigh(self, advantages: Tensor, mask: Tensor, discount: float, ends: Tensor | None = None) -> Tensor:
+    def __call__(self, rollout: Rollout, values: Tensor | None, next_values: Tensor | None, discount: Tensor) -> Tensor:
+        whole = reward_to_go(rollout, next_values, discount)
+        begins = steps_since_start(rollout.ends | rollout.cuts) == 0
+        for t in range(1, len(whole)):
+            whole[t] = torch.where(begins[t], whole[t], whole[t - 1])
+        return torch.where(rollout.mask, whole, 0.0)
+
+    def weigh(self, advantages: Tensor, rollout: Rollout, discount: Tensor) -> Tensor:
         return advantages
 
 

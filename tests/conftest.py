@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from gymnasium.spaces import Box, Discrete
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from playwright.sync_api import Browser
 
 from docs import browser
-from pg_experiments.algorithm.reinforce import Reinforce
+from pg_experiments.algorithm.reinforce import ReinforceAgent
 from pg_experiments.app.command_line import config_directory
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.config import check, every_key
 from pg_experiments.run.run import Run
 from pg_experiments.run.tracking import Composition, Tracker
 from pg_experiments.support.run_directory import RunDirectory
-from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.rollout import Finals, Rollout
 from pg_experiments.tensors.sparse import SparseRows
 from tests.in_process import train_here  # noqa: F401  (a fixture)
 
@@ -53,6 +57,7 @@ def track(run: Run, directory: Path, *overrides: str, again: bool = False) -> Tr
     return Tracker(
         RunDirectory.claim(directory, again=again),
         run.accounts,
+        run.metrics,
         composition=Composition(composed(*overrides), every_key()),
         browse=directory,
         plain_every_seconds=1e9,
@@ -70,27 +75,38 @@ def train_in(directory: Path, *overrides: str) -> Run:
 
 
 def one_update(run: Run, update: int = 0) -> dict[str, torch.Tensor]:
-    """Collect, credit and learn once, with every learner."""
+    """Collects and learns once, with every learner."""
     active = run.accounts.active
-    rollout = run.collector.collect(update, active)
-    returns, _, advantages = run.credit(rollout)
-    return run.learn(rollout, returns, advantages, active).columns
+    return run.learn(run.collector.collect(update, active), active).metrics
 
 
 def rollout_of(observations: torch.Tensor, actions: torch.Tensor, rewards: torch.Tensor, mask: torch.Tensor) -> Rollout:
     """A rollout of terminated episodes from [T, R, E] tensors, without dropout."""
-    R, E = mask.shape[1:]
+    _, R, E = mask.shape
+    last = (mask.sum(0) - 1).clamp(min=0)
     return Rollout(
         learners=torch.arange(R),
         observations=observations,
         actions=actions,
         rewards=rewards,
         mask=mask,
-        terminated=torch.ones(R, E, dtype=torch.bool),
-        truncated=torch.zeros(R, E, dtype=torch.bool),
-        final_observations=observations[-1],
+        terminated=mask & (torch.arange(len(mask)).view(-1, 1, 1) == last),
+        truncated=torch.zeros_like(mask),
+        finals=Finals(observations[-1], last * (R * E) + torch.arange(R * E).view(R, E), mask.any(0)),
         dropout_masks=None,
     )
+
+
+def rewarded(rewards: torch.Tensor, mask: torch.Tensor | None = None, **changes: torch.Tensor) -> Rollout:
+    """A rollout [T, R, E] of terminated episodes of which only the rewards matter."""
+    mask = torch.ones(rewards.shape, dtype=torch.bool) if mask is None else mask
+    nothing = torch.zeros(*rewards.shape, 1)
+    return dataclasses.replace(rollout_of(nothing, nothing[..., 0].long(), rewards, mask), **changes)
+
+
+def spaces(observation_size: int, num_actions: int) -> tuple[Box, Discrete]:
+    """The spaces of an environment with that many numbers in an observation and that many actions."""
+    return Box(-1, 1, (observation_size,)), Discrete(num_actions)
 
 
 def dense_of(rows: SparseRows) -> torch.Tensor:
@@ -102,15 +118,17 @@ def dense_of(rows: SparseRows) -> torch.Tensor:
     return full.view(R, N, D)
 
 
-def reinforce(**keys: Any) -> Reinforce:
-    """The algorithm with some keys, the others as in its YAML."""
-    values = composed()["algorithm"] | keys
-    return Reinforce(**{key: value for key, value in values.items() if key != "name"})
+def reinforce(policy: Policy, *overrides: str) -> ReinforceAgent:
+    """The agent of these overrides, with a policy that was made by hand."""
+    config = check(composed(*overrides))
+    choices = SimpleNamespace(**vars(config) | {"policy": SimpleNamespace(build=lambda *_: policy)})
+    learners = Learners(range(policy.learners))
+    return config.algorithm.build(choices, *spaces(1, 2), learners, torch.device("cpu"))
 
 
-def total_loss(algorithm: Reinforce, policy: Policy, rollout: Rollout, advantages: torch.Tensor) -> torch.Tensor:
+def total_loss(agent: ReinforceAgent, rollout: Rollout, advantages: torch.Tensor) -> torch.Tensor:
     """[R]: the whole loss of a batch."""
-    return sum((part.loss for part in algorithm.losses(policy, rollout, advantages)), torch.zeros(()))
+    return sum((part.loss for part in agent.losses(rollout, advantages)), torch.zeros(()))
 
 
 @pytest.fixture

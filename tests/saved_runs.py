@@ -12,7 +12,7 @@ from pg_experiments.run.checkpoint import Checkpoints
 from pg_experiments.support.identity import identity
 from tests.conftest import composed, make_run, track
 
-SMALL_PONG = ("env=pong", "policy.hidden=8", "env.num_envs=2", "algorithm.points_per_update=2", "env.max_steps=50")
+SMALL_PONG = ("env=pong", "policy.hidden=8", "env.num_envs=2", "collect.points=2", "env.max_steps=50")
 
 
 def save_run(directory: Path, *overrides: str) -> Path:
@@ -40,6 +40,7 @@ def change_checkpoint(run: Path, **changes: Any) -> None:
 
 def worse_in_the_end(run: Path) -> Path:
     """Let the last parameters of a run be others than its best. Returns the directory."""
-    last = torch.load(checkpoint_of(run), weights_only=True)["policy"]
-    change_checkpoint(run, policy={name: -tensor for name, tensor in last.items()})
+    agent = torch.load(checkpoint_of(run), weights_only=True)["agent"]
+    agent["policy"] = {name: -tensor for name, tensor in agent["policy"].items()}
+    change_checkpoint(run, agent=agent)
     return run

@@ -21,4 +21,4 @@ def texts(directory: Path) -> dict[str, list[str]]:
 
 
 def parameters(run: Run, learner: int) -> list[torch.Tensor]:
-    return [p.detach()[learner].clone() for p in [*run.policy.parameters(), *run.baseline.parameters()]]
+    return [p.detach()[learner].clone() for p in [*run.agent.policy.parameters(), *run.agent.baseline.parameters()]]

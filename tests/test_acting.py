@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pg_experiments.policy.acting import Acting, _perceptron
 from pg_experiments.tensors.compiled import compiled
+from pg_experiments.tensors.compiled_mlp import CompiledMLP, _perceptron
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.stacked import StackedMLP, perceptron
 from pg_experiments.tensors.streams import Purpose
@@ -39,19 +40,20 @@ def total(x):
 )
 def test_compiled_logits_are_those_of_the_perceptron(R, layers, bias, activation, dropout):
     network = StackedMLP(R, D, K, hidden=H, layers=layers, activation=activation, bias=bias)
-    network.initialise(range(R), Purpose.POLICY_PARAMETERS, "torch", 1.0)
+    network.initialise(Learners(range(R)), Purpose.POLICY_PARAMETERS, "torch", 1.0)
     stream = np.random.default_rng(0)
     dense = stream.choice([-1, 0, 1], (R, E, D), p=[0.1, 0.8, 0.1]).astype(np.int8)
     dense[0, 2] = 0  # one that saw nothing
     # those of a half: not without gaps in memory
     masks = torch.from_numpy(stream.random((R, 2 * E, layers, H)) < 0.5).float()[:, :E] if dropout else None
-    scale = 1.0 if masks is None else 2.0
+    own = 2.0 if R == 1 else torch.tensor([1.5, 2.0, 4.0]).view(R, 1, 1)
+    scale = 1.0 if masks is None else own
 
     rows, columns = dense.reshape(R * E, D).nonzero()
     counts = np.bincount(rows, minlength=R * E)
     numbers = (columns + rows // E * D).astype(np.int32)
-    parameters = network.layers_of(torch.arange(R))
-    ours = Acting(parameters, activation, scale)(
+    parameters = network.bind().layers
+    ours = CompiledMLP(parameters, activation, scale)(
         numbers, dense.reshape(R * E, D)[rows, columns], counts, None if masks is None else masks.numpy()
     )
 
@@ -110,7 +112,7 @@ def test_training_without_an_emulator_needs_no_compiler():
         "import sys; import numpy as np; from tests.conftest import make_run, one_update;"
         "one_update(make_run());"
         "assert 'numba' not in sys.modules;"
-        "pong = make_run('env=pong', 'env.num_envs=2', 'algorithm.points_per_update=2');"
+        "pong = make_run('env=pong', 'env.num_envs=2', 'collect.points=2');"
         "pong.collector.collect(0, np.arange(1));"
         "assert 'numba' in sys.modules"
     )

@@ -8,11 +8,19 @@ import math
 import pytest
 import torch
 
-from pg_experiments.baseline import MeanBaseline, MovingAverage, ValueBaseline, ValueOption, explained_variance
+from pg_experiments.baseline import (
+    MeanBaseline,
+    MovingAverage,
+    MovingAverageOption,
+    ValueBaseline,
+    ValueOption,
+    explained_variance,
+)
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.stacked import StackedMLP
 from pg_experiments.tensors.streams import Purpose
-from tests.conftest import make_run, rollout_of
+from tests.conftest import make_run, rollout_of, spaces
 
 # two seeds of two episodes; the second seed's are of one step and of two
 RETURNS = torch.tensor([[[1.0, 3.0], [10.0, 30.0]], [[5.0, 7.0], [math.nan, 50.0]]])
@@ -23,14 +31,16 @@ def batch(learners: tuple[int, ...] = (0, 1)) -> Rollout:
     generator = torch.Generator().manual_seed(0)
     observations = torch.randn(2, 2, 2, 4, generator=generator)
     rollout = rollout_of(observations, torch.zeros(2, 2, 2, dtype=torch.int64), RETURNS, MASK)
-    final = torch.randn(2, 2, 4, generator=generator)
-    return dataclasses.replace(rollout, learners=torch.tensor(learners), final_observations=final)
+    finals = rollout.finals._replace(observations=torch.randn(2, 2, 4, generator=generator))
+    return dataclasses.replace(rollout, learners=torch.tensor(learners), finals=finals)
 
 
 def value_baseline(**changes) -> ValueBaseline:
     """Of three learners."""
     values = {"hidden": 8, "layers": 1, "activation": "tanh", "initialisation": "torch", "learning_rate": 0.01}
-    return ValueOption(**{**values, "steps": 1, "bootstrap": True, **changes}).build(4, [0, 1, 2])
+    return ValueOption(**{**values, "steps": 1, "bootstrap": True, **changes}).build(
+        spaces(4, 2)[0], Learners([0, 1, 2]), torch.device("cpu")
+    )
 
 
 def test_the_mean_is_over_all_steps_that_a_seed_has_played_and_over_no_other_seeds():
@@ -38,13 +48,21 @@ def test_the_mean_is_over_all_steps_that_a_seed_has_played_and_over_no_other_see
 
 
 def test_a_moving_average_is_kept_for_each_learner_whoever_takes_part():
-    average = MovingAverage(3, decay=0.25)
-    average.follow(batch((0, 2)), RETURNS)
+    average = MovingAverage(torch.full((3,), 0.25))
+    average.learn(batch((0, 2)), RETURNS, skip=())
     assert average.batches.tolist() == [1, 0, 1]
     assert average.values(batch((2, 1)), RETURNS).flatten().tolist() == [30, 0]
-    average.follow(batch((2, 1)), RETURNS)  # the first's mean, 4, is now the last learner's
+    average.learn(batch((2, 1)), RETURNS, skip=())  # the first's mean, 4, is now the last learner's
     torch.testing.assert_close(average.average, torch.tensor([0.75 * 4, 0.75 * 30, 0.25 * 0.75 * 30 + 0.75 * 4]))
     assert average.batches.tolist() == [1, 1, 2]
+
+
+def test_each_moving_average_has_a_decay_of_its_own():
+    learners = Learners([0, 1, 2], {"baseline.decay": (0.5, 0.25, 0.75)})
+    average = MovingAverageOption(decay=0.9).build(spaces(4, 2)[0], learners, torch.device("cpu"))
+    average.learn(batch((2, 1)), RETURNS, skip=())
+    torch.testing.assert_close(average.average, torch.tensor([0, 0.75 * 30, 0.25 * 4]))
+    assert average.values(batch((1, 2)), RETURNS).flatten().tolist() == [30, 4]
 
 
 def test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps():
@@ -69,17 +87,23 @@ def test_values_and_their_losses_are_those_of_the_learners_that_took_part():
 
 def test_a_truncated_episode_goes_on_with_the_value_that_its_own_learner_gives_to_what_stood_there():
     baseline = value_baseline()
-    rollout = dataclasses.replace(batch((1, 2)), terminated=torch.zeros(2, 2).bool(), truncated=torch.ones(2, 2).bool())
-    expected = baseline.network(rollout.final_observations, rollout.learners).squeeze(-1)
-    torch.testing.assert_close(baseline.final_values(rollout), expected)
+    rollout = batch((1, 2))
+    rollout = dataclasses.replace(rollout, terminated=torch.zeros_like(MASK), truncated=rollout.terminated)
+    expected = baseline.network.bind(rollout.learners)(rollout.finals.observations).squeeze(-1)
+    values = baseline.final_values(rollout)
+    for r in range(2):
+        for e in range(2):
+            last = int(MASK[:, r, e].sum()) - 1
+            torch.testing.assert_close(values[last, r, e], expected[r, e])
+    assert int((values != 0).sum()) == 4
     assert value_baseline(bootstrap=False).final_values(rollout) is None
 
 
 def test_the_value_networks_first_step_is_as_long_as_its_own_learning_rate():
     """Adam's first step is the learning rate in every coordinate whose gradient is not tiny."""
-    baseline, option = value_baseline(), ValueOption(8, 1, "tanh", "torch", 0.003, 1, False)
+    baseline = value_baseline(learning_rate=0.003)
     before = [p.detach().clone() for p in baseline.parameters()]
-    option.optimizer(baseline).step(baseline.losses(batch((0, 1)), RETURNS), [0, 1], [1.0, 1.0])
+    baseline.learn(batch((0, 1)), torch.where(MASK, RETURNS, 0.0), skip=())
     moved = max(float((p - old).detach().abs().max()) for p, old in zip(baseline.parameters(), before, strict=True))
     assert moved == pytest.approx(0.003, rel=1e-3)
 
@@ -88,7 +112,7 @@ def test_a_value_network_starts_from_random_numbers_of_its_own():
     ours = value_baseline().network
     for purpose, same in ((Purpose.BASELINE_PARAMETERS, True), (Purpose.POLICY_PARAMETERS, False)):
         other = StackedMLP(3, 4, 1, hidden=8, layers=1, activation="tanh", bias=True)
-        other.initialise([0, 1, 2], purpose, "torch", 1.0)
+        other.initialise(Learners([0, 1, 2]), purpose, "torch", 1.0)
         assert torch.equal(ours.weights[0], other.weights[0]) == same
 
 
@@ -107,7 +131,7 @@ def test_a_run_fits_its_values_to_the_returns_that_it_credits():
     """Not to the advantages: with the values of before subtracted, a second fit would undo the first."""
     run = make_run("baseline=value", "normalization=none", "policy.hidden=4", "baseline.hidden=4")
     rollout = run.collector.collect(0, torch.arange(1).numpy())
-    returns, values, advantages = run.credit(rollout)
-    columns = run.learn(rollout, returns, advantages, torch.arange(1).numpy()).columns
+    returns, values, _ = run.agent.credit(rollout)
+    metrics = run.learn(rollout, torch.arange(1).numpy()).metrics
     expected = (values - returns)[rollout.mask].square().mean()
-    torch.testing.assert_close(columns["value_loss"][0], expected)
+    torch.testing.assert_close(metrics["value_loss"][0], expected)

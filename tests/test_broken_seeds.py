@@ -42,7 +42,8 @@ def reward_of_nan(run: Run) -> None:
 def observation_of_nan(run: Run) -> None:
     """From the environment itself, so that the policy acts on it."""
     step, reset = run.env.step, run.env.reset
-    envs = slice(run.config.algorithm.quota, 2 * run.config.algorithm.quota)
+    episodes = run.config.collect.episodes
+    envs = slice(episodes, 2 * episodes)
     batches = 0
 
     def counted(**keys):
@@ -70,18 +71,18 @@ def parameter_that_overflows(run: Run) -> None:
         updates += 1
         learned = learn(*arguments)
         if updates == AT:
-            run.policy.network.weights[1].data[1].fill_(3e38)
+            run.agent.policy.network.weights[1].data[1].fill_(3e38)
         return learned
 
     run.learn = sabotaged
 
 
 def gradient_of_nan(run: Run) -> None:
-    break_gradient(run, run.policy.network.weights[1])
+    break_gradient(run, run.agent.policy.network.weights[1])
 
 
 def gradient_of_the_baseline(run: Run) -> None:
-    break_gradient(run, run.baseline.network.biases[0])
+    break_gradient(run, run.agent.baseline.network.biases[0])
 
 
 def in_batch(run: Run, deed: Callable) -> None:
@@ -155,7 +156,7 @@ def test_what_is_left_of_a_seed_that_broke_are_the_parameters_of_before_and_noth
     run.execute(track(run, tmp_path / "run"))
     for old, new in zip(before, parameters(run, 1), strict=True):
         assert torch.equal(old, new)
-    for optimizer in (run.optimizer, run.baseline_optimizer):
+    for optimizer in (run.agent.optimizer, run.agent.baseline.optimizer):
         for moments in optimizer.moments.values():
             assert all(moment.isfinite().all() for moment in moments)
 
@@ -205,8 +206,8 @@ def test_a_moving_average_takes_no_note_of_rewards_that_are_not_finite(tmp_path)
     run = make_run(*THREE, "baseline=moving_average", "normalization=none")
     reward_of_nan(run)
     run.execute(track(run, tmp_path / "run"))
-    assert run.baseline.average.isfinite().all()
-    assert run.baseline.batches.tolist() == [8, AT, 8]
+    assert run.agent.baseline.average.isfinite().all()
+    assert run.agent.baseline.batches.tolist() == [8, AT, 8]
     assert run.accounts.failed[0].seed == 1
 
 
@@ -227,7 +228,7 @@ def test_where_every_seed_breaks_the_run_has_failed_and_names_all_of_them(tmp_pa
     assert left["error"].endswith("a lower optimizer.learning_rate (1e+30) or an optimizer.max_grad_norm may help")
     assert all("policy_loss is not finite" in seed["error"] for seed in left["seeds"])
     assert len(rows(tmp_path / "run")) == 6, "what was played is written down"
-    assert all(p.isfinite().all() for p in run.policy.parameters())
+    assert all(p.isfinite().all() for p in run.agent.policy.parameters())
 
 
 def test_one_seed_alone_that_breaks_is_an_error_of_one_line_and_exit_code_1(command, tmp_path):
@@ -240,7 +241,7 @@ def test_one_seed_alone_that_breaks_is_an_error_of_one_line_and_exit_code_1(comm
     assert result(tmp_path / "mine")["seeds"][0]["error"].startswith("stopped at update 1")
     state = newest(tmp_path / "mine")
     assert state is not None
-    assert all(tensor.isfinite().all() for tensor in state["policy"].values()), "the last good parameters stay"
+    assert all(tensor.isfinite().all() for tensor in state["agent"]["policy"].values()), "the last good parameters stay"
     again = command("resume=mine")
     assert again.returncode == 1
     assert again.stderr.splitlines()[-1].partition(" (traceback")[0] == line.partition(" (traceback")[0]
@@ -319,9 +320,9 @@ def test_a_sweep_of_whose_jobs_some_seeds_fail_is_done_and_its_end_names_them(tm
 
 
 def test_a_broken_seed_of_pong_stands_still_and_the_other_plays_on(tmp_path):
-    overrides = ("env=pong", "policy.hidden=8", "env.num_envs=4", "algorithm.points_per_update=6", "num_seeds=2")
+    overrides = ("env=pong", "policy.hidden=8", "env.num_envs=4", "collect.points=6", "num_seeds=2")
     run = make_run(*overrides, "env.max_steps=3000")
-    break_gradient(run, run.policy.network.weights[0])
+    break_gradient(run, run.agent.policy.network.weights[0])
     run.execute(track(run, tmp_path / "run"))
     left = result(tmp_path / "run")
     assert left["status"] == "done"

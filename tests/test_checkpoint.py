@@ -24,10 +24,8 @@ from tests.torture import Result
 OFTEN = "checkpoint.every_updates=5"
 SETTINGS = Checkpointing(every_updates=1, every_seconds=None, keep=100)
 CARTPOLE = ("env.max_episodes=24", "env.threshold=inf", "policy.hidden=8", "num_seeds=2")
-PONG = (
-    *("env=pong", "env.num_envs=3", "algorithm.points_per_update=6", "policy.hidden=8", "env.max_steps=3500"),
-    "env.max_frames=1200",
-)  # fmt: skip
+GAMES = ("env=pong", "env.num_envs=3", "policy.hidden=8", "env.max_steps=3500", "env.max_frames=1200")
+PONG = (*GAMES, "collect.points=6")
 RUNS = {
     "linear": ("env.max_episodes=24", "env.threshold=inf", "num_seeds=2", "policy=linear"),
     "value": (*CARTPOLE, "baseline=value", "normalization=advantages"),
@@ -37,8 +35,8 @@ RUNS = {
     "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
     "pong": PONG,
     "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),
-    "pong_wait": (*PONG, "algorithm.unfinished=wait"),
-    "pong_games": (*PONG, "algorithm.points_per_update=null", "algorithm.episodes_per_update=4"),
+    "pong_wait": (*PONG, "collect.unfinished=wait"),
+    "pong_games": (*GAMES, "collect=episodes", "collect.episodes=4"),
 }
 
 
@@ -97,7 +95,7 @@ def test_the_best_policy_is_the_one_of_that_update_for_each_seed_by_itself(tmp_p
     for seed, update in enumerate(last["best"]["update"].tolist()):
         then = read(tmp_path / "checkpoints" / f"update_{update:08d}.pt")
         for name, values in last["best"]["policy"].items():
-            assert torch.equal(values[seed], then["policy"][name][seed])
+            assert torch.equal(values[seed], then["agent"]["policy"][name][seed])
 
 
 def test_saving_is_due_by_updates_and_by_seconds_and_never_without_either(tmp_path):

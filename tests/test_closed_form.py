@@ -7,22 +7,26 @@ import torch
 from torch import nn
 
 from pg_experiments.policy import Linear
-from tests.conftest import make_run, reinforce, rollout_of, total_loss
+from pg_experiments.tensors.learners import Learners
+from tests.conftest import make_run, reinforce, rollout_of, spaces, total_loss
 
 GENERATOR = torch.Generator().manual_seed(0)
-REINFORCE = reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
 
 
 def gradient(head: str, observation: torch.Tensor, action: int, num_actions: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The weights of a linear policy and −dL/dθ for one step with advantage 1, both [D, K]."""
-    policy = Linear(head=head, bias=False, initialisation="torch").build(len(observation), num_actions, [0]).double()
+    policy = (
+        Linear(head=head, bias=False, initialisation="torch")
+        .build(*spaces(len(observation), num_actions), Learners([0]))
+        .double()
+    )
     rollout = rollout_of(
         observation.view(1, 1, 1, -1),
         torch.tensor([[[action]]]),
         torch.ones(1, 1, 1, dtype=torch.float64),
         torch.ones(1, 1, 1, dtype=torch.bool),
     )
-    loss = total_loss(REINFORCE, policy, rollout, torch.ones(1, 1, 1, dtype=torch.float64))
+    loss = total_loss(reinforce(policy), rollout, torch.ones(1, 1, 1, dtype=torch.float64))
     (theta,) = policy.parameters()
     (ascent,) = torch.autograd.grad(-loss.sum(), theta)
     return theta.detach()[0], ascent[0]
@@ -55,11 +59,11 @@ def test_the_texts_cross_entropy_form_of_the_loss_is_ours():
     returns = torch.randn(T, 1, E, generator=generator)
     rollout = rollout_of(observations, actions, returns, torch.ones(T, 1, E, dtype=torch.bool))
     for reduction, divisor in (("mean", E), ("sum", 1)):
-        algorithm = reinforce(episodes_per_update=E, reduction=reduction)
-        probability_of_up = (observations @ run.policy.network.weights[0][0]).sigmoid().squeeze(-1)
+        agent = reinforce(run.agent.policy, f"algorithm.reduction={reduction}")
+        probability_of_up = (observations @ run.agent.policy.network.weights[0][0]).sigmoid().squeeze(-1)
         text = (nn.BCELoss(reduction="none")(probability_of_up, actions.float()) / divisor * returns).sum()
-        ours = total_loss(algorithm, run.policy, rollout, returns)
+        ours = total_loss(agent, rollout, returns)
         torch.testing.assert_close(ours, text[None], rtol=1e-5, atol=1e-6)
-        (weight,) = run.policy.network.weights
+        (weight,) = run.agent.policy.network.weights
         gradients = [torch.autograd.grad(loss, weight)[0] for loss in (text, ours.sum())]
         torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)

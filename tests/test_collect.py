@@ -10,16 +10,17 @@ import torch
 from pg_experiments.collect.noise import CHUNK, Noise
 from pg_experiments.policy import MLP
 from pg_experiments.policy.policy import Policy
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.streams import Purpose, numpy_stream
-from tests.conftest import make_run
+from tests.conftest import make_run, spaces
 
 CPU = torch.device("cpu")
 STEPS = CHUNK + 6  # more than are drawn at once
 
 
-def policy(dropout: float = 0.3) -> Policy:
+def policy(dropout: float = 0.3, learners: Learners | None = None) -> Policy:
     option = MLP("categorical", 8, 1, "relu", dropout=dropout, bias=True, initialisation="torch")
-    return option.build(4, 3, [0, 1])
+    return option.build(*spaces(4, 3), learners or Learners([0, 1]))
 
 
 def drawn(noise: Noise) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -31,32 +32,38 @@ def drawn(noise: Noise) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def test_actions_and_dropout_have_each_seeds_own_stream_of_the_update_from_its_first_number_on():
     seeds, envs, update = [5, 6], 3, 4
-    noise = Noise(policy(), seeds, envs, update, CPU)
+    noise = Noise(policy(), dict(enumerate(seeds)), envs, update, CPU)
     of_actions, masks = drawn(noise)
     for r, seed in enumerate(seeds):
         uniform = numpy_stream(seed, Purpose.ACTIONS, update).random((STEPS, envs, 3), dtype=np.float32)
         expected = policy().head.noise(torch.from_numpy(uniform))
         assert torch.equal(of_actions[:, r], expected)
-        kept = policy().draw_masks(numpy_stream(seed, Purpose.DROPOUT, update), STEPS * envs)
+        kept = policy().network.draw_noise(r, numpy_stream(seed, Purpose.DROPOUT, update), STEPS * envs)
         assert torch.equal(masks[:, r], torch.from_numpy(kept).float().view(STEPS, envs, 1, 8))
-    assert torch.equal(noise.masks(STEPS), masks.bool()), "what is remembered is what acted"
+    assert torch.equal(noise.of_network(STEPS), masks.bool()), "what is remembered is what acted"
 
 
 def test_dropout_changes_none_of_the_numbers_that_actions_are_drawn_from():
-    with_masks, _ = drawn(Noise(policy(0.3), [5, 6], 3, 4, CPU))
-    without, masks = drawn(Noise(policy(0.0), [5, 6], 3, 4, CPU))
+    with_masks, _ = drawn(Noise(policy(0.3), {0: 5, 1: 6}, 3, 4, CPU))
+    without, masks = drawn(Noise(policy(0.0), {0: 5, 1: 6}, 3, 4, CPU))
     assert masks is None
     assert torch.equal(with_masks, without)
+
+
+def test_each_learner_drops_units_as_often_as_its_own_probability_says_whoever_takes_part():
+    learners = Learners([5, 6], {"policy.dropout": (0.1, 0.9)})
+    _, masks = drawn(Noise(policy(learners=learners), {1: 6}, 3, 4, CPU))
+    assert 0 < masks.mean() < 0.2
 
 
 @pytest.mark.parametrize("purpose", [Purpose.ACTIONS, Purpose.DROPOUT, Purpose.ENVIRONMENT])
 def test_every_update_draws_other_numbers(purpose):
     """Each batch of a run has episodes, action noise and masks that no other batch has."""
-    run = make_run("policy.hidden=8", "algorithm.episodes_per_update=2")
+    run = make_run("policy.hidden=8", "collect.episodes=2")
     of = []
     for update in (0, 1, 0):
         rollout = run.collector.collect(update, np.arange(1))
-        noise, _ = drawn(Noise(run.policy, [0], 2, update, CPU))
+        noise, _ = drawn(Noise(run.agent.policy, {0: 0}, 2, update, CPU))
         of.append(
             {
                 Purpose.ACTIONS: noise[:10],
@@ -70,26 +77,24 @@ def test_every_update_draws_other_numbers(purpose):
 
 
 def test_seeds_that_have_stopped_change_nothing_of_the_others_batch():
-    overrides = ("num_seeds=3", "policy.hidden=8", "algorithm.episodes_per_update=2")
+    overrides = ("num_seeds=3", "policy.hidden=8", "collect.episodes=2")
     whole = make_run(*overrides).collector.collect(2, np.arange(3))
     for active in (np.array([0, 2]), np.array([1])):
         some = make_run(*overrides).collector.collect(2, active)
         assert some.learners.tolist() == active.tolist()
         T = len(some.mask)
         assert not whole.mask[T:, active].any()
-        for name in ("mask", "actions", "rewards", "dropout_masks"):
+        for name in ("mask", "actions", "rewards", "terminated", "truncated", "dropout_masks"):
             ours, theirs = getattr(some, name), getattr(whole, name)[:T, active]
             shown = some.mask.view(*some.mask.shape, *[1] * (ours.ndim - 3))
             assert torch.equal(ours * shown, theirs * shown), name
-        assert torch.equal(some.terminated, whole.terminated[active])
-        assert torch.equal(some.truncated, whole.truncated[active])
-        torch.testing.assert_close(some.final_observations, whole.final_observations[active])
+        torch.testing.assert_close(some.finals.observations, whole.finals.observations[active])
 
 
 def test_a_batch_plays_every_episode_to_its_end():
     """And not only until the first is over, which would favour short ones."""
-    rollout = make_run("algorithm.episodes_per_update=8", "policy.hidden=8").collector.collect(0, np.arange(1))
-    assert (rollout.terminated ^ rollout.truncated).all()
+    rollout = make_run("collect.episodes=8", "policy.hidden=8").collector.collect(0, np.arange(1))
+    assert ((rollout.terminated ^ rollout.truncated).sum(0) == 1).all()
     assert len(set(rollout.lengths.flatten().tolist())) > 1
     assert int(rollout.lengths.max()) == len(rollout.mask)
     assert torch.equal(rollout.episodic_returns, rollout.lengths.float()), "CartPole pays 1 for each step"
@@ -115,7 +120,7 @@ class FromOne(gymnasium.Env):
 def test_actions_that_do_not_begin_at_zero_are_sent_as_the_environment_counts_them():
     gymnasium.register("TestFromOne-v0", entry_point=FromOne, max_episode_steps=10)
     try:
-        run = make_run("env=gymnasium", "env.id=TestFromOne-v0", "policy.hidden=8", "algorithm.episodes_per_update=8")
+        run = make_run("env=gymnasium", "env.id=TestFromOne-v0", "policy.hidden=8", "collect.episodes=8")
         rollout = run.collector.collect(0, np.arange(1))
     finally:
         del gymnasium.registry["TestFromOne-v0"]

@@ -16,8 +16,8 @@ from tests.conftest import make_run
 
 def pong(*overrides: str) -> Run:
     """Three environments, two in the first half and one in the second."""
-    small = ("env=pong", "policy.hidden=8", "env.num_envs=3", "algorithm.points_per_update=3")
-    return make_run(*small, *overrides)
+    batch = () if "collect=episodes" in overrides else ("collect.points=3",)
+    return make_run("env=pong", "policy.hidden=8", "env.num_envs=3", *batch, *overrides)
 
 
 def outcome(run: Run, rewards: list[float], terminated: list[bool], truncated: list[bool]) -> None:
@@ -38,10 +38,10 @@ def begun(*overrides: str) -> Run:
 
 def test_each_environment_has_noise_of_its_own_of_the_update_step_by_step():
     run, drawn = pong("num_seeds=2"), []
-    sample = run.policy.head.sample
-    run.policy.head.sample = lambda logits, noise: (drawn.append(noise), sample(logits, noise))[1]
+    sample = run.agent.policy.head.sample
+    run.agent.policy.head.sample = lambda logits, noise: (drawn.append(noise), sample(logits, noise))[1]
     run.collector.collect(5, np.arange(2))
-    steps = zip(range(12), Noise(run.policy, [0, 1], 3, 5, torch.device("cpu")), strict=False)
+    steps = zip(range(12), Noise(run.agent.policy, {0: 0, 1: 1}, 3, 5, torch.device("cpu")), strict=False)
     expected = [noise[:, span].numpy() for _, (noise, _) in steps for span in (slice(0, 2), slice(2, 3))]
     for ours, theirs in zip(drawn, expected, strict=False):
         assert np.array_equal(ours, theirs)
@@ -50,12 +50,14 @@ def test_each_environment_has_noise_of_its_own_of_the_update_step_by_step():
 def test_what_is_learned_from_pong_is_what_acted_dropout_included():
     """The logits of the learner's pass equal, to 1e-5, those of the compiled one, step by step of every point."""
     run = pong("num_seeds=2", "policy.dropout=0.5", "env.max_frames=400")
-    collector, acting = run.collector, run.policy.acting()
+    collector, acting = run.collector, run.agent.policy.acting()
     acted: dict[int, list[np.ndarray]] = {}
     ids: list[int] = []
     record, take = collector.tape.record, collector._take_batch
     logits_of_half: list[np.ndarray] = []
-    run.policy.acting = lambda: lambda *arguments: (logits_of_half.append(acting(*arguments)), logits_of_half[-1])[1]
+    run.agent.policy.acting = lambda: (
+        lambda *arguments: (logits_of_half.append(acting(*arguments)), logits_of_half[-1])[1]
+    )
 
     def spying(look, which, actions, units, masks):
         for r, e in np.argwhere(which):
@@ -67,7 +69,7 @@ def test_what_is_learned_from_pong_is_what_acted_dropout_included():
     rollout = collector.collect(0, np.arange(2))
     index = rollout.flat
     masks = index.gather(rollout.dropout_masks)
-    logits = run.policy.of(rollout.learners)(index.gather(rollout.observations), masks).detach()
+    logits = run.agent.policy.bind(rollout.learners)(index.gather(rollout.observations), masks).detach()
     assert 0.4 < float(masks[index.valid].float().mean()) < 0.6
     columns = index.scatter(logits.squeeze(-1))
     for column, unit in enumerate(ids):
@@ -79,7 +81,7 @@ def test_what_is_learned_from_pong_is_what_acted_dropout_included():
 
 @pytest.mark.parametrize("unit", ["points", "episodes"])
 def test_when_a_time_limit_and_a_point_come_at_once_the_point_has_ended_and_the_game_was_cut_off(unit):
-    episodes = ("algorithm.points_per_update=null", "algorithm.episodes_per_update=3")
+    episodes = ("collect=episodes", "collect.episodes=3")
     run = begun(*episodes if unit == "episodes" else ())
     outcome(run, [-1.0, 0.0], [False, False], [True, True])
     rewarded, not_rewarded = run.collector.complete[0]
@@ -96,13 +98,13 @@ def test_a_point_ends_with_any_reward_and_an_episode_with_its_end():
     assert len(run.collector.complete[0]) == 2
     outcome(run, [0.0, 0.0], [False, False], [False, False])
     assert len(run.collector.complete[0]) == 2
-    run = begun("algorithm.points_per_update=null", "algorithm.episodes_per_update=3")
+    run = begun("collect=episodes", "collect.episodes=3")
     outcome(run, [1.0, 0.0], [False, True], [False, False])
     assert len(run.collector.complete[0]) == 1
 
 
 def test_a_games_return_and_length_are_of_all_its_steps_and_of_none_of_the_game_before():
-    run = begun("algorithm.points_per_update=20")
+    run = begun("collect.points=20")
     for rewards, over in (([1.0, 0.0], False), ([1.0, -1.0], False), ([0.0, 1.0], True), ([-1.0, 1.0], True)):
         outcome(run, rewards, [over, False], [False, False])
     games = run.collector._take_games(0)
@@ -116,8 +118,8 @@ def test_a_games_return_and_length_are_of_all_its_steps_and_of_none_of_the_game_
 def test_a_batch_is_what_was_begun_first_where_all_wait_and_what_ended_first_where_nobody_does():
     ended = [Unit(id, True, False) for id in (4, 1, 3, 2, 7)]
     for overrides, batch, left in (
-        ("algorithm.unfinished=wait", [1, 2, 3], [4, 7]),
-        ("algorithm.unfinished=carry_over", [4, 1, 3], [2, 7]),
+        ("collect.unfinished=wait", [1, 2, 3], [4, 7]),
+        ("collect.unfinished=carry_over", [4, 1, 3], [2, 7]),
     ):
         collector = pong(overrides).collector
         collector.complete[0] = list(ended)
@@ -126,7 +128,7 @@ def test_a_batch_is_what_was_begun_first_where_all_wait_and_what_ended_first_whe
 
 
 def test_where_all_wait_exactly_the_quota_is_begun_and_nothing_is_under_way_when_the_batch_is_learned_from():
-    run = pong("algorithm.unfinished=wait", "algorithm.points_per_update=5", "num_seeds=2")
+    run = pong("collect.unfinished=wait", "collect.points=5", "num_seeds=2")
     for update in range(2):
         run.collector.collect(update, np.arange(2))
         assert run.collector.begun == [5, 5]
@@ -136,7 +138,7 @@ def test_where_all_wait_exactly_the_quota_is_begun_and_nothing_is_under_way_when
 
 
 def test_where_nobody_waits_a_batch_is_complete_with_the_point_that_fills_its_quota():
-    run = begun("algorithm.points_per_update=4")
+    run = begun("collect.points=4")
     outcome(run, [1.0, 1.0], [False, False], [False, False])
     assert run.collector.playing[0].all()
     outcome(run, [1.0, 1.0], [False, False], [False, False])

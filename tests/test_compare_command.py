@@ -23,10 +23,10 @@ BROKEN = """
 from pg_experiments import train
 from pg_experiments.run.run import Run
 
-def judge(*arguments):
+def learn(*arguments):
     raise ZeroDivisionError("the pole fell off")
 
-Run.judge = judge
+Run.learn = learn
 train.main()
 """
 

@@ -129,7 +129,7 @@ CONTENT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a parameter of another name": (
         lambda run: {"best": best_of(run) | {"policy": without(best_of(run)["policy"], "network.weights.0")}},
-        "14 parameters, not 30",
+        "3 tensors of parameters, not 4",
     ),
     "no configuration": (lambda run: {"config": None}, "does not say of which configuration it is"),
     "a configuration of tensors": (
@@ -324,7 +324,7 @@ def test_a_run_is_loaded_at_any_moment_while_it_keeps_a_single_checkpoint(run):
         for _ in range(100):
             found = checkpoint.newest_file(run)
             assert found is not None
-            assert found[1]["policy"].keys() == state["policy"].keys()
+            assert found[1]["agent"].keys() == state["agent"].keys()
     finally:
         stop.set()
         thread.join()

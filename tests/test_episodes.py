@@ -44,7 +44,7 @@ def test_our_cartpole_moves_as_gymnasiums_does_to_the_last_bit():
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1"])
 def test_an_episode_is_the_one_that_a_single_environment_plays_with_the_same_seed_and_actions(id):
-    env, single = environment(id).make(3), gymnasium.make(id)
+    env, single = environment(id).make([0], 3), gymnasium.make(id)
     observations, _ = env.reset(seed=[5, 6, 7], options={"reset_mask": np.ones(3, dtype=bool)})
     rng = np.random.default_rng(1)
     script = rng.integers(0, int(env.single_action_space.n), (500, 3))
@@ -65,7 +65,7 @@ def test_an_episode_is_the_one_that_a_single_environment_plays_with_the_same_see
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1"])
 def test_who_has_finished_stands_still_until_reset_and_the_others_go_on(id):
-    env = environment(id, max_episode_steps=5).make(2)
+    env = environment(id, max_episode_steps=5).make([0], 2)
     assert env.metadata["autoreset_mode"] == AutoresetMode.DISABLED
     env.reset(seed=[1, 2], options={"reset_mask": np.ones(2, dtype=bool)})
     for _ in range(5):
@@ -84,7 +84,7 @@ def test_who_has_finished_stands_still_until_reset_and_the_others_go_on(id):
 
 
 def test_a_reset_of_some_poles_leaves_the_others_and_their_time_limit_alone():
-    env = environment(max_episode_steps=6).make(2)
+    env = environment(max_episode_steps=6).make([1, 2], 1)
     env.reset(seed=[1, 2], options={"reset_mask": np.ones(2, dtype=bool)})
     ends = []
     for step in range(1, 10):
@@ -99,13 +99,15 @@ def test_the_collector_refuses_an_environment_that_resets_itself():
     run = make_run()
     resetting = gymnasium.make_vec("CartPole-v1", num_envs=2)
     with pytest.raises(ValueError, match="AutoresetMode"):
-        EpisodeCollector(resetting, run.policy, seeds=[0], episodes=2, device=torch.device("cpu"), keep_graph=False)
+        EpisodeCollector(
+            resetting, run.agent.policy, seeds=[0], episodes=2, device=torch.device("cpu"), keep_graph=False
+        )
 
 
 @pytest.mark.parametrize("overrides", [(), ("env=acrobot", "env.max_episode_steps=60"), ("policy.head=bernoulli",)])
 def test_the_accounts_agree_with_a_slow_single_environment(overrides):
     """Replays every episode of a batch with its seed and its actions in an environment of its own."""
-    run = make_run("num_seeds=2", "algorithm.episodes_per_update=3", *overrides)
+    run = make_run("num_seeds=2", "collect.episodes=3", *overrides)
     rollout = run.collector.collect(4, np.arange(2))
     single = gymnasium.make(run.config.env.id, max_episode_steps=run.config.env.max_episode_steps)
     for r, seed in enumerate([0, 1]):
@@ -120,12 +122,19 @@ def test_the_accounts_agree_with_a_slow_single_environment(overrides):
                 total, steps, ended = total + float(reward), steps + 1, terminated or truncated
             assert not rollout.mask[steps:, r, e].any()
             assert (int(rollout.lengths[r, e]), float(rollout.episodic_returns[r, e])) == (steps, total)
-            assert (bool(rollout.terminated[r, e]), bool(rollout.truncated[r, e])) == (terminated, truncated)
-            np.testing.assert_allclose(rollout.final_observations[r, e], observation, rtol=1e-4, atol=1e-5)
+            last = steps - 1
+            assert (bool(rollout.terminated[last, r, e]), bool(rollout.truncated[last, r, e])) == (
+                terminated,
+                truncated,
+            )
+            assert not (rollout.terminated | rollout.truncated)[:last, r, e].any()
+            assert not (rollout.terminated | rollout.truncated)[steps:, r, e].any()
+            np.testing.assert_allclose(rollout.finals.observations[r, e], observation, rtol=1e-4, atol=1e-5)
+            assert int(rollout.finals.positions[r, e]) == (last * 2 + r) * 3 + e
 
 
 def test_a_cartpole_episode_of_500_steps_is_truncated_and_not_terminal():
-    env = environment(max_episode_steps=None).make(1)
+    env = environment(max_episode_steps=None).make([0], 1)
     observations, _ = env.reset(seed=[0], options={"reset_mask": np.ones(1, dtype=bool)})
     for step in range(1, 501):
         x, x_dot, theta, theta_dot = observations[0]
@@ -139,11 +148,12 @@ def test_a_truncated_episode_goes_on_with_its_value_and_a_terminated_one_does_no
     run = make_run("baseline=value", "baseline.bootstrap=true", "normalization=none", "env.max_episode_steps=12")
     rollout = run.collector.collect(0, np.arange(1))
     assert rollout.truncated.any()
-    values = run.baseline.final_values(rollout)
+    values = run.agent.baseline.final_values(rollout)
     assert ((values != 0) == (rollout.truncated & ~rollout.terminated)).all()
-    returns, _, _ = run.credit(rollout)
+    assert torch.equal(values != 0, rollout.cuts)
+    returns, _, _ = run.agent.credit(rollout)
     last = rollout.lengths[0, 0] - 1
-    expected = 1.0 + (0.99 * values[0, 0] if rollout.truncated[0, 0] else 0.0)
+    expected = 1.0 + 0.99 * values[last, 0, 0]
     assert float(returns[last, 0, 0]) == pytest.approx(float(expected))
 
 
@@ -195,7 +205,7 @@ def test_an_environment_that_does_not_fit_says_what_does(id, message):
     gymnasium.register("TestEndless-v0", entry_point=lambda: Endless())
     try:
         with pytest.raises(UserError, match=message):
-            environment(id).make(2)
+            environment(id).make([0], 2)
     finally:
         del gymnasium.registry["TestImages-v0"], gymnasium.registry["TestEndless-v0"]
 

@@ -198,7 +198,7 @@ MISTAKES = [
     (("run=run", "checkpoint=empty.pt"), "empty.pt: is damaged"),
     (("run=run", "checkpoint=other.pt"), "other.pt: the checkpoint is of another configuration ("),
     (("run=strange",), "strange/checkpoints/update_00000030.pt: best.update: expected a tensor"),
-    (("run=strange", "checkpoint=last"), "strange/checkpoints/update_00000030.pt: policy: expected a group of keys"),
+    (("run=strange", "checkpoint=last"), "strange/checkpoints/update_00000030.pt: agent: expected a group of keys"),
     (("run=small",), "small/checkpoints/update_00000030.pt: best.update: expected torch.int64 of 2 learners, not"),
     (("run=run", "video=yes"), "video=yes: expected true or false"),
     (
@@ -225,7 +225,7 @@ def folders(cartpole, tmp_path_factory) -> Path:
     wide = save_run(folder / "wide", "policy.hidden=32", "env.max_episodes=2")
     shutil.copy(checkpoint_of(wide), folder / "other.pt")
     shutil.copytree(cartpole, folder / "strange")
-    change_checkpoint(folder / "strange", policy=3, best={"mean_return": torch.zeros(2)})
+    change_checkpoint(folder / "strange", agent=3, best={"mean_return": torch.zeros(2)})
     shutil.copytree(cartpole, folder / "small")
     change_checkpoint(folder / "small", best=torch.load(checkpoint_of(wide), weights_only=True)["best"])
     return folder

@@ -17,7 +17,8 @@ import torch
 from pg_experiments.baseline import MeanBaseline
 from pg_experiments.policy import Linear
 from pg_experiments.returns import RewardToGo, Trajectory
-from tests.conftest import reinforce, rollout_of, total_loss
+from pg_experiments.tensors.learners import Learners
+from tests.conftest import reinforce, rollout_of, spaces, total_loss
 
 F64 = torch.float64
 START = torch.tensor([0.7, 0.3], dtype=F64)
@@ -47,9 +48,9 @@ def enumerate_all() -> Everything:
 
 
 ALL = enumerate_all()
-POLICY = Linear(head="categorical", bias=False, initialisation="torch").build(2, 2, [3]).double()
+POLICY = Linear(head="categorical", bias=False, initialisation="torch").build(*spaces(2, 2), Learners([3])).double()
 (THETA,) = POLICY.parameters()
-REINFORCE = reinforce(episodes_per_update=1, discount=1.0, entropy_bonus=0.0, log_probs="recomputed")
+REINFORCE = reinforce(POLICY, "collect.episodes=1")
 
 
 def probabilities() -> torch.Tensor:
@@ -80,14 +81,14 @@ def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
     for m in range(ALL.states.shape[1]):
         states, actions, rewards = (x[:, m].view(STEPS, 1, 1) for x in (ALL.states, ALL.actions, ALL.rewards))
         rollout = rollout_of(torch.nn.functional.one_hot(states, 2).to(F64), actions, rewards, mask)
-        returns = returns_option(rewards, mask, discount)
+        returns = returns_option(rollout, None, None, torch.tensor([discount], dtype=F64))
         values = {
             "none": torch.zeros_like(returns),
             "constant": torch.full_like(returns, 1.3),
             "value": state_values(discount)[torch.arange(STEPS), states.flatten()].view(STEPS, 1, 1),
         }[baseline]
-        advantages = returns_option.weigh(returns - values, mask, discount)
-        loss = total_loss(REINFORCE, POLICY, rollout, advantages)
+        advantages = returns_option.weigh(returns - values, rollout, torch.tensor([discount], dtype=F64))
+        loss = total_loss(REINFORCE, rollout, advantages)
         found.append(torch.autograd.grad(-loss.sum(), THETA)[0].flatten())
     return torch.stack(found)
 
@@ -140,7 +141,7 @@ def test_the_mean_of_a_batch_of_one_episode_takes_everything_from_the_trajectory
     rewards = ALL.rewards[:, :4].unsqueeze(1)
     states, actions = (x[:, :4].unsqueeze(1) for x in (ALL.states, ALL.actions))
     rollout = rollout_of(torch.nn.functional.one_hot(states, 2).to(F64), actions, rewards, mask)
-    returns = Trajectory(exact_discount=False)(rewards, mask, 1.0)
+    returns = Trajectory(exact_discount=False)(rollout, None, None, torch.ones(1))
     kept = returns - MeanBaseline().values(rollout, returns)
     others = torch.stack([returns[0, 0, [e for e in range(4) if e != own]].mean() for own in range(4)])
     torch.testing.assert_close(kept[0, 0], (1 - 1 / 4) * (returns[0, 0] - others))

@@ -21,29 +21,21 @@ from tests.conftest import make_run, one_update
         ),
         (("env=atari", "env.game=ALE/MsPacman-v5"), r"use env\.game=ms_pacman"),
         (("env.actions={DOWN:LEFT,UP:JUMP}",), r"env\.actions\.UP=JUMP: pong has no such action; it has FIRE, LEFT"),
-        (("env.num_envs=161",), r"env\.num_envs=161: a batch has only algorithm\.points_per_update=160 points; .* 160"),
+        (("env.num_envs=161",), r"env\.num_envs=161: a batch has only collect\.points=160 points; .* 160"),
         (
-            ("algorithm.points_per_update=null", "algorithm.episodes_per_update=10"),
-            r"env\.num_envs=32: a batch has only algorithm\.episodes_per_update=10 episodes; the nearest is 10",
+            ("collect=episodes", "collect.episodes=10"),
+            r"env\.num_envs=32: a batch has only collect\.episodes=10 episodes; the nearest is 10",
         ),
-        (
-            ("algorithm.episodes_per_update=10",),
-            r"=10 and algorithm\.points_per_update=160: a batch is",
-        ),
-        (
-            ("algorithm.points_per_update=null",),
-            r"=null and algorithm\.points_per_update=null: a batch is",
-        ),
-        (("env.return_ends=episode",), r"points_per_update=160: with env\.return_ends=episode there are no points"),
+        (("env.return_ends=episode",), r"collect=points: with env\.return_ends=episode there are no points"),
         (("env=atari", "policy.head=bernoulli"), r"chooses between 2 actions, and this environment has 4"),
         (("normalization.over=episode",), r"all returns of a point have one sign"),
         (("algorithm.log_probs=stored",), r"not for images"),
         (("env.top=100", "env.bottom=90"), r"env\.bottom=90: expected more than env\.top=100; the nearest is 101"),
         (
-            ("env=cartpole", "algorithm.points_per_update=80", "algorithm.episodes_per_update=null"),
-            r"not for CartPole-v1",
+            ("env=cartpole", "collect=points"),
+            r"collect=points: .* not for CartPole-v1; the nearest is collect=episodes",
         ),
-        (("env=cartpole", "algorithm.unfinished=carry_over"), r"algorithm\.unfinished=carry_over: for games"),
+        (("env=cartpole", "collect.unfinished=carry_over"), r"collect\.unfinished=carry_over: for games"),
         (("env=gymnasium", "env.id=PongNoFrameskip-v4"), r"seen as images; use env=atari env\.game=pong"),
     ],
 )
@@ -65,6 +57,6 @@ def test_a_missing_rom_is_said(monkeypatch, tmp_path):
 )
 def test_one_policy_serves_images_and_vectors(overrides):
     """There is no image policy to put on CartPole by mistake: a perceptron takes what the environment shows."""
-    small = ("env.num_envs=2", "algorithm.points_per_update=2") if "env=pong" in overrides else ()
+    small = ("env.num_envs=2", "collect.points=2") if "env=pong" in overrides else ()
     learned = one_update(make_run(*overrides, *small))
     assert learned["policy_gradient_norm"].isfinite().all()

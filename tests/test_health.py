@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from pg_experiments.algorithm.agent import Update
 from pg_experiments.run.health import COLLAPSED, Health, dead_layers, is_poor
 from pg_experiments.tensors.rollout import FlatIndex
 from pg_experiments.tensors.sparse import SparseRows
@@ -63,15 +64,19 @@ def test_only_a_poor_seed_with_a_full_window_is_said_to_have_collapsed():
         account.returns.extend(map(float, returns))
     rollout = run.collector.collect(0, np.array([1, 2, 3, 4]))
     entropy = torch.tensor([0.0, 0.0, 0.0, 1.1 * COLLAPSED * math.log(2)])
-    (symptom,) = run.health.symptoms(1, rollout, entropy)
+    (symptom,) = run.health.check(1, rollout, Update({"entropy": entropy}, {}))
     assert symptom.text.startswith("seed 3: the policy has collapsed")
-    assert list(run.health.symptoms(2, rollout, entropy)) == []
+    assert run.health.check(2, rollout, Update({"entropy": entropy}, {})) == []
 
 
-def test_where_both_broke_the_baseline_is_named_as_the_cause():
+def test_where_both_broke_the_baseline_is_named_as_the_cause(monkeypatch):
     run = make_run("num_seeds=2", "baseline=value", "policy.hidden=4")
     rollout = run.collector.collect(0, np.arange(2))
-    first, second = run.health.stop(3, rollout, {"policy": {0: "loss", 1: "loss"}, "baseline": {1: "loss"}})
+    credit = run.agent.credit(rollout)
+    credit.advantages[:] = math.nan
+    credit.returns[:, 1] = math.nan
+    monkeypatch.setattr(run.agent, "credit", lambda _: credit)
+    first, second = run.health.check(3, rollout, run.learn(rollout, np.arange(2)))
     assert first.text.startswith("seed 0 stopped at update 3: policy_loss is not finite")
     assert second.text.startswith("seed 1 stopped at update 3: value_loss is not finite; a lower baseline")
 
@@ -96,13 +101,13 @@ def test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation(activa
     x = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(1))
     network = perceptron_with(activation, bias)
     expected = [[False, False], [dies, False]]
-    assert dead_layers(network, x, torch.arange(2)).tolist() == expected, "what follows a dead layer is not"
-    assert dead_layers(network, x[:1], torch.tensor([1])).tolist() == expected[1:]
+    assert dead_layers(network.bind(), x).tolist() == expected, "what follows a dead layer is not"
+    assert dead_layers(network.bind(torch.tensor([1])), x[:1]).tolist() == expected[1:]
     network.biases[0].data.zero_()
     network.biases[0].data[:, :, :7] = bias
-    assert not dead_layers(network, x, torch.arange(2)).any(), "one unit that is alive is enough"
+    assert not dead_layers(network.bind(), x).any(), "one unit that is alive is enough"
     equal = torch.ones(2, 20, 3)
-    assert not dead_layers(network, equal, torch.arange(2)).any(), "from equal observations nothing follows"
+    assert not dead_layers(network.bind(), equal).any(), "from equal observations nothing follows"
 
 
 def test_steps_are_spread_over_each_seeds_own_whatever_its_neighbours_played():
@@ -122,19 +127,19 @@ def test_a_dead_layer_is_seen_in_images_too_and_a_linear_policy_has_none():
         for parameter in network.parameters():
             parameter.fill_(1.0)
         rows = SparseRows(torch.tensor([3, 7, 7]), torch.tensor([1.0, -1.0, 1.0]), torch.tensor([0, 2]), (1, 2, 50))
-        assert dead_layers(network, rows, torch.arange(1)).tolist() == [[False]]
+        assert dead_layers(network.bind(), rows).tolist() == [[False]]
         network.biases[0].fill_(-9.0)
-        assert dead_layers(network, rows, torch.arange(1)).tolist() == [[True]]
+        assert dead_layers(network.bind(), rows).tolist() == [[True]]
         linear = StackedMLP(1, 50, 1, hidden=0, layers=0, activation="relu", bias=True)
-        assert dead_layers(linear, rows, torch.arange(1)).shape == (1, 0)
+        assert dead_layers(linear.bind(), rows).shape == (1, 0)
 
 
 def test_dead_layers_of_policy_and_baseline_are_warned_of_once_and_a_resumed_run_does_not_say_it_again(tmp_path):
     overrides = ("num_seeds=3", "env.max_episodes=60", "env.threshold=inf", "baseline=value", "baseline.layers=2")
     run = make_run(*overrides, "tracking.histograms_every=0")
     with torch.no_grad():
-        run.policy.network.biases[0][2] = -100
-        run.baseline.network.biases[1][0] = -100
+        run.agent.policy.network.biases[0][2] = -100
+        run.agent.baseline.network.biases[1][0] = -100
     run.execute(track(run, tmp_path / "run", *overrides))
     found = texts(tmp_path / "run")
     (of_policy,) = found["warnings/dead_layer_of_policy"]
@@ -144,11 +149,11 @@ def test_dead_layers_of_policy_and_baseline_are_warned_of_once_and_a_resumed_run
 
     def said(health: Health) -> list[str]:
         rollout = run.collector.collect(25, np.arange(3))
-        return [symptom.kind for symptom in health.symptoms(25, rollout, torch.ones(3))]
+        return [symptom.kind for symptom in health.check(25, rollout, Update({"entropy": torch.ones(3)}, {}))]
 
-    other = Health(run.config, run.accounts, run.policy, run.baseline, 2)
+    other = Health(run.accounts, run.agent)
     assert said(other) == ["dead_layer_of_policy", "dead_layer_of_baseline"]
-    resumed = Health(run.config, run.accounts, run.policy, run.baseline, 2)
+    resumed = Health(run.accounts, run.agent)
     resumed.restore(run.health.state())
     assert said(resumed) == []
 
@@ -160,7 +165,7 @@ def test_the_new_checks_change_no_bit_of_a_sound_update():
         for run in runs:
             one_update(run, update)
         rollout = runs[0].collector.collect(25 * update, np.arange(2))
-        list(runs[0].health.symptoms(25 * update, rollout, torch.zeros(2)))
+        runs[0].health.check(25 * update, rollout, Update({"entropy": torch.zeros(2)}, {}))
     for learner in range(2):
         for ours, theirs in zip(parameters(runs[0], learner), parameters(runs[1], learner), strict=True):
             assert torch.equal(ours, theirs)

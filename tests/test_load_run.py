@@ -64,8 +64,8 @@ def test_greedy_is_the_most_probable_action_without_dropout(cartpole):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_of_equally_probable_actions_greedy_takes_the_first(head):
-    policy = make_run(f"policy.head={head}").policy
-    logits = torch.zeros(1, 5, policy.num_logits)
+    policy = make_run(f"policy.head={head}").agent.policy
+    logits = torch.zeros(1, 5, policy.head.num_outputs)
     noise = policy.greedy().head.noise(torch.rand_like(logits))
     assert policy.greedy().head.sample(logits, noise).tolist() == [[0] * 5]
 
@@ -98,8 +98,8 @@ def test_each_seed_has_its_own_parameters_the_best_the_last_or_those_of_a_file(c
     best = content["best"]
     for which, state, updates in (
         ("best", best["policy"], best["update"].tolist()),
-        ("last", content["policy"], [30] * 3),
-        (file, content["policy"], [30] * 3),
+        ("last", content["agent"]["policy"], [30] * 3),
+        (file, content["agent"]["policy"], [30] * 3),
     ):
         for learner, seed in enumerate((4, 5, 6)):
             run = pg_experiments.load_run(cartpole, checkpoint=which, seed=seed)
@@ -111,7 +111,7 @@ def test_each_seed_has_its_own_parameters_the_best_the_last_or_those_of_a_file(c
 
 def test_before_its_first_full_window_a_seeds_best_parameters_are_its_last(tmp_path):
     path = save_run(tmp_path / "run", "num_seeds=2", "env.max_episodes=6")
-    last = torch.load(checkpoint_of(path), weights_only=True)["policy"]
+    last = torch.load(checkpoint_of(path), weights_only=True)["agent"]["policy"]
     run = pg_experiments.load_run(path)
     assert (run.seed, run.update) == (0, 3)
     assert all(torch.equal(tensor[0], last[name][0]) for name, tensor in run.learner(greedy=True).state_dict().items())
@@ -141,7 +141,7 @@ def test_a_single_game_is_to_the_last_pixel_the_one_that_the_arcade_plays(overri
     """Without random starts and sticky actions nothing is random, and both do the same with the same actions."""
     run = make_run(*overrides, "policy.hidden=4", "env.noop_max=0", "env.num_envs=1")
     settings, actions, crop = run.config.env, run.env.actions, run.env.crop
-    single, arcades = settings.single(), settings.emulators(1, 1)
+    single, arcades = settings.single(), settings.make_emulators(1, 1)
     assert single.action_space.n == len(actions)
     screens, _ = arcades.reset(seed=np.array([3]))
     observation, _ = single.reset(seed=5)
@@ -174,7 +174,7 @@ def test_a_single_game_begins_after_as_many_idle_frames_as_the_arcades_do(overri
     run = make_run(*overrides, "policy.hidden=4", "env.num_envs=1", "env.noop_max=4")
     env = run.config.env.single()
     ours = [env.reset(seed=seed)[1]["episode_frame_number"] for seed in (1, *[None] * 39)]
-    _, info = run.config.env.emulators(40, 1).reset(seed=np.arange(40))
+    _, info = run.config.env.make_emulators(40, 1).reset(seed=np.arange(40))
     assert set(ours) == set(info["episode_frame_number"].tolist())
     assert [env.reset(seed=seed)[1]["episode_frame_number"] for seed in (1, *[None] * 9)] == ours[:10]
 

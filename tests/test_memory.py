@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pg_experiments import load_run
+from pg_experiments.collect import Episodes
 from pg_experiments.env import AtariEnv
 from pg_experiments.run import memory
 from pg_experiments.run.config import check
@@ -23,7 +24,7 @@ from tests.conftest import REPOSITORY, composed, make_run
 from tests.saved_runs import change_checkpoint, save_run
 
 GiB = 2**30
-SMALL_PONG = ("env=pong", "algorithm.points_per_update=4", "env.num_envs=4", "env.max_frames=400")
+SMALL_PONG = ("env=pong", "collect.points=4", "env.num_envs=4", "env.max_frames=400")
 ORDINARY = [("baseline=value", "num_seeds=32"), SMALL_PONG]
 LARGE = ("num_seeds=300", "policy.hidden=256")
 TOO_LARGE = [
@@ -33,11 +34,11 @@ TOO_LARGE = [
     (["baseline=value", "baseline.hidden=9999999999"], "baseline.hidden=9999999999"),
     (["baseline=value", "baseline.layers=9999999999"], "baseline.layers=9999999999"),
     (
-        ["algorithm.episodes_per_update=1000000000", "env.max_episodes=null", "env.max_steps=1"],
-        "algorithm.episodes_per",
+        ["collect.episodes=1000000000", "env.max_episodes=null", "env.max_steps=1"],
+        "collect.episodes=1000000000",
     ),
-    (["env=pong", "algorithm.points_per_update=10000000", "env.num_envs=1000000"], "env.num_envs=1000000"),
-    (["env=pong", "algorithm.points_per_update=9999999999"], "algorithm.points_per_update=9999999999"),
+    (["env=pong", "collect.points=10000000", "env.num_envs=1000000"], "env.num_envs=1000000"),
+    (["env=pong", "collect.points=9999999999"], "collect.points=9999999999"),
     (["env=acrobot", "num_seeds=100000000"], "num_seeds=100000000"),
     (["policy=linear", f"num_seeds={10**40}"], f"num_seeds={10**40}"),
 ]
@@ -81,7 +82,7 @@ def test_what_cannot_fit_is_refused_with_the_key_that_needs_most_and_a_value_tha
     assert text.startswith(f"{blamed}")
     assert "of memory, and 8 GiB are available; the nearest that could fit is " in text
     fits = int(text.rpartition(" ")[2])
-    key = blamed.partition("=")[0] if "=" in blamed else "algorithm.episodes_per_update"
+    key = blamed.partition("=")[0] if "=" in blamed else "collect.episodes"
     for value, is_too_large in ((fits, False), (fits + 1, True)):
         config = check(composed("device=cpu", *overrides, f"{key}={value}"))
         assert (least_memory(config, sizes_of(config)) > available) == is_too_large
@@ -89,7 +90,7 @@ def test_what_cannot_fit_is_refused_with_the_key_that_needs_most_and_a_value_tha
 
 def test_nothing_is_built_before_the_check(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
-    monkeypatch.setattr("pg_experiments.run.run.make_environment", lambda config: pytest.fail("built"))
+    monkeypatch.setattr(Episodes, "make", lambda *_: pytest.fail("built"))
     with pytest.raises(UserError, match="the run needs at least"):
         Run(check(composed("device=cpu")))
     monkeypatch.setattr(memory, "available_memory", lambda: None)
@@ -111,7 +112,7 @@ def test_on_another_device_only_what_passes_through_the_cpu_counts(monkeypatch):
 )
 def test_an_environment_knows_its_sizes_without_being_made(overrides):
     run = make_run(*overrides, *(SMALL_PONG[1:] if overrides[:1] == ("env=pong",) else ()))
-    weights = run.policy.network.weights
+    weights = run.agent.policy.network.weights
     assert sizes_of(run.config) == (weights[0].shape[1], weights[-1].shape[2])
     assert isinstance(run.config.env, AtariEnv) == ("env=pong" in overrides)
 

@@ -10,7 +10,8 @@ import torch
 
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
 from pg_experiments.policy import MLP, Linear
-from tests.conftest import reinforce, rollout_of, total_loss
+from pg_experiments.tensors.learners import Learners
+from tests.conftest import reinforce, rollout_of, spaces, total_loss
 
 NAN = math.nan
 
@@ -46,12 +47,17 @@ def two_steps(advantages: float = 0.0):
 
 @pytest.mark.parametrize(("reduction", "divisor"), [("mean", 2), ("sum", 1)])
 def test_an_entropy_bonus_is_subtracted_from_the_loss_so_that_a_step_makes_the_policy_more_random(reduction, divisor):
-    algorithm = reinforce(episodes_per_update=2, reduction=reduction, entropy_bonus=0.5, log_probs="recomputed")
-    policy = Linear(head="categorical", bias=False, initialisation="torch").build(2, 2, [3])
+    linear = Linear(head="categorical", bias=False, initialisation="torch")
+    policy = linear.build(*spaces(2, 2), Learners([3]))
+    agent = reinforce(policy, f"algorithm.reduction={reduction}", "algorithm.entropy_bonus=0.5")
     (theta,) = policy.parameters()
     logits = theta[0]
     entropy = -(logits.softmax(-1) * logits.log_softmax(-1)).sum()
-    loss = total_loss(algorithm, policy, two_steps(), torch.zeros(2, 1, 1))
+    two_episodes = dataclasses.replace(
+        two_steps(),
+        **{name: getattr(two_steps(), name).transpose(0, 2) for name in ("observations", "actions", "rewards", "mask")},
+    )
+    loss = total_loss(agent, two_episodes, torch.zeros(1, 1, 2))
     torch.testing.assert_close(loss[0], -0.5 * entropy / divisor)
     ours, theirs = (torch.autograd.grad(each, theta)[0] for each in (loss.sum(), -0.5 * entropy / divisor))
     assert theirs.abs().max() > 1e-4
@@ -61,12 +67,11 @@ def test_an_entropy_bonus_is_subtracted_from_the_loss_so_that_a_step_makes_the_p
 def test_the_loss_of_some_learners_is_that_of_their_own_parameters_and_masks():
     policy = MLP(
         head="categorical", hidden=8, layers=2, activation="tanh", dropout=0.5, bias=True, initialisation="torch"
-    ).build(2, 2, [0, 1, 2])
-    algorithm = reinforce(episodes_per_update=1, entropy_bonus=0.0, log_probs="recomputed")
+    ).build(*spaces(2, 2), Learners([0, 1, 2]))
     masks = torch.rand(2, 1, 1, 2, 8, generator=torch.Generator().manual_seed(0)) < 0.5
     rollout = dataclasses.replace(two_steps(), learners=torch.tensor([2]), dropout_masks=masks)
     advantages = torch.tensor([1.0, -2.0]).view(2, 1, 1)
-    (loss,) = total_loss(algorithm, policy, rollout, advantages)
+    (loss,) = total_loss(reinforce(policy), rollout, advantages)
     (w0, w1, w2), (b0, b1, b2) = ([p[2] for p in stack] for stack in (policy.network.weights, policy.network.biases))
     x = torch.tanh(2 * masks[:, 0, 0, 0] * (torch.eye(2) @ w0 + b0))
     logits = torch.tanh(2 * masks[:, 0, 0, 1] * (x @ w1 + b1)) @ w2 + b2

@@ -7,26 +7,28 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete
 
 from pg_experiments.policy import MLP
 from pg_experiments.policy.heads import Bernoulli, Categorical
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.streams import Purpose, numpy_stream
-from tests.conftest import make_run, reinforce, rollout_of, total_loss
+from tests.conftest import make_run, reinforce, rollout_of, spaces, total_loss
 
-REINFORCE = reinforce(episodes_per_update=3, discount=0.9, entropy_bonus=0.01, log_probs="recomputed")
+SETTINGS = ("collect.episodes=3", "algorithm.discount=0.9", "algorithm.entropy_bonus=0.01")
 
 
 def mlp(seeds: list[int], **changes) -> Policy:
     option = MLP(
         head="categorical", hidden=16, layers=2, activation="tanh", dropout=0.0, bias=True, initialisation="torch"
     )
-    return dataclasses.replace(option, **changes).build(4, 2, seeds)
+    return dataclasses.replace(option, **changes).build(*spaces(4, 2), Learners(seeds))
 
 
-@pytest.mark.parametrize("head", [Categorical(), Bernoulli()])
+@pytest.mark.parametrize("head", [Categorical(Discrete(2)), Bernoulli(Discrete(2))])
 def test_sampling_follows_the_probabilities_that_the_head_states(head):
     """200,000 draws; each frequency within 4.5 standard errors: a false alarm in 10^5 for the fixed seed."""
     logits = torch.tensor([0.3, -1.2, 2.0]) if isinstance(head, Categorical) else torch.tensor([0.7])
@@ -39,17 +41,17 @@ def test_sampling_follows_the_probabilities_that_the_head_states(head):
         assert abs(frequency - p) < 4.5 * (p * (1 - p) / draws) ** 0.5
 
 
-@pytest.mark.parametrize("head", [Categorical(), Bernoulli()])
+@pytest.mark.parametrize("head", [Categorical(Discrete(2)), Bernoulli(Discrete(2))])
 def test_probabilities_sum_to_one_and_the_entropy_is_theirs(head):
-    logits = torch.randn(50, head.num_logits(2), generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 4
+    logits = torch.randn(50, head.num_outputs, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 4
     log_probs = torch.stack([head.log_prob(logits, torch.full((50,), action)) for action in range(2)])
     torch.testing.assert_close(log_probs.exp().sum(0), torch.ones(50, dtype=torch.float64))
     torch.testing.assert_close(head.entropy(logits), -(log_probs.exp() * log_probs).sum(0))
 
 
-@pytest.mark.parametrize("head", [Categorical(), Bernoulli()])
+@pytest.mark.parametrize("head", [Categorical(Discrete(2)), Bernoulli(Discrete(2))])
 def test_extreme_logits_stay_finite(head):
-    logits = torch.full((1, head.num_logits(2)), 1e4)
+    logits = torch.full((1, head.num_outputs), 1e4)
     logits[..., 0] *= -1
     assert head.log_prob(logits, torch.tensor([1])).isfinite().all()
     assert head.entropy(logits).isfinite().all()
@@ -57,14 +59,14 @@ def test_extreme_logits_stay_finite(head):
 
 def test_a_bernoulli_head_refuses_three_actions():
     with pytest.raises(UserError, match=r"policy\.head=bernoulli: chooses between 2 actions"):
-        Bernoulli().num_logits(3)
+        Bernoulli(Discrete(3))
 
 
 def test_stacked_learners_compute_what_each_would_alone():
     together, alone = mlp([7, 8, 9]), mlp([8])
     x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
-        together.of(torch.arange(3))(x, None)[1:2], alone.of(torch.arange(1))(x[1:2], None), rtol=0, atol=1e-6
+        together.bind(torch.arange(3))(x, None)[1:2], alone.bind(torch.arange(1))(x[1:2], None), rtol=0, atol=1e-6
     )
 
 
@@ -80,10 +82,10 @@ def test_a_seed_starts_with_the_same_parameters_whoever_its_neighbours_are(initi
 def test_dropout_keeps_units_with_its_probability_and_the_scale_makes_up_for_the_rest():
     """10^6 units; within 4.5 standard errors (a false alarm in 10^5 for the fixed seed)."""
     policy = mlp([0], hidden=500, dropout=0.3)
-    kept = policy.draw_masks(numpy_stream(0, Purpose.DROPOUT, 0), 1000)
+    kept = policy.network.draw_noise(0, numpy_stream(0, Purpose.DROPOUT, 0), 1000)
     assert kept.shape == (1000, 2, 500)
     assert abs(kept.mean() - 0.7) < 4.5 * (0.3 * 0.7 / kept.size) ** 0.5
-    assert abs(policy.drop_below / 2**16 - 0.3) < 1e-5
+    assert abs(int(policy.network.drop_below[0]) / 2**16 - 0.3) < 1e-5
 
 
 def test_dropout_stands_before_the_activation_and_scales_what_it_keeps():
@@ -92,32 +94,32 @@ def test_dropout_stands_before_the_activation_and_scales_what_it_keeps():
     mask = torch.rand(1, 6, 1, 16, generator=torch.Generator().manual_seed(3)) < 0.5
     (w1, w2), (b1, b2) = policy.network.weights, policy.network.biases
     hidden = torch.tanh((x[0] @ w1[0] + b1[0]) * mask[0, :, 0] * 2)
-    torch.testing.assert_close(policy.of(torch.arange(1))(x, mask)[0], hidden @ w2[0] + b2[0])
+    torch.testing.assert_close(policy.bind(torch.arange(1))(x, mask)[0], hidden @ w2[0] + b2[0])
 
 
 @pytest.mark.parametrize("log_probs", ["recomputed", "stored"])
 def test_what_is_learned_from_is_what_acted_dropout_included(log_probs):
     """The logits of the learner's pass equal, to 1e-6, those that the actions were drawn from."""
-    run = make_run("num_seeds=3", f"algorithm.log_probs={log_probs}", "algorithm.episodes_per_update=2")
+    run = make_run("num_seeds=3", f"algorithm.log_probs={log_probs}", "collect.episodes=2")
     acted = []
-    of = run.policy.of
+    bind = run.agent.policy.bind
 
     def spying(learners):
-        logits_of = of(learners)
-        return lambda observations, masks: acted.append(logits_of(observations, masks)) or acted[-1]
+        network = bind(learners)
+        return lambda observations, noise: acted.append(network(observations, noise)) or acted[-1]
 
-    run.policy.of = spying
+    run.agent.policy.bind = spying
     rollout = run.collector.collect(0, np.arange(3))
-    run.policy.of = of
+    run.agent.policy.bind = bind
     acting = rollout.flat.gather(torch.stack(acted).detach())
     masks = rollout.flat.gather(rollout.dropout_masks)
-    learning = run.policy.of(rollout.learners)(rollout.flat.gather(rollout.observations), masks)
+    learning = run.agent.policy.bind(rollout.learners)(rollout.flat.gather(rollout.observations), masks)
     valid = rollout.flat.valid
     actions = rollout.flat.gather(rollout.actions)
-    difference = run.policy.head.log_prob(learning, actions) - run.policy.head.log_prob(acting, actions)
+    difference = run.agent.policy.head.log_prob(learning, actions) - run.agent.policy.head.log_prob(acting, actions)
     assert difference[valid].abs().max() < 1e-6
     other_masks = masks.roll(1, dims=1)
-    other = run.policy.of(rollout.learners)(rollout.flat.gather(rollout.observations), other_masks)
+    other = run.agent.policy.bind(rollout.learners)(rollout.flat.gather(rollout.observations), other_masks)
     assert (other - acting)[valid].abs().max() > 1e-3, "other masks are another policy"
 
 
@@ -135,16 +137,16 @@ def test_stored_and_recomputed_log_probabilities_have_the_same_gradient(dropout,
             "policy.initialisation=torch",
         )
         rollout = run.collector.collect(0, np.arange(2))
-        assert (rollout.logits is not None) == (log_probs == "stored")
-        _, _, advantages = run.credit(rollout)
-        loss = total_loss(run.config.algorithm, run.policy, rollout, advantages)
-        gradients.append(torch.autograd.grad(loss.sum(), list(run.policy.parameters())))
+        assert (rollout.outputs is not None) == (log_probs == "stored")
+        _, _, advantages = run.agent.credit(rollout)
+        loss = total_loss(run.agent, rollout, advantages)
+        gradients.append(torch.autograd.grad(loss.sum(), list(run.agent.policy.parameters())))
     for stored, recomputed in zip(*gradients, strict=True):
         assert stored.abs().max() > 1e-3
         torch.testing.assert_close(stored, recomputed, rtol=1e-4, atol=1e-5)
 
 
-PER_STEP = ("observations", "actions", "rewards", "mask", "dropout_masks")
+PER_STEP = ("observations", "actions", "rewards", "mask", "terminated", "truncated", "dropout_masks")
 
 
 def random_rollout(dtype: torch.dtype = torch.float32) -> Rollout:
@@ -164,8 +166,8 @@ def random_rollout(dtype: torch.dtype = torch.float32) -> Rollout:
 def gradient_of(policy: Policy, rollout: Rollout) -> list[torch.Tensor]:
     """Of the loss with the batch-normalised reward-to-go, through the run's own credit."""
     run = make_run("normalization=advantages", "baseline=mean", "num_seeds=2")
-    _, _, advantages = run.credit(rollout)
-    loss = total_loss(REINFORCE, policy, rollout, advantages)
+    _, _, advantages = run.agent.credit(rollout)
+    loss = total_loss(reinforce(policy, *SETTINGS), rollout, advantages)
     return list(torch.autograd.grad(loss.sum(), list(policy.parameters())))
 
 
@@ -203,16 +205,15 @@ def test_a_bandit_that_always_pays_the_same_has_no_expected_gradient():
     observation = torch.ones(1, 1, 1, 4, dtype=torch.float64)
     mask = torch.ones(1, 1, 1, dtype=torch.bool)
     total = [torch.zeros_like(p) for p in policy.parameters()]
-    one = dataclasses.replace(REINFORCE, episodes_per_update=1, entropy_bonus=0.0)
     for action in range(2):
         rollout = rollout_of(observation, torch.tensor([[[action]]]), torch.full((1, 1, 1), 2.5), mask)
-        loss = total_loss(one, policy, rollout, torch.full((1, 1, 1), 2.5, dtype=torch.float64))
-        logits = policy.of(torch.arange(1))(observation[0], None)
+        loss = total_loss(reinforce(policy), rollout, torch.full((1, 1, 1), 2.5, dtype=torch.float64))
+        logits = policy.bind(torch.arange(1))(observation[0], None)
         p = policy.head.log_prob(logits, torch.tensor([[action]])).exp().item()
         for sum_, part in zip(total, torch.autograd.grad(loss.sum(), list(policy.parameters())), strict=True):
             sum_ += p * part
         run = make_run("baseline=mean", "normalization=none")
-        _, _, advantages = run.credit(rollout)
+        _, _, advantages = run.agent.credit(rollout)
         assert (advantages == 0).all()
     for sum_ in total:
         assert sum_.abs().max() < 1e-15

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ale_py.vector_env import AtariVectorEnv
+from gymnasium.spaces import Discrete
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pg_experiments.env.screens import Look
@@ -52,7 +53,7 @@ def slow_foreground(screen: np.ndarray) -> np.ndarray:
 
 
 def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_colour():
-    run = make_run(*SMALL, "env.num_envs=2", "algorithm.points_per_update=4", "env.max_frames=560")
+    run = make_run(*SMALL, "env.num_envs=2", "collect.points=4", "env.max_frames=560")
     half, differences = run.env.halves[0], run.collector.halves[0].differences
     look, send = differences.look, half.send
     looked: list[Look] = []
@@ -81,13 +82,13 @@ def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_c
 
 
 BATCHES = {
-    "points, nobody waits": ("algorithm.points_per_update=7",),
-    "points, strictly on-policy": ("algorithm.points_per_update=7", "algorithm.unfinished=wait"),
-    "episodes, nobody waits": ("algorithm.points_per_update=null", "algorithm.episodes_per_update=5"),
+    "points, nobody waits": ("collect.points=7",),
+    "points, strictly on-policy": ("collect.points=7", "collect.unfinished=wait"),
+    "episodes, nobody waits": ("collect=episodes", "collect.episodes=5"),
     "episodes, strictly on-policy": (
-        "algorithm.points_per_update=null",
-        "algorithm.episodes_per_update=5",
-        "algorithm.unfinished=wait",
+        "collect=episodes",
+        "collect.episodes=5",
+        "collect.unfinished=wait",
     ),
 }
 
@@ -104,13 +105,13 @@ def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_o
     collector._begin_unit = lambda r, e: (begin(r, e), slots.update({int(collector.unit[r, e]): (r, e)}))
     collector._take_batch = lambda r: (batch := take(r), ids.append([unit.id for unit in batch]))[0]
     columns: dict[int, tuple] = {}
-    in_games = "null" in batches[0]
+    in_games = batches[0] == "collect=episodes"
     for update in range(3):
         ids.clear()
         rollout = collector.collect(update, np.arange(seeds))
         assert rollout.mask.shape[1:] == (seeds, collector.quota)
         dense = [dense_of(rollout.observations.take(*place)) for place in positions(rollout)]
-        final = dense_of(rollout.final_observations)
+        final = dense_of(rollout.finals.observations)
         for r in range(seeds):
             for e, unit in enumerate(ids[r]):
                 assert slots[unit][0] == r
@@ -118,7 +119,9 @@ def test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_o
                 assert rollout.mask[played, r, e].all()
                 assert unit not in columns, "each is used once"
                 rewards = rollout.rewards[played, r, e]
-                ended = (bool(rollout.terminated[r, e]), bool(rollout.truncated[r, e]))
+                last = played.stop - 1
+                ended = (bool(rollout.terminated[last, r, e]), bool(rollout.truncated[last, r, e]))
+                assert not (rollout.terminated | rollout.truncated)[:last, r, e].any()
                 assert sum(ended) == 1
                 if in_games:
                     assert torch.equal(rollout.return_ends[played, r, e], rewards != 0), "every point ends the return"
@@ -168,7 +171,7 @@ def check_against_emulators(run, columns, slots) -> None:
 
 
 def run_unit(run) -> str:
-    return "points" if run.config.algorithm.points_per_update else "episodes"
+    return "points" if run.config.collect.episodes_per_batch is None else "episodes"
 
 
 def test_what_is_shown_stays_until_it_is_asked_what_followed_though_the_emulators_are_under_way_already():
@@ -187,7 +190,7 @@ def test_what_is_shown_stays_until_it_is_asked_what_followed_though_the_emulator
 
 
 def test_nothing_that_was_played_is_lost_when_nobody_waits():
-    run = make_run(*SMALL, "env.num_envs=4", "algorithm.points_per_update=6")
+    run = make_run(*SMALL, "env.num_envs=4", "collect.points=6")
     received = 0
     for half in run.env.halves:
         receive = half.receive
@@ -203,7 +206,7 @@ def test_nothing_that_was_played_is_lost_when_nobody_waits():
 
 
 def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
-    overrides = (*SMALL, "env.num_envs=4", "algorithm.points_per_update=10", "env.max_frames=1200", "num_seeds=2")
+    overrides = (*SMALL, "env.num_envs=4", "collect.points=10", "env.max_frames=1200", "num_seeds=2")
     run = make_run(*overrides)
     tracker = track(run, tmp_path / "run", *overrides)
     tracker.histograms_every = 5
@@ -212,9 +215,7 @@ def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
         for update in range(10):
             rollout = run.collector.collect(update, active)
             steps += rollout.mask.sum((0, 2)).numpy()
-            returns, values, advantages = run.credit(rollout)
-            learned = run.learn(rollout, returns, advantages, active).columns
-            run.record(tracker, active, rollout, learned | run.judge(rollout, returns, values))
+            run.record(tracker, active, rollout, run.learn(rollout, active).metrics)
     rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
     assert [(int(row["update"]), int(row["seed"])) for row in rows] == [(u, s) for u in range(10) for s in range(2)]
     assert [int(row["env_steps"]) for row in rows[-2:]] == steps.tolist()
@@ -229,15 +230,14 @@ def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_bits_whoever_the_neighbour_is():
-    overrides = (*SMALL, "env.num_envs=4", "algorithm.points_per_update=6")
+    overrides = (*SMALL, "env.num_envs=4", "collect.points=6")
 
     def parameters(*seeds: str) -> list[list[torch.Tensor]]:
         run = make_run(*overrides, *seeds)
         for update in range(3):
             rollout = run.collector.collect(update, np.arange(2))
-            returns, _, advantages = run.credit(rollout)
-            run.learn(rollout, returns, advantages, np.arange(2))
-        return [[p.detach()[r] for p in run.policy.parameters()] for r in range(2)]
+            run.learn(rollout, np.arange(2))
+        return [[p.detach()[r] for p in run.agent.policy.parameters()] for r in range(2)]
 
     first, again = parameters("num_seeds=2", "seed=4"), parameters("num_seeds=2", "seed=4")
     shifted = parameters("num_seeds=2", "seed=5")
@@ -247,7 +247,7 @@ def test_the_same_seed_gives_the_same_bits_whoever_the_neighbour_is():
 
 
 def test_a_run_of_pong_is_written_down_the_same_twice(tmp_path):
-    overrides = (*SMALL, "env.num_envs=4", "algorithm.points_per_update=8", "env.max_steps=1500", "env=pong_v5")
+    overrides = (*SMALL, "env.num_envs=4", "collect.points=8", "env.max_steps=1500", "env=pong_v5")
     texts = []
     for name in ("one", "two"):
         train_in(tmp_path / name, *overrides)
@@ -259,7 +259,7 @@ def test_a_run_of_pong_is_written_down_the_same_twice(tmp_path):
 class Following:
     """Moves the paddle to where the ball is: it reads both from the screen that the collector's policy would see."""
 
-    head, has_dropout, num_logits = Bernoulli(), False, 1
+    head, has_noise = Bernoulli(Discrete(2)), False
 
     def __init__(self, env, sign: int) -> None:
         self.halves = {half.shape[1]: half for half in env.halves}
@@ -282,7 +282,7 @@ def test_up_is_up_for_a_policy_that_follows_the_ball_wins_points_that_chance_and
     """150 points each: standard errors of about 0.04 by chance and 0.07 by following, so 0.2 is over two of both."""
 
     def points(sign: int | None) -> float:
-        run = make_run(*SMALL, "env.num_envs=3", "algorithm.points_per_update=150", "seed=1")
+        run = make_run(*SMALL, "env.num_envs=3", "collect.points=150", "seed=1")
         if sign is not None:
             run.collector.policy = Following(run.env, sign)
         return float(run.collector.collect(0, np.arange(1)).episodic_returns.mean())

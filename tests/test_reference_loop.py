@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical
 
-from pg_experiments.run.run import Learned, Run
+from pg_experiments.algorithm.agent import Update
+from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.stacked import StackedMLP
 from tests.conftest import composed, make_run, rollout_of, track
@@ -34,7 +35,7 @@ CONFIGURATIONS = {
         *("baseline.activation=tanh", "baseline.initialisation=torch", "normalization=advantages"),
         *("policy.layers=2", "policy.hidden=16", "policy.activation=tanh", "policy.dropout=0.25"),
         *("policy.initialisation=torch", "algorithm.entropy_bonus=0.05", "algorithm.discount=0.9"),
-        *("algorithm.episodes_per_update=3", "env.max_episode_steps=20"),
+        *("collect.episodes=3", "env.max_episode_steps=20"),
     ),
     "rmsprop_moving_average": (
         *("optimizer=rmsprop", "optimizer.weight_decay=0.01", "optimizer.momentum=0.9", "optimizer.decay=0.95"),
@@ -47,7 +48,7 @@ CONFIGURATIONS = {
         *("optimizer=sgd", "optimizer.weight_decay=0.1", "optimizer.momentum=0.9", "optimizer.schedule=linear"),
         *("optimizer.max_grad_norm=5", "env.max_steps=2500", "normalization=none"),
         *("policy=linear", "policy.bias=true", "policy.initialisation=torch", "returns=trajectory", "baseline=mean"),
-        *("algorithm.episodes_per_update=4", "algorithm.discount=0.9"),
+        *("collect.episodes=4", "algorithm.discount=0.9"),
     ),
     "adam_batch_returns": (
         *("optimizer=adam", "optimizer.weight_decay=0.1", "optimizer.beta1=0.7", "optimizer.beta2=0.95"),
@@ -58,7 +59,7 @@ CONFIGURATIONS = {
             "optimizer.max_grad_norm=null",
         ),
         *("policy.hidden=16", "policy.bias=false", "policy.dropout=0", "policy.initialisation=xavier"),
-        *("optimizer.max_grad_norm=null", "algorithm.entropy_bonus=0.2", "algorithm.episodes_per_update=3"),
+        *("optimizer.max_grad_norm=null", "algorithm.entropy_bonus=0.2", "collect.episodes=3"),
     ),
 }
 
@@ -83,7 +84,7 @@ def episodes_of(rollout: Rollout, r: int) -> list[Episode]:
         T = int(rollout.mask[:, r, e].sum())
         masks = None if rollout.dropout_masks is None else rollout.dropout_masks[:T, r, e].double().unbind(1)
         ends = [False] * T if rollout.return_ends is None else rollout.return_ends[:T, r, e].tolist()
-        cut_off = bool(rollout.truncated[r, e]) and not bool(rollout.terminated[r, e])
+        cut_off = bool(rollout.truncated[T - 1, r, e]) and not bool(rollout.terminated[T - 1, r, e])
         episodes.append(
             Episode(
                 rollout.observations[:T, r, e].double(),
@@ -91,7 +92,7 @@ def episodes_of(rollout: Rollout, r: int) -> list[Episode]:
                 rollout.rewards[:T, r, e].tolist(),
                 ends,
                 cut_off,
-                rollout.final_observations[r, e].double(),
+                rollout.finals.observations[r, e].double(),
                 None if masks is None else list(masks),
             )
         )
@@ -129,11 +130,11 @@ class Reference:
         self.config = config
         policy, baseline = config["policy"], config["baseline"]
         activation, dropout = policy.get("activation", "relu"), policy.get("dropout", 0.0)
-        self.policy = Perceptron(run.policy.network, learner, activation, dropout)
+        self.policy = Perceptron(run.agent.policy.network, learner, activation, dropout)
         self.optimizer = self.make_optimizer()
         self.value: Perceptron | None = None
         if baseline["name"] == "value":
-            self.value = Perceptron(run.baseline.network, learner, baseline["activation"], 0.0)
+            self.value = Perceptron(run.agent.baseline.network, learner, baseline["activation"], 0.0)
             self.value_optimizer = torch.optim.Adam(self.value.parameters(), lr=baseline["learning_rate"])
         self.batch_means: list[float] = []
         self.episodes_done, self.steps_done = 0, 0
@@ -314,14 +315,18 @@ class Comparison:
     def __init__(self, run: Run, config: dict[str, Any]) -> None:
         self.run = run
         self.references = [Reference(config, run, learner) for learner in range(len(run.config.seeds))]
-        self.gradients = {"policy": record_gradients(run.policy), "baseline": record_gradients(run.baseline)}
+        self.gradients = {
+            "policy": record_gradients(run.agent.policy),
+            "baseline": record_gradients(run.agent.baseline),
+        }
         self.updates = 0
 
-    def learn(self, rollout: Rollout, returns: Tensor, advantages: Tensor, active: np.ndarray) -> Learned:
+    def learn(self, rollout: Rollout, active: np.ndarray) -> Update:
         """`Run.learn`, followed by the comparison."""
-        learned = Run.learn(self.run, rollout, returns, advantages, active)
+        learned = Run.learn(self.run, rollout, active)
+        metrics = {name: values for name, values in learned.metrics.items() if name != "explained_variance"}
         for r, learner in enumerate(active.tolist()):
-            self.compare(learner, episodes_of(rollout, r), {name: float(v[r]) for name, v in learned.columns.items()})
+            self.compare(learner, episodes_of(rollout, r), {name: float(v[r]) for name, v in metrics.items()})
         self.updates += 1
         if self.updates == UPDATES:
             self.run.accounts.max_steps = 1  # the run ends
@@ -330,7 +335,10 @@ class Comparison:
     def compare(self, learner: int, batch: list[Episode], columns: dict[str, float]) -> None:
         reference, where = self.references[learner], f"update {self.updates}, learner {learner}"
         reference.update(batch)
-        networks = {"policy": (self.run.policy, reference.policy), "baseline": (self.run.baseline, reference.value)}
+        networks = {
+            "policy": (self.run.agent.policy, reference.policy),
+            "baseline": (self.run.agent.baseline, reference.value),
+        }
         for part, (ours, theirs) in networks.items():
             if theirs is not None:
                 gradient = {name: tensor[learner] for name, tensor in self.gradients[part].items()}
@@ -362,13 +370,14 @@ def batch_of_points(generator: torch.Generator, R: int) -> Rollout:
     rewards[5, :, 1] = -1.0  # the second column is truncated where a return ends
     observations = torch.randn(T, R, E, 4, generator=generator)
     actions = torch.randint(0, 2, (T, R, E), generator=generator)
-    terminated = torch.tensor([True, False, False, False]).expand(R, E)
+    rollout = rollout_of(observations, actions, rewards * mask, mask)
+    terminated = torch.tensor([True, False, False, False])
     return dataclasses.replace(
-        rollout_of(observations, actions, rewards * mask, mask),
-        terminated=terminated,
-        truncated=~terminated,
+        rollout,
+        terminated=rollout.terminated & terminated,
+        truncated=rollout.terminated & ~terminated,
         return_ends=rewards * mask != 0,
-        final_observations=torch.randn(R, E, 4, generator=generator),
+        finals=rollout.finals._replace(observations=torch.randn(R, E, 4, generator=generator)),
     )
 
 
@@ -378,11 +387,9 @@ def test_returns_that_end_inside_columns_are_those_of_a_naive_loop(returns):
         *("num_seeds=3", "policy.dropout=0", "policy.hidden=8", "policy.initialisation=torch", "baseline=value"),
         *("baseline.bootstrap=true", "baseline.hidden=8", "baseline.initialisation=torch", "normalization=none"),
         *(f"returns={returns}", "returns.exact_discount=true", "algorithm.discount=0.8", "optimizer=sgd"),
-        "algorithm.episodes_per_update=4",
+        "collect.episodes=4",
     )
     run = make_run(*overrides)
     comparison, generator = Comparison(run, composed(*overrides)), torch.Generator().manual_seed(0)
     for _ in range(3):
-        rollout = batch_of_points(generator, R=3)
-        credited, _, advantages = run.credit(rollout)
-        comparison.learn(rollout, credited, advantages, np.arange(3))
+        comparison.learn(batch_of_points(generator, R=3), np.arange(3))

@@ -9,10 +9,23 @@ import torch
 
 from pg_experiments.baseline import ValueOption
 from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns, standardize
-from pg_experiments.returns import RewardToGo, Trajectory, discount_weights, reward_to_go, trajectory_return
-from tests.conftest import rollout_of
+from pg_experiments.returns import RewardToGo, Trajectory, discount_weights, lambda_returns
+from pg_experiments.tensors.learners import Learners
+from tests.conftest import rewarded, rollout_of, spaces
 
 GENERATOR = torch.Generator().manual_seed(1)
+TO_GO, WHOLE = RewardToGo(exact_discount=False), Trajectory(exact_discount=False)
+
+
+def of(option, rewards: torch.Tensor, discount: float, mask: torch.Tensor | None = None, **changes) -> torch.Tensor:
+    """The returns of an option, of terminated episodes [T, R, E] unless `changes` of the rollout say otherwise."""
+    next_values = changes.pop("next_values", None)
+    return option(rewarded(rewards, mask, **changes), None, next_values, gamma(rewards, discount))
+
+
+def gamma(rewards: torch.Tensor, discount: float) -> torch.Tensor:
+    """[R] the same discount for every learner."""
+    return torch.full((rewards.shape[1],), discount, dtype=torch.float64)
 
 
 def column(*values: float) -> torch.Tensor:
@@ -26,7 +39,7 @@ def everything(values: torch.Tensor) -> torch.Tensor:
 
 def test_the_texts_worked_example_has_these_returns():
     rewards = column(1, 0, 0, 2)
-    returns = reward_to_go(rewards, everything(rewards), 0.9)
+    returns = of(TO_GO, rewards, 0.9)
     torch.testing.assert_close(returns.flatten(), column(2.458, 1.62, 1.8, 2).flatten())
 
 
@@ -44,56 +57,115 @@ def test_the_texts_worked_example_normalises_to_the_sample_deviation_and_not_to_
 
 def test_the_trajectory_return_is_the_first_reward_to_go_at_every_step():
     rewards = column(1, 0, 0, 2)
-    returns = trajectory_return(rewards, everything(rewards), 0.9)
+    returns = of(WHOLE, rewards, 0.9)
     torch.testing.assert_close(returns.flatten(), column(*[2.458] * 4).flatten())
 
 
 def test_reward_to_go_equals_the_sum_written_out():
     rewards = torch.randn(7, 2, 3, dtype=torch.float64, generator=GENERATOR)
-    returns = reward_to_go(rewards, everything(rewards), 0.8)
+    returns = of(TO_GO, rewards, 0.8)
     for t in range(7):
         written_out = sum(0.8 ** (k - t) * rewards[k] for k in range(t, 7))
         torch.testing.assert_close(returns[t], written_out)
 
 
-def test_only_what_is_handed_in_bootstraps_and_from_the_last_step_that_was_played():
+def test_a_truncated_episode_continues_with_the_value_of_the_state_after_its_last_step():
     rewards = column(1, 1, 5)
     mask = torch.tensor([True, True, False]).view(-1, 1, 1)
-    returns = reward_to_go(rewards, mask, 0.5, bootstrap=torch.tensor([[8.0]], dtype=torch.float64))
+    cut = torch.tensor([False, True, False]).view(-1, 1, 1)
+    values = column(3, 8, 7)
+    returns = of(TO_GO, rewards, 0.5, mask, terminated=~mask & mask, truncated=cut, next_values=values)
     torch.testing.assert_close(returns.flatten(), column(1 + 0.5 * (1 + 0.5 * 8), 1 + 0.5 * 8, 0).flatten())
 
 
-@pytest.mark.parametrize(("make", "second"), [(reward_to_go, 1.0), (trajectory_return, 0.5)])
-def test_a_return_that_ends_with_the_last_step_has_no_bootstrap_value(make, second):
+@pytest.mark.parametrize(("option", "second"), [(TO_GO, 1.0), (WHOLE, 0.5)])
+def test_a_return_that_ends_with_the_last_step_has_no_bootstrap_value(option, second):
     """In both columns a return ends with the second step. The next one ends in the first column alone."""
     rewards = torch.tensor([[0.0, 0.0], [1.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)[:, None]
-    bootstrap = torch.tensor([[8.0, 8.0]], dtype=torch.float64)
-    returns = make(rewards, everything(rewards), 0.5, bootstrap, ends=rewards != 0)
+    cut_off = everything(rewards) & torch.tensor([False, False, True])[:, None, None]
+    changes = {"terminated": ~everything(rewards), "truncated": cut_off, "return_ends": rewards != 0}
+    returns = of(option, rewards, 0.5, next_values=torch.full_like(rewards, 8.0), **changes)
     assert returns[:, 0].tolist() == [[0.5, 0.5], [second, second], [-1.0, 0.5 * 8]]
 
 
-def test_an_episode_that_is_terminated_and_truncated_at_once_has_no_bootstrap_value():
+def test_the_value_of_the_next_state_counts_where_data_is_cut_off_and_never_where_an_episode_terminates():
+    """Also where it is terminated and truncated at once. A column that ends in neither way is a fragment."""
     option = ValueOption(4, 1, "tanh", "torch", learning_rate=0.1, steps=1, bootstrap=True)
     ones = torch.ones(2, 1, 4)
     rollout = rollout_of(torch.randn(2, 1, 4, 3, generator=GENERATOR), ones.long(), ones, ones.bool())
+    last = torch.tensor([False, True])[:, None, None]
     rollout = dataclasses.replace(
         rollout,
-        terminated=torch.tensor([[False, False, True, True]]),
-        truncated=torch.tensor([[False, True, False, True]]),
+        terminated=last & torch.tensor([[False, False, True, True]]),
+        truncated=last & torch.tensor([[False, True, False, True]]),
     )
-    values = option.build(3, [0]).final_values(rollout)
+    values = option.build(spaces(3, 2)[0], Learners([0]), torch.device("cpu")).final_values(rollout)
     assert values is not None
-    assert (values != 0).tolist() == [[False, True, False, False]]
+    assert (values[1] != 0).tolist() == [[True, True, False, False]]
+    assert (values[0] == 0).all()
+
+
+def test_a_return_that_ends_with_the_step_of_a_truncation_does_not_continue():
+    rewards, last = column(0, -1), torch.tensor([False, True]).view(-1, 1, 1)
+    for ends in ({"terminated": last}, {"terminated": last & ~last, "return_ends": last}):
+        returns = of(TO_GO, rewards, 0.5, truncated=last, next_values=column(3, 8), **ends)
+        assert returns.flatten().tolist() == [-0.5, -1]
+
+
+def test_values_past_an_end_do_not_count_whatever_they_are():
+    rewards = torch.randn(6, 4, generator=GENERATOR, dtype=torch.float64)
+    ends, cuts = torch.zeros(2, 6, 4, dtype=torch.bool)
+    ends[2, :2], cuts[3, 2:], ends[5, :3], cuts[5, 3] = True, True, True, True
+    values = torch.randn(6, 4, generator=GENERATOR, dtype=torch.float64)
+    for trace_decay in (0.0, 0.7, 1.0):
+        clean = lambda_returns(rewards, ends, cuts, values, 0.9, trace_decay)
+        dirty = lambda_returns(rewards, ends, cuts, torch.where(ends, torch.nan, values), 0.9, trace_decay)
+        assert torch.equal(clean, dirty)
+
+
+@pytest.mark.parametrize("trace_decay", [0.0, 0.7, 1.0])
+def test_the_recursion_equals_the_average_of_n_step_returns_written_out(trace_decay):
+    """G^λ = (1 − λ) Σ_n λ^(n−1) G^(n), the last G^(n) with all the weight that is left (Sutton & Barto 2018, 12.3)."""
+    T, gamma_ = 9, 0.9
+    rewards, values = torch.randn(2, T, 5, generator=GENERATOR, dtype=torch.float64)
+    ends, cuts = torch.rand(2, T, 5, generator=GENERATOR) < 0.2
+    cuts[-1] = True
+    cuts &= ~ends
+    returns = lambda_returns(rewards, ends, cuts, values, gamma_, trace_decay)
+    for column_ in range(5):
+        for t in range(T):
+            total, weight, ahead, k = 0.0, 1.0, 0.0, t
+            while True:
+                ahead += gamma_ ** (k - t) * float(rewards[k, column_])
+                n_step = ahead + gamma_ ** (k - t + 1) * float(values[k, column_]) * (not ends[k, column_])
+                if ends[k, column_] or cuts[k, column_]:
+                    total += weight * n_step
+                    break
+                total += weight * (1 - trace_decay) * n_step
+                weight, k = weight * trace_decay, k + 1
+            assert float(returns[t, column_]) == pytest.approx(total)
+
+
+def test_each_learner_has_a_discount_of_its_own():
+    rewards = torch.randn(7, 2, 3, dtype=torch.float64, generator=GENERATOR)
+    returns = TO_GO(rewarded(rewards), None, None, torch.tensor([0.9, 0.5]))
+    for r, discount in enumerate((0.9, 0.5)):
+        alone = of(TO_GO, rewards[:, r : r + 1], discount)
+        torch.testing.assert_close(returns[:, r : r + 1], alone, rtol=1e-6, atol=1e-6)
+    weights = RewardToGo(exact_discount=True).weigh(
+        everything(rewards).float(), rewarded(rewards), torch.tensor([0.9, 0.5])
+    )
+    torch.testing.assert_close(weights[2], torch.tensor([[0.81] * 3, [0.25] * 3]))
 
 
 def test_exact_discount_weighs_step_t_with_gamma_to_the_t_and_leaves_the_trajectory_alone():
     advantages = column(1, 1, 1)
-    mask = everything(advantages)
-    weighed = RewardToGo(exact_discount=True).weigh(advantages, mask, 0.9)
+    rollout, discount = rewarded(advantages), gamma(advantages, 0.9)
+    weighed = RewardToGo(exact_discount=True).weigh(advantages, rollout, discount)
     torch.testing.assert_close(weighed.flatten(), column(1, 0.9, 0.81).flatten())
-    assert discount_weights(mask, 0.9).shape == (3, 1, 1)
-    assert RewardToGo(exact_discount=False).weigh(advantages, mask, 0.9) is advantages
-    assert Trajectory(exact_discount=True).weigh(advantages, mask, 0.9) is advantages
+    assert discount_weights(rollout, discount).shape == (3, 1, 1)
+    assert TO_GO.weigh(advantages, rollout, discount) is advantages
+    assert Trajectory(exact_discount=True).weigh(advantages, rollout, discount) is advantages
 
 
 @pytest.mark.parametrize("length", [1, 2, 500])
@@ -135,9 +207,9 @@ def test_what_the_mask_hides_changes_no_return_and_no_normalised_one(garbage):
     mask = torch.arange(6).view(-1, 1, 1) < lengths
     hidden = torch.where(mask, rewards, garbage)
     clean = torch.where(mask, rewards, 0.0)
-    for make in (reward_to_go, trajectory_return):
-        returns = make(hidden, mask, 0.9)
-        assert torch.equal(returns, make(clean, mask, 0.9))
+    for option in (TO_GO, WHOLE):
+        returns = of(option, hidden, 0.9, mask)
+        assert torch.equal(returns, of(option, clean, 0.9, mask))
         dirty = torch.where(mask, returns, garbage)
         assert torch.equal(
             NormalizedReturns("episode").of_returns(dirty, mask), NormalizedReturns("episode").of_returns(returns, mask)
@@ -153,11 +225,11 @@ def test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own():
     ends = torch.zeros_like(mask)
     ends[3], ends[6] = True, True
     weighed = torch.ones_like(rewards)
-    for option in (RewardToGo(exact_discount=True), Trajectory(exact_discount=False)):
-        whole = option(rewards, mask, 0.9, ends=ends)
-        weights = option.weigh(weighed, mask, 0.9, ends=ends)
+    discount = gamma(rewards, 0.9)
+    for option in (RewardToGo(exact_discount=True), WHOLE):
+        whole = of(option, rewards, 0.9, return_ends=ends)
+        weights = option.weigh(weighed, rewarded(rewards, return_ends=ends), discount)
         for part in (slice(0, 4), slice(4, 7), slice(7, 9)):
-            torch.testing.assert_close(whole[part], option(rewards[part], mask[part], 0.9))
-            torch.testing.assert_close(
-                weights[part], option.weigh(weighed[part], mask[part], 0.9).expand(weights[part].shape)
-            )
+            torch.testing.assert_close(whole[part], of(option, rewards[part], 0.9))
+            expected = option.weigh(weighed[part], rewarded(rewards[part]), discount)
+            torch.testing.assert_close(weights[part], expected.expand(weights[part].shape))

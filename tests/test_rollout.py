@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from pg_experiments.tensors.rollout import FlatIndex
+from pg_experiments.tensors.rollout import Finals, FlatIndex
 from tests.conftest import rollout_of
 
 MASK = torch.tensor([[[1, 1], [1, 1], [0, 1]], [[1, 0], [1, 1], [0, 1]], [[1, 0], [0, 1], [0, 0]]]).bool()  # [T, R, E]
@@ -36,6 +37,26 @@ def test_blocks_have_every_step_once_and_gather_and_scatter_undo_each_other(bloc
 def test_a_sample_is_spread_over_the_batch_and_has_no_more_steps_than_it_may():
     index = FlatIndex.of(torch.ones(100, 1, 1, dtype=torch.bool), block=10).sample(30)
     assert index.positions.flatten().tolist() == list(range(0, 100, 4))
+
+
+def test_a_column_that_neither_ends_nor_goes_on_is_cut_off_after_its_last_step():
+    rollout = rollout_of(NUMBERS[..., None], NUMBERS.long(), NUMBERS, MASK)
+    assert not rollout.cuts.any()
+    cuts = dataclasses.replace(rollout, terminated=torch.zeros_like(MASK)).cuts
+    lasts = [(n - 1, r, e) for r, of_seed in enumerate(rollout.lengths.tolist()) for e, n in enumerate(of_seed) if n]
+    assert sorted(map(tuple, cuts.nonzero().tolist())) == sorted(lasts)
+
+
+def test_values_of_final_observations_stand_at_the_steps_that_they_followed():
+    """The first learner has two of them, the second none, the last one."""
+    finals = Finals(
+        torch.zeros(3, 2, 1), torch.tensor([[0, 13], [0, 1], [5, 0]]), torch.tensor([[1, 1], [0, 0], [1, 0]]) > 0
+    )
+    rollout = dataclasses.replace(rollout_of(NUMBERS[..., None], NUMBERS.long(), NUMBERS, MASK), finals=finals)
+    placed = rollout.at_finals(torch.arange(1.0, 7.0).view(3, 2))
+    assert {(t, r, e): placed[t, r, e].item() for t, r, e in placed.nonzero().tolist()} == {
+        (0, 0, 0): 1, (2, 0, 1): 2, (0, 2, 1): 5,
+    }  # fmt: skip
 
 
 def test_returns_and_lengths_of_episodes_count_no_padding():

@@ -44,7 +44,7 @@ def test_a_seeds_first_update_is_the_same_to_the_last_bit_with_as_many_other_nei
     def parameters(seed: int, learner: int) -> list[torch.Tensor]:
         run = make_run("num_seeds=3", f"seed={seed}", f"baseline={baseline}")
         one_update(run)
-        return [p.detach()[learner] for p in [*run.policy.parameters(), *run.baseline.parameters()]]
+        return [p.detach()[learner] for p in [*run.agent.policy.parameters(), *run.agent.baseline.parameters()]]
 
     for ours, theirs in zip(parameters(4, 2), parameters(6, 0), strict=True):
         assert torch.equal(ours, theirs)
@@ -54,7 +54,7 @@ def test_a_seed_alone_learns_what_it_learns_among_others_up_to_rounding():
     together, alone = make_run("num_seeds=3", "seed=4"), make_run("seed=5")
     one_update(together)
     one_update(alone)
-    for ours, theirs in zip(together.policy.parameters(), alone.policy.parameters(), strict=True):
+    for ours, theirs in zip(together.agent.policy.parameters(), alone.agent.policy.parameters(), strict=True):
         torch.testing.assert_close(ours[1], theirs[0], rtol=1e-4, atol=1e-5)
 
 
@@ -62,9 +62,9 @@ def test_a_seed_that_has_stopped_keeps_its_parameters_to_the_last_bit_and_the_ot
     run = make_run("num_seeds=3", "env.max_episodes=8", "optimizer.weight_decay=0.1", "baseline=value")
     one_update(run)  # so that Adam has momentum to drift with
     run.accounts.seeds[1].episodes_to_solve = 1
-    before = [p.detach().clone() for p in [*run.policy.parameters(), *run.baseline.parameters()]]
+    before = [p.detach().clone() for p in [*run.agent.policy.parameters(), *run.agent.baseline.parameters()]]
     run.execute(track(run, tmp_path / "run"))
-    after = [*run.policy.parameters(), *run.baseline.parameters()]
+    after = [*run.agent.policy.parameters(), *run.agent.baseline.parameters()]
     for old, new in zip(before, after, strict=True):
         assert torch.equal(old[1], new[1])
         assert not torch.equal(old[0], new[0])
@@ -114,10 +114,10 @@ def test_the_schedule_scales_the_step_that_the_optimizer_takes(optimizer):
     steps = []
     for episodes in (0, 250):
         run = make_run(f"optimizer={optimizer}", "optimizer.schedule=linear")
-        before = [p.detach().clone() for p in run.policy.parameters()]
+        before = [p.detach().clone() for p in run.agent.policy.parameters()]
         run.accounts.seeds[0].returns.extend([0.0] * episodes)
         one_update(run)
-        steps.append([p.detach() - old for p, old in zip(run.policy.parameters(), before, strict=True)])
+        steps.append([p.detach() - old for p, old in zip(run.agent.policy.parameters(), before, strict=True)])
     for first, later in zip(*steps, strict=True):
         assert first.abs().max() > 0
         torch.testing.assert_close(later, 0.55 * first, rtol=1e-3, atol=1e-6)
@@ -129,7 +129,7 @@ def test_weight_decay_shrinks_weights_that_no_gradient_holds():
         run = make_run(f"optimizer.weight_decay={decay}", "optimizer=sgd")
         for update in range(10):
             one_update(run, update)
-        norms[decay] = sum(float(p.detach().square().sum()) for p in run.policy.parameters())
+        norms[decay] = sum(float(p.detach().square().sum()) for p in run.agent.policy.parameters())
     assert norms[0.1] < norms[0.0]
 
 
@@ -138,23 +138,23 @@ def test_the_moving_average_knows_only_earlier_batches_and_starts_without_bias()
     means = []
     for update in range(3):
         rollout = run.collector.collect(update, np.arange(2))
-        returns, values, _ = run.credit(rollout)
+        returns, values, _ = run.agent.credit(rollout)
         if update == 0:
             assert (values == 0).all()
         elif update == 1:
             torch.testing.assert_close(values[0, :, 0], means[0])
         else:
             torch.testing.assert_close(values[0, :, 0], (0.25 * means[0] + 0.5 * means[1]) / 0.75)
-        run.baseline.follow(rollout, returns)
+        run.agent.baseline.learn(rollout, returns, skip=())
         means.append((returns * rollout.mask).sum((0, 2)) / rollout.mask.sum((0, 2)))
 
 
 def test_the_value_baseline_learns_to_explain_the_returns():
     run = make_run("baseline=value", "normalization=none", "baseline.steps=200")
     rollout = run.collector.collect(0, np.arange(1))
-    returns, before, advantages = run.credit(rollout)
-    run.learn(rollout, returns, advantages, np.arange(1))
-    _, after, _ = run.credit(rollout)
+    returns, before, _ = run.agent.credit(rollout)
+    run.learn(rollout, np.arange(1))
+    _, after, _ = run.agent.credit(rollout)
     assert explained_variance(after, returns, rollout.mask) > 0.8
     assert explained_variance(before, returns, rollout.mask) < 0.5
     assert explained_variance(returns, returns, rollout.mask) == 1
@@ -165,10 +165,10 @@ def test_the_value_baseline_learns_to_explain_the_returns():
 def test_one_step_episodes_make_a_finite_update(baseline, normalization):
     """And with normalised returns no update at all: one step has nothing to be compared with."""
     run = make_run("env.max_episode_steps=1", f"baseline={baseline}", f"normalization={normalization}")
-    before = [p.detach().clone() for p in run.policy.parameters()]
+    before = [p.detach().clone() for p in run.agent.policy.parameters()]
     learned = one_update(run)
     assert all(torch.isfinite(learned[name]).all() for name in ("policy_loss", "entropy", "policy_gradient_norm"))
-    for old, new in zip(before, run.policy.parameters(), strict=True):
+    for old, new in zip(before, run.agent.policy.parameters(), strict=True):
         assert new.isfinite().all()
         if normalization == "returns" and baseline == "none":
             assert torch.equal(old, new)
@@ -181,13 +181,13 @@ def test_one_step_episodes_make_a_finite_update(baseline, normalization):
         (),
         ("baseline=value", "algorithm.log_probs=stored"),
         ("baseline=moving_average",),
-        ("env=pong", "env.num_envs=4", "algorithm.points_per_update=6", "policy.hidden=16"),
+        ("env=pong", "env.num_envs=4", "collect.points=6", "policy.hidden=16"),
     ],
 )
 def test_a_cuda_device_takes_the_same_first_update_as_the_cpu(overrides):
     on_cpu, on_cuda = make_run("num_seeds=2", *overrides), make_run("num_seeds=2", "device=cuda", *overrides)
     for run in (on_cpu, on_cuda):
         one_update(run)
-    for cpu, cuda in zip(on_cpu.policy.parameters(), on_cuda.policy.parameters(), strict=True):
+    for cpu, cuda in zip(on_cpu.agent.policy.parameters(), on_cuda.agent.policy.parameters(), strict=True):
         assert cuda.is_cuda
         torch.testing.assert_close(cuda.cpu(), cpu, rtol=1e-3, atol=1e-4)

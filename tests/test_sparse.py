@@ -35,7 +35,7 @@ def test_sparse_and_dense_first_layers_agree_forward_and_backward(R, bias, dropo
     results = []
     for x in (dense, sparse):
         network.zero_grad()
-        out = perceptron(x, network.layers_of(torch.arange(R)), "leaky_relu", masks, 2.0)
+        out = perceptron(x, network.bind().layers, "leaky_relu", masks, 2.0)
         (out * weigh).sum().backward()
         results.append([out.detach(), *(p.grad.clone() for p in network.parameters())])
     for of_dense, of_sparse in zip(*results, strict=True):

@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from pg_experiments.policy import FIRST_POLICY_GAIN, MLP
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.stacked import StackedMLP, perceptron
 from pg_experiments.tensors.streams import Purpose
+from tests.conftest import spaces
 
 INPUTS, HIDDEN, OUTPUTS = 50, 200, 100
 
 
 def network(how: str, output_gain: float = 1.0) -> StackedMLP:
     stack = StackedMLP(2, INPUTS, OUTPUTS, hidden=HIDDEN, layers=1, activation="relu", bias=True)
-    stack.initialise([3, 4], Purpose.POLICY_PARAMETERS, how, output_gain)
+    stack.initialise(Learners([3, 4]), Purpose.POLICY_PARAMETERS, how, output_gain)
     return stack
 
 
@@ -48,7 +50,7 @@ def test_orthogonal_layers_keep_lengths_times_their_gain_and_the_last_has_a_gain
 def test_a_first_policy_is_close_to_uniform():
     option = MLP("categorical", 64, 2, "tanh", dropout=0.0, bias=True, initialisation="orthogonal")
     x = torch.randn(1, 100, 8, generator=torch.Generator().manual_seed(0))
-    logits = option.build(8, 3, [0]).of(torch.arange(1))(x, None)
+    logits = option.build(*spaces(8, 3), Learners([0])).bind()(x, None)
     assert 0 < float(logits.abs().max()) < 10 * FIRST_POLICY_GAIN
 
 
@@ -61,10 +63,10 @@ def test_drawing_parameters_leaves_torchs_own_random_numbers_alone():
 
 def test_some_learners_layers_are_their_own_in_the_order_asked_for():
     stack = StackedMLP(3, 4, 2, hidden=5, layers=1, activation="tanh", bias=True)
-    stack.initialise([0, 1, 2], Purpose.POLICY_PARAMETERS, "torch", 1.0)
-    for learners in ([2, 0], [1]):
+    stack.initialise(Learners([0, 1, 2]), Purpose.POLICY_PARAMETERS, "torch", 1.0)
+    for learners in ([2, 0], [1], [2, 0, 1]):
         for (weight, bias), weights, biases in zip(
-            stack.layers_of(torch.tensor(learners)), stack.weights, stack.biases, strict=True
+            stack.bind(torch.tensor(learners)).layers, stack.weights, stack.biases, strict=True
         ):
             assert torch.equal(weight, weights[learners])
             assert torch.equal(bias, biases[learners])
@@ -73,11 +75,11 @@ def test_some_learners_layers_are_their_own_in_the_order_asked_for():
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none(scale):
     stack = StackedMLP(2, 4, 3, hidden=6, layers=2, activation="tanh", bias=True)
-    stack.initialise([0, 1], Purpose.POLICY_PARAMETERS, "torch", 1.0)
+    stack.initialise(Learners([0, 1]), Purpose.POLICY_PARAMETERS, "torch", 1.0)
     generator = torch.Generator().manual_seed(0)
     x, masks = torch.randn(2, 5, 4, generator=generator), torch.rand(2, 5, 2, 6, generator=generator) < 0.5
-    (w0, b0), (w1, b1), (w2, b2) = stack.layers_of(torch.arange(2))
+    (w0, b0), (w1, b1), (w2, b2) = stack.bind().layers
     first = torch.tanh((x @ w0 + b0) * scale * masks[:, :, 0])
     second = torch.tanh((first @ w1 + b1) * scale * masks[:, :, 1])
-    ours = perceptron(x, stack.layers_of(torch.arange(2)), "tanh", masks, scale)
+    ours = perceptron(x, stack.bind().layers, "tanh", masks, scale)
     torch.testing.assert_close(ours, second @ w2 + b2)

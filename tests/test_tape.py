@@ -40,13 +40,22 @@ def test_a_column_has_the_steps_of_its_own_point_in_their_order_and_a_cut_off_on
     assert columns == {(0, 0): [3], (0, 1): [0, 2, 5, 7], (1, 0): [1, 4], (1, 1): [1, 4]}
     assert rollout.rewards[:, 0, 1].tolist() == [0, 0, 0, -1]
     assert rollout.rewards[:, 1, 0].tolist() == [0, 1, 0, 0]
-    assert rollout.terminated.tolist() == [[False, True], [True, True]]
-    assert rollout.truncated.tolist() == [[True, False], [False, False]]
+    last = rollout.lengths - 1
+    for name, expected in (
+        ("terminated", [[False, True], [True, True]]),
+        ("truncated", [[True, False], [False, False]]),
+    ):
+        ends = getattr(rollout, name)
+        assert ends.gather(0, last[None])[0].tolist() == expected
+        assert int(ends.sum()) == sum(map(sum, expected)), "an end is that of the last step"
     assert rollout.return_ends is None
 
 
 def test_what_stood_after_a_cut_off_column_is_its_last_row_and_nothing_after_one_that_ended():
-    final = dense_of(batch().final_observations)
+    rollout = batch()
+    assert rollout.finals.valid.tolist() == [[True, False], [False, False]]
+    assert rollout.at_finals(torch.ones(2, 2)).nonzero().tolist() == [[0, 0, 0]], "after its only step"
+    final = dense_of(rollout.finals.observations)
     assert final[0, 0].tolist() == [7, 0, 0, 0, 0], "step 6 has one number"
     assert not final[0, 1].any()
     assert not final[1].any()

@@ -29,14 +29,14 @@ CASES = {
     "cartpole": ("env.max_episodes=240", "env.threshold=inf", "policy.hidden=16"),
     "cartpole_seeds": ("num_seeds=3", "env.max_episodes=200", "env.threshold=60", "baseline=value"),
     "cartpole_moving": ("baseline=moving_average", "optimizer=rmsprop", "env.max_episodes=240", "env.threshold=inf"),
-    "pong": ("env=pong", "env.num_envs=4", "algorithm.points_per_update=8", "policy.hidden=16", "env.max_steps=9000"),
+    "pong": ("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=16", "env.max_steps=9000"),
     "pong_seeds": (
-        *("env=pong", "num_seeds=2", "env.num_envs=3", "algorithm.points_per_update=6", "policy.hidden=8"),
+        *("env=pong", "num_seeds=2", "env.num_envs=3", "collect.points=6", "policy.hidden=8"),
         *("env.max_steps=4000", "policy.dropout=0.25", "env.repeat_action_probability=0.25"),
     ),
     "pong_wait": (
-        *("env=pong", "env.num_envs=4", "algorithm.points_per_update=8", "policy.hidden=8", "env.max_steps=6000"),
-        "algorithm.unfinished=wait",
+        *("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=8", "env.max_steps=6000"),
+        "collect.unfinished=wait",
     ),
 }  # fmt: skip
 OFTEN = ("device=cpu", "checkpoint.every_updates=2", "tracking.histograms_every=5")

@@ -1,17 +1,64 @@
-"""The group `algorithm`: how a batch of experience becomes a loss."""
+"""REINFORCE: one gradient step per batch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
+import gymnasium
+import torch
 from annotated_types import Ge, Le
-from torch import Tensor
+from torch import Tensor, nn
 
+from pg_experiments import baseline
+from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
-from pg_experiments.policy.policy import Policy
+from pg_experiments.support.errors import UserError, as_yaml
+from pg_experiments.support.metric import Metric
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
+
+LEARNING_RATE = Metric("learning_rate", "", "charts/learning_rate")
+POLICY_LOSS = Metric("policy_loss", "", "losses/policy_loss")
+ENTROPY = Metric("entropy", "nats", "losses/entropy")
+POLICY_NORM = Metric("policy_gradient_norm", "", "gradients/policy_norm")
+
+
+@dataclass(frozen=True)
+class Reinforce:
+    """REINFORCE (Williams 1992): one gradient step per batch of whole episodes, or of whole points."""
+
+    reduction: Literal["mean", "sum"]
+    discount: Annotated[float, Ge(0), Le(1)]
+    entropy_bonus: Annotated[float, Ge(0)]
+    log_probs: Literal["recomputed", "stored"]
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where the graph of a batch would not fit into the memory."""
+        if self.log_probs == "stored" and config.env.emulators is not None:
+            raise UserError(
+                "algorithm.log_probs=stored: not for images, whose graphs do not fit; the nearest is recomputed"
+            )
+
+    def build(
+        self,
+        choices: Choices,
+        observations: gymnasium.Space[Any],
+        actions: gymnasium.Space[Any],
+        learners: Learners,
+        device: torch.device,
+    ) -> ReinforceAgent:
+        """As `AlgorithmOption.build`."""
+        return ReinforceAgent(self, choices, observations, actions, learners, device)
+
+
+class Credit(NamedTuple):
+    """What each action is credited with, [T, R, E] each."""
+
+    returns: Tensor
+    values: Tensor  # the baseline's
+    advantages: Tensor
 
 
 class PolicyLoss(NamedTuple):
@@ -21,56 +68,129 @@ class PolicyLoss(NamedTuple):
     entropy: Tensor  # [R] of the policy in nats, summed over time and reduced over episodes as the loss is
 
 
-@dataclass(frozen=True)
-class Reinforce:
-    """REINFORCE (Williams 1992): one gradient step per batch of whole episodes, or of whole points."""
+class ReinforceAgent:
+    """R learners of REINFORCE."""
 
-    episodes_per_update: Annotated[int, Ge(1)] | None
-    points_per_update: Annotated[int, Ge(1)] | None
-    unfinished: Literal["wait", "carry_over"]
-    reduction: Literal["mean", "sum"]
-    discount: Annotated[float, Ge(0), Le(1)]
-    entropy_bonus: Annotated[float, Ge(0)]
-    log_probs: Literal["recomputed", "stored"]
+    metrics = (LEARNING_RATE, POLICY_LOSS, ENTROPY, *baseline.METRICS[:2], POLICY_NORM, *baseline.METRICS[2:])
 
-    @property
-    def quota(self) -> int:
-        """Episodes, or points, of a batch: the columns of its rollout."""
-        return self.episodes_per_update or self.points_per_update or 0
+    def __init__(
+        self,
+        settings: Reinforce,
+        choices: Choices,
+        observations: gymnasium.Space[Any],
+        actions: gymnasium.Space[Any],
+        learners: Learners,
+        device: torch.device,
+    ) -> None:
+        self.settings = settings
+        self.returns, self.normalization = choices.returns, choices.normalization
+        self.optimizer_settings = choices.optimizer
+        self.keeps_graph = settings.log_probs == "stored"
+        self.policy = choices.policy.build(observations, actions, learners).to(device)
+        self.baseline = choices.baseline.build(observations, learners, device)
+        self.optimizer = choices.optimizer.build(self.policy.named_parameters("policy"), learners)
+        self.discount = learners.values("algorithm.discount", settings.discount).to(device)
+        self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
+        self.entropy_bonus = learners.values("algorithm.entropy_bonus", settings.entropy_bonus).float().to(device)
+        self.modules: Mapping[str, nn.Module] = {"policy": self.policy, "baseline": self.baseline}
+        self.parts = {"policy": Part(self.policy.network, "optimizer.learning_rate")}
+        if self.baseline.network is not None:
+            self.parts["baseline"] = Part(self.baseline.network, "baseline.learning_rate")
 
-    @property
-    def divisor(self) -> int:
-        """What sums over the batch are divided by."""
-        return self.quota if self.reduction == "mean" else 1
+    def learn(self, rollout: Rollout, progress: Tensor) -> Update:
+        """One step of the policy, and the baseline's own. Arguments as of `Agent.learn`."""
+        credit = self.credit(rollout)
+        metrics, broken = self._improve_policy(rollout, credit.advantages, progress)
+        of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)
+        metrics |= of_baseline | self.baseline.judge(credit.values, credit.returns, rollout.mask)
+        broken_policies = {i: Broken(_named(what, "policy"), self._policy_hint) for i, what in broken.items()}
+        broken_values = {i: Broken(_named(what, "value"), self.baseline.hint) for i, what in of_values.items()}
+        # the advantages are made of the baseline's values, so where both broke the baseline is the cause
+        return Update(metrics, broken_policies | broken_values)
 
-    @property
-    def keeps_graph(self) -> bool:
-        """Whether the collector is to keep the graph while acting."""
-        return self.log_probs == "stored"
+    def credit(self, rollout: Rollout) -> Credit:
+        """What each action of a batch is credited with."""
+        discount = self.discount[rollout.learners]
+        next_values = self.baseline.final_values(rollout)
+        returns = self.returns(rollout, None, next_values, discount)
+        returns = self.normalization.of_returns(returns, rollout.mask)
+        values = self.baseline.values(rollout, returns).expand_as(returns)
+        advantages = self.normalization.of_advantages(returns - values, rollout.mask)
+        return Credit(returns, values, self.returns.weigh(advantages, rollout, discount))
 
-    def losses(self, policy: Policy, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
+    def losses(self, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
         """The loss, in parts whose sum it is.
 
-        `recomputed` evaluates the policy again, under the dropout masks that acted, a block of steps at a time;
-        `stored` uses the logits whose graph was kept while acting. Both have the same gradient.
+        `recomputed` evaluates the policy again, under the noise that acted, a block of steps at a time; `stored` uses
+        the outputs whose graph was kept while acting. Both have the same gradient.
         """
-        if rollout.logits is not None:
-            yield self._loss(policy, rollout.flat, rollout.flat.gather(rollout.logits), rollout, advantages)
+        if rollout.outputs is not None:
+            yield self._loss(rollout.flat, rollout.flat.gather(rollout.outputs), rollout, advantages)
             return
         for block in rollout.flat.blocks():
-            masks = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
-            logits = policy.of(rollout.learners)(block.gather(rollout.observations), masks)
-            yield self._loss(policy, block, logits, rollout, advantages)
+            noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
+            outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
+            yield self._loss(block, outputs, rollout, advantages)
 
-    def _loss(
-        self, policy: Policy, steps: FlatIndex, logits: Tensor, rollout: Rollout, advantages: Tensor
-    ) -> PolicyLoss:
-        log_probs = policy.head.log_prob(logits, steps.gather(rollout.actions))
-        loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, self.divisor)
-        entropy = total_entropy(policy.head.entropy(logits), steps.valid, self.divisor)
-        if self.entropy_bonus:
-            loss = loss - self.entropy_bonus * entropy
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "policy": self.policy.state_dict(),
+            "baseline": self.baseline.state_dict(),
+            "optimizer": self.optimizer.state(),
+            "baseline_optimizer": None if self.baseline.optimizer is None else self.baseline.optimizer.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continues from a state."""
+        self.policy.load_state_dict(state["policy"])
+        self.baseline.load_state_dict(state["baseline"])
+        self.optimizer.restore(state["optimizer"])
+        if self.baseline.optimizer is not None:
+            self.baseline.optimizer.restore(state["baseline_optimizer"])
+
+    def _loss(self, steps: FlatIndex, outputs: Tensor, rollout: Rollout, advantages: Tensor) -> PolicyLoss:
+        divisor = self._divisor(rollout)
+        log_probs = self.policy.head.log_prob(outputs, steps.gather(rollout.actions))
+        loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, divisor)
+        entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
+        if self.entropy_bonus.any():
+            loss = loss - self.entropy_bonus[rollout.learners] * entropy
         return PolicyLoss(loss, entropy.detach())
 
+    def _divisor(self, rollout: Rollout) -> int:
+        """What sums over a batch are divided by: the number of its columns, or 1."""
+        return rollout.mask.shape[2] if self.settings.reduction == "mean" else 1
 
-OPTIONS: dict[str, type] = {"reinforce": Reinforce}
+    def _improve_policy(
+        self, rollout: Rollout, advantages: Tensor, progress: Tensor
+    ) -> tuple[dict[str, Tensor], dict[int, str]]:
+        """One gradient step. Returns metrics, and for each learner that broke what is not finite."""
+        factors = [self.optimizer_settings.factor(share) for share in progress.tolist()]
+        entropies: list[Tensor] = []
+
+        def losses() -> Iterator[Tensor]:
+            for part in self.losses(rollout, advantages):
+                entropies.append(part.entropy)
+                yield part.loss
+
+        step = self.optimizer.step(losses(), rollout.learners.tolist(), factors)
+        per_step = self._divisor(rollout) / rollout.flat.valid.sum(1)
+        metrics = {
+            "policy_loss": step.losses,
+            "entropy": torch.stack(entropies).sum(0) * per_step,
+            "policy_gradient_norm": step.norms,
+            "learning_rate": self.learning_rate[rollout.learners.cpu()] * torch.tensor(factors),
+        }
+        return metrics, step.broken
+
+    @property
+    def _policy_hint(self) -> str:
+        rate, norm = as_yaml(self.optimizer_settings.learning_rate), self.optimizer_settings.max_grad_norm
+        clipping = "an optimizer.max_grad_norm" if norm is None else f"a smaller optimizer.max_grad_norm ({norm})"
+        return f"a lower optimizer.learning_rate ({rate}) or {clipping}"
+
+
+def _named(what: str, part: str) -> str:
+    """The column of a loss that is not finite; anything else as it is."""
+    return f"{part}_loss" if what == "loss" else what

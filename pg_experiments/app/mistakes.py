@@ -15,6 +15,7 @@ from yaml.error import MarkedYAMLError
 from pg_experiments.app.launchers import needs_extra
 from pg_experiments.app.option_files import OptionFiles
 from pg_experiments.support.errors import UserError, by_nearness, nearest
+from pg_experiments.support.legacy import MOVED
 
 SAID_BY_HYDRA = ("Config group override", "Invalid defaults list")  # in errors that have no class of their own
 
@@ -104,6 +105,8 @@ def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
 
 
 def _unknown_key(key: str, overrides: Sequence[Override], files: OptionFiles) -> str:
+    if key in MOVED:
+        return f"{key}: is called {MOVED[key]} now"
     group, _, leaf = key.rpartition(".")
     if key.startswith("hydra."):
         return f"{key}: no such key of Hydra's, or of its launcher and sweeper; --cfg hydra shows them"

@@ -16,6 +16,7 @@ from pg_experiments.app.training import run_training
 from pg_experiments.support.errors import UserError, near_directory, nearest
 from pg_experiments.support.files import Directory, Entry
 from pg_experiments.support.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat
+from pg_experiments.support.legacy import is_of_version_0_1
 from pg_experiments.support.plain_data import read_group
 from pg_experiments.support.run_directory import EMPTY, RESULT, RunDirectory, read_result
 
@@ -40,6 +41,11 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
     if not which or not files.has_file(CONFIG):
         raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_instead(path)}")
     before = read_group(files, CONFIG)
+    if is_of_version_0_1(before):
+        raise UserError(
+            f"resume={which}: version 0.1 made this run, and only version 0.1 can resume it; load_run, evaluate and "
+            "compare read it"
+        )
     now = _changed(before, overrides)
     changes = differences(flat(before), flat(now))
     out = console()

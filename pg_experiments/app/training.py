@@ -54,11 +54,12 @@ def run_training(
         tracker = Tracker(
             directory,
             run.accounts,
+            run.metrics,
             composition=Composition(composed, every_key(), choices, overridden),
             browse=browse,
             plain_every_seconds=checked.tracking.plain_every_seconds,
             histograms_every=checked.tracking.histograms_every,
-            facts=run.facts,
+            facts=run.env.facts,
         )
         _take_up(run, tracker, directory, identity(composed))
         note()
@@ -102,7 +103,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         if differ:
             told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
             raise UserError(f"{where}: its checkpoint is of another configuration ({told})")
-        print(printable(f"goes on after update {state['update']}: {where}{run.continuation(state)}"), flush=True)
+        print(printable(f"goes on after update {state['update']}: {where}{run.resume_note(state)}"), flush=True)
         run.restore(state)
         _refuse_shorter(run, state["config"])
         tracker.restore(state["record"])

@@ -1,22 +1,31 @@
-"""Where policy and environment meet: playing one batch."""
+"""The group `collect`: what a batch of experience is, and how policy and environments play it."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+import torch
+from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
 from pg_experiments.collect.episodes import EpisodeCollector
+from pg_experiments.env import Arcade, Environments, EnvOption
+from pg_experiments.policy.policy import Policy
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 
-__all__ = ["ArcadeCollector", "Collector", "EpisodeCollector"]
+Unfinished = Literal["wait", "carry_over"]
 
 
 class Collector(Protocol):
-    """What every collector offers."""
+    """Plays one batch after another."""
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
-        """Play a batch of the active learners.
+        """Plays a batch of the active learners.
 
         Args:
             update: index of the batch, from 0; with the seeds it determines every random number.
@@ -27,4 +36,154 @@ class Collector(Protocol):
         """What a checkpoint keeps of the games that go on from batch to batch."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state. Raises UserError where that cannot be exact."""
+        """Continues from a state. Raises UserError where that cannot be exact."""
+
+
+class CollectOption(Protocol):
+    """An option of the group `collect`."""
+
+    @property
+    def episodes_per_batch(self) -> int | None:
+        """Episodes of a learner that every batch has; None where a batch is no quota of episodes."""
+
+    def make(self, env: EnvOption, learners: Learners) -> Environments:
+        """The environments that batches of all learners are played in. Raises UserError where there are none such."""
+
+    def build(
+        self,
+        environments: Environments,
+        policy: Policy,
+        learners: Learners,
+        *,
+        env: EnvOption,
+        device: torch.device,
+        keep_graph: bool,
+    ) -> Collector:
+        """The collector.
+
+        Args:
+            environments: as `make` has made them.
+            policy: that acts.
+            learners: all of the run.
+            env: the option that the environments come from.
+            device: where rollouts go.
+            keep_graph: whether the graph of the policy's outputs is kept while acting.
+        """
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """A quota of whole episodes of each learner, fixed before they start."""
+
+    episodes: Annotated[int, Ge(1)]
+    unfinished: Unfinished
+
+    @property
+    def episodes_per_batch(self) -> int | None:
+        return self.episodes
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where the environment cannot play such batches."""
+        limit = config.env.max_episodes
+        if limit is not None and self.episodes > limit:
+            raise UserError(
+                f"collect.episodes={self.episodes}: expected at most env.max_episodes={limit}; the nearest is {limit}"
+            )
+        if config.env.emulators is None and self.unfinished != "wait":
+            raise UserError(
+                f"collect.unfinished={self.unfinished}: for games that go on from batch to batch, as env=pong; not for "
+                f"{config.env.label}; the nearest is wait"
+            )
+        refuse_idle_environments(config.env, "episodes", self.episodes)
+
+    def make(self, env: EnvOption, learners: Learners) -> Environments:
+        environments: Environments = env.make(learners.seeds, self.episodes, alone=self.unfinished == "wait")
+        return environments
+
+    def build(
+        self,
+        environments: Environments,
+        policy: Policy,
+        learners: Learners,
+        *,
+        env: EnvOption,
+        device: torch.device,
+        keep_graph: bool,
+    ) -> Collector:
+        if isinstance(environments, Arcade):
+            return ArcadeCollector(
+                environments,
+                policy,
+                seeds=learners.seeds,
+                quota=self.episodes,
+                of_points=False,
+                return_ends_at_points=env.has_points,
+                carry_over=self.unfinished == "carry_over",
+                device=device,
+            )
+        return EpisodeCollector(
+            environments, policy, seeds=learners.seeds, episodes=self.episodes, device=device, keep_graph=keep_graph
+        )
+
+
+@dataclass(frozen=True)
+class Points:
+    """A quota of whole points of each learner, of games that go on from batch to batch."""
+
+    points: Annotated[int, Ge(1)]
+    unfinished: Unfinished
+
+    @property
+    def episodes_per_batch(self) -> int | None:
+        return None
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where the environment has no points, or more environments than a batch has points."""
+        if config.env.emulators is None:
+            raise UserError(
+                f"collect=points: for games of points that go on, as env=pong; not for {config.env.label}; the nearest "
+                "is collect=episodes"
+            )
+        if not config.env.has_points:
+            raise UserError(
+                f"collect=points: with env.return_ends={config.env.return_ends} there are no points; use "
+                "collect=episodes, or env.return_ends=point"
+            )
+        refuse_idle_environments(config.env, "points", self.points)
+
+    def make(self, env: EnvOption, learners: Learners) -> Environments:
+        environments: Environments = env.make(learners.seeds, self.points, alone=self.unfinished == "wait")
+        return environments
+
+    def build(
+        self,
+        environments: Environments,
+        policy: Policy,
+        learners: Learners,
+        *,
+        env: EnvOption,
+        device: torch.device,
+        keep_graph: bool,
+    ) -> Collector:
+        assert isinstance(environments, Arcade), "`validate` sees to it"
+        return ArcadeCollector(
+            environments,
+            policy,
+            seeds=learners.seeds,
+            quota=self.points,
+            of_points=True,
+            return_ends_at_points=True,
+            carry_over=self.unfinished == "carry_over",
+            device=device,
+        )
+
+
+def refuse_idle_environments(env: EnvOption, unit: str, quota: int) -> None:
+    """Raises UserError where a learner has more environments than a batch has episodes or points."""
+    if env.emulators is not None and env.emulators > quota:
+        raise UserError(
+            f"env.num_envs={env.emulators}: a batch has only collect.{unit}={quota} {unit}; the nearest is {quota}"
+        )
+
+
+OPTIONS: dict[str, type] = {"episodes": Episodes, "points": Points}

@@ -16,7 +16,7 @@ algorithm's choice:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -29,9 +29,9 @@ from pg_experiments.collect.noise import Noise
 from pg_experiments.collect.tape import Rows, Tape
 from pg_experiments.env.arcade import WIDTH, Arcade, ArcadeHalf
 from pg_experiments.env.screens import Differences
-from pg_experiments.policy.acting import Acting
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.networks import CompiledStep
 from pg_experiments.tensors.rollout import Episodes, Rollout
 from pg_experiments.tensors.threads import one_thread
 
@@ -63,7 +63,7 @@ class ArcadeCollector:
         arcade: Arcade,
         policy: Policy,
         *,
-        seeds: list[int],
+        seeds: Sequence[int],
         quota: int,
         of_points: bool,
         return_ends_at_points: bool,
@@ -73,7 +73,7 @@ class ArcadeCollector:
         R, E = arcade.shape
         self.arcade = arcade
         self.policy = policy
-        self.seeds = seeds
+        self.seeds = list(seeds)
         self.quota = quota
         self.of_points = of_points
         self.return_ends_at_points = return_ends_at_points
@@ -105,7 +105,7 @@ class ArcadeCollector:
         cpu = torch.device("cpu")
         with torch.no_grad(), one_thread():
             act = self.policy.acting()
-            for noise, masks in Noise(self.policy, self.seeds, E, update, cpu):
+            for noise, masks in Noise(self.policy, dict(enumerate(self.seeds)), E, update, cpu):
                 drawn, kept = noise.numpy(), None if masks is None else masks.numpy()
                 for half, span in zip(self.halves, self.arcade.spans, strict=True):
                     self._receive(half)
@@ -170,7 +170,7 @@ class ArcadeCollector:
         else:
             self.unit[r, e], self.playing[r, e] = NONE, False
 
-    def _act(self, at: _Half, act: Acting, noise: np.ndarray, masks: np.ndarray | None) -> None:
+    def _act(self, at: _Half, act: CompiledStep, noise: np.ndarray, masks: np.ndarray | None) -> None:
         """Send the next actions of those of the half that play and do not move already."""
         acting = at.playing & ~at.in_flight
         if not np.count_nonzero(acting):
@@ -219,7 +219,8 @@ class ArcadeCollector:
         look = at.differences.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
         nothing = np.zeros(cut_off.shape, dtype=np.int64)
         count = int(cut_off.sum())
-        masks = np.zeros((count, *self.policy.mask_shape), dtype=np.bool_) if self.policy.has_dropout else None
+        shape = (count, *self.policy.network.noise_shape)
+        masks = np.zeros(shape, dtype=np.bool_) if self.policy.has_noise else None
         self.tape.record(look, cut_off, nothing, at.unit.copy(), masks)
 
     def _end_episode(self, r: int, e: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pg_experiments.collect.tape import Rows, ranges
-from pg_experiments.tensors.rollout import Episodes, Rollout
+from pg_experiments.tensors.rollout import Episodes, Finals, Rollout
 from pg_experiments.tensors.sparse import SparseSteps, StepsByRow
 
 
@@ -53,6 +53,7 @@ def assemble(
     firsts, lengths = np.cumsum(counts) - counts, counts - truncated
     steps = np.arange(lengths.max())[:, None]  # [T, 1]
     mask = steps < lengths
+    last = steps == lengths - 1
     row_of = np.where(mask, firsts + steps, 0)  # [T, R · E]
 
     def tensor(array: np.ndarray) -> Tensor:
@@ -76,9 +77,13 @@ def assemble(
         actions=columns(np.where(mask, rows.actions[row_of], 0)),
         rewards=columns(rewards),
         mask=columns(mask),
-        terminated=columns(np.array([unit.terminated for unit in units])),
-        truncated=columns(truncated),
-        final_observations=observations.rows(columns(firsts + lengths * truncated), columns(truncated)),
+        terminated=columns(last & np.array([unit.terminated for unit in units])),
+        truncated=columns(last & truncated),
+        finals=Finals(
+            observations.rows(columns(firsts + lengths * truncated), columns(truncated)),
+            columns((lengths - 1) * (R * E) + np.arange(R * E)),
+            columns(truncated),
+        ),
         dropout_masks=None if rows.masks is None else StepsByRow(tensor(rows.masks), row_of_steps),
         return_ends=columns(rewards != 0) if points_within else None,
         games=games,

@@ -1,102 +1,95 @@
-"""Where policy and environment meet: playing one batch of whole episodes.
+"""Playing batches of whole episodes, in environments that start anew with each batch.
 
-Each seed has E environments, and each of them plays exactly one episode per batch. Which episodes belong to a
-batch is so decided before they start, all of them are used, and none straddles an update: no bias towards short
-episodes, and strictly on-policy. The price is that an environment that is done waits for the longest episode.
+Each learner has E environments, and each of them plays exactly one episode of a batch. The episodes of a batch are so
+fixed before they start, all of them are used, and none crosses an update: no bias towards short episodes, and strictly
+on-policy. The price is that an environment that is done waits for the longest episode.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from pg_experiments.collect.noise import Noise
 from pg_experiments.policy.policy import Policy
-from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.rollout import Finals, Rollout
 from pg_experiments.tensors.streams import episode_seeds
 from pg_experiments.tensors.threads import one_thread
 
 
 class EpisodeCollector:
-    """Plays batches of `episodes` episodes for each of the seeds."""
+    """Plays batches of `episodes` episodes of each learner."""
 
     def __init__(
         self,
-        env: VectorEnv,
+        env: Any,
         policy: Policy,
         *,
-        seeds: list[int],
+        seeds: Sequence[int],
         episodes: int,
         device: torch.device,
         keep_graph: bool,
     ) -> None:
+        """`env` is a Gymnasium vector environment without automatic resets, which takes a `reset_mask`."""
         if env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED:
             raise ValueError("the collector resets environments itself: it needs AutoresetMode.DISABLED")
         self.env = env
         self.policy = policy
-        self.seeds = seeds
+        self.seeds = list(seeds)
         self.episodes = episodes
         self.device = device
         self.keep_graph = keep_graph
-        self.first_action = int(getattr(env.single_action_space, "start", 0))
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
-        """Play one episode in every environment of the active seeds.
-
-        Args:
-            update: index of the batch, from 0; with the seeds it determines every random number.
-            active: [R] the learners that play, by index. The environments of the others stand still.
-        """
+        """Plays one episode in every environment of the active learners. Arguments as of `Collector.collect`."""
         R, E = len(active), self.episodes
         envs = (active[:, None] * E + np.arange(E)).ravel()  # [R · E] theirs
         everyone = len(self.seeds) == R
-        actions_of_all = np.full(len(self.seeds) * E, self.first_action)
-        observations = self._reset(update, envs)
-        alive, ended = np.ones(R * E, dtype=np.bool_), np.zeros((2, R * E), dtype=np.bool_)
-        seen, acted, paid, played, logits_of = [], [], [], [], []
-        noise = Noise(self.policy, [self.seeds[learner] for learner in active], E, update, self.device)
         learners = torch.from_numpy(active).to(self.device)
+        head = self.policy.head
+        noise = Noise(self.policy, {i: self.seeds[i] for i in active.tolist()}, E, update, self.device)
+        observation = self._reset(update, envs)
+        alive = np.ones(R * E, dtype=np.bool_)
+        every_action = np.zeros((len(self.seeds) * E, *self.env.single_action_space.shape), dtype=np.int64)
+        every_action[:] = head.for_environment(every_action)
+        observations, actions, rewards, mask, terminated, truncated, outputs = [], [], [], [], [], [], []
         with torch.set_grad_enabled(self.keep_graph), one_thread():
-            policy, head = self.policy.of(learners), self.policy.head
-            for action_noise, mask in noise:
-                logits = policy(torch.from_numpy(observations).view(R, E, -1).to(self.device), mask)
-                actions = head.sample(logits.detach(), action_noise)
-                seen.append(observations)
-                acted.append(actions)
-                played.append(alive)
+            network = self.policy.bind(learners)
+            for action_noise, network_noise in noise:
+                output = network(self._columns(observation), network_noise)
+                action = head.sample(output.detach(), action_noise)
+                observations.append(observation)
+                actions.append(action)
+                mask.append(alive)
                 if self.keep_graph:
-                    logits_of.append(logits)
-                actions_of_all[envs] = actions.cpu().numpy().ravel() + self.first_action
-                observations, rewards, terminated, truncated, _ = self.env.step(actions_of_all)
+                    outputs.append(output)
+                every_action[envs] = head.for_environment(action.cpu().numpy().reshape(R * E, *action.shape[2:]))
+                observation, reward, ended, cut, _ = self.env.step(every_action)
                 if not everyone:
-                    observations, rewards = observations[envs], rewards[envs]
-                    terminated, truncated = terminated[envs], truncated[envs]
-                paid.append(rewards)
-                ended |= terminated, truncated
-                alive = alive & ~(terminated | truncated)
+                    observation, reward, ended, cut = observation[envs], reward[envs], ended[envs], cut[envs]
+                rewards.append(reward)
+                terminated.append(ended)
+                truncated.append(cut)
+                alive = alive & ~(ended | cut)
                 if not alive.any():
                     break
-
-        def stack(arrays: list[np.ndarray]) -> Tensor:
-            tensor = torch.from_numpy(np.stack(arrays)).to(self.device)
-            return tensor.view(-1, R, E, *tensor.shape[2:])
-
+        played = self._stack(mask)
         return Rollout(
             learners=learners,
-            observations=stack(seen),
-            actions=torch.stack(acted),
-            rewards=stack(paid).float(),
-            mask=stack(played),
-            terminated=torch.from_numpy(ended[0]).view(R, E).to(self.device),
-            truncated=torch.from_numpy(ended[1]).view(R, E).to(self.device),
-            final_observations=torch.from_numpy(observations).view(R, E, -1).to(self.device),
-            dropout_masks=noise.masks(len(seen)),
-            logits=torch.stack(logits_of) if logits_of else None,
+            observations=self._stack(observations),
+            actions=torch.stack(actions),
+            rewards=self._stack(rewards).float(),
+            mask=played,
+            terminated=self._stack(terminated),
+            truncated=self._stack(truncated),
+            finals=_finals(self._columns(observation), played),
+            dropout_masks=noise.of_network(len(mask)),
+            outputs=torch.stack(outputs) if outputs else None,
         )
 
     def state(self) -> dict[str, Any]:
@@ -104,13 +97,29 @@ class EpisodeCollector:
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Continues from a state."""
+
+    def _columns(self, array: np.ndarray) -> Tensor:
+        """[R · E, *shape] -> [R, E, *shape] on the device."""
+        return torch.from_numpy(array).view(-1, self.episodes, *array.shape[1:]).to(self.device)
+
+    def _stack(self, arrays: list[np.ndarray]) -> Tensor:
+        """T arrays [R · E, *shape] -> [T, R, E, *shape] on the device."""
+        tensor = torch.from_numpy(np.stack(arrays)).to(self.device)
+        return tensor.view(len(arrays), -1, self.episodes, *tensor.shape[2:])
 
     def _reset(self, update: int, envs: np.ndarray) -> np.ndarray:
-        """Start the batch's episodes. Returns the first observations [R · E, D]."""
+        """Starts the batch's episodes. Returns the first observations [R · E, *shape]."""
         chosen = np.zeros(len(self.seeds) * self.episodes, dtype=np.bool_)
         chosen[envs] = True
         seeds = [s for seed in self.seeds for s in episode_seeds(seed, update, self.episodes)]
-        observations, _ = self.env.reset(seed=seeds, options={"reset_mask": chosen})  # type: ignore[arg-type]
+        observations, _ = self.env.reset(seed=seeds, options={"reset_mask": chosen})
         first: np.ndarray = observations[envs]
         return first
+
+
+def _finals(observations: Tensor, mask: Tensor) -> Finals:
+    """The last observation [R, E, *shape] of each episode, at its last step in `mask` [T, R, E]."""
+    _, R, E = mask.shape
+    columns = torch.arange(R * E, device=mask.device).view(R, E)
+    return Finals(observations, (mask.sum(0) - 1) * (R * E) + columns, torch.ones_like(columns, dtype=torch.bool))

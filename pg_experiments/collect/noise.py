@@ -1,8 +1,8 @@
-"""What chance contributes to acting: noise for the actions and masks for dropout."""
+"""The random numbers of acting: noise for the actions, and the noise of the network (masks for dropout)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -15,43 +15,46 @@ CHUNK = 64  # time steps whose random numbers are drawn at once
 
 
 class Noise:
-    """What chance contributes to each time step: noise for the actions and, with dropout, masks.
+    """The random numbers of each time step of a batch.
 
-    Drawn a chunk of steps at a time, in order of time, from each seed's own streams: neither the size of a chunk
-    nor a neighbour changes what a seed sees.
+    They are drawn a chunk of steps at a time, in order of time, from each learner's own streams: neither the size of a
+    chunk nor a neighbour changes a learner's numbers.
     """
 
-    def __init__(self, policy: Policy, seeds: list[int], envs: int, update: int, device: torch.device) -> None:
+    def __init__(self, policy: Policy, seeds: Mapping[int, int], envs: int, update: int, device: torch.device) -> None:
+        """`seeds` has the seed of each learner that acts, by the learner's index."""
         self.policy = policy
+        self.learners = list(seeds)
         self.shape = (CHUNK, len(seeds), envs)
         self.device = device
-        self.actions = [numpy_stream(seed, Purpose.ACTIONS, update) for seed in seeds]
-        self.dropout = [numpy_stream(seed, Purpose.DROPOUT, update) for seed in seeds]
+        self.action_streams = [numpy_stream(seed, Purpose.ACTIONS, update) for seed in seeds.values()]
+        self.network_streams = [numpy_stream(seed, Purpose.DROPOUT, update) for seed in seeds.values()]
         self.drawn: list[Tensor] = []
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """For each step: noise [R, E, K] for the head, and masks [R, E, L, H] or None."""
+        """For each step: noise [R, E, K] for the head, and the network's [R, E, *noise_shape] or None."""
         while True:
             noise = self._action_noise().unbind(0)
-            if not self.policy.has_dropout:
+            if not self.policy.has_noise:
                 yield from ((step, None) for step in noise)
                 continue
-            self.drawn.append(self._dropout_masks())
+            self.drawn.append(self._network_noise())
             # as numbers: multiplying with booleans takes three times as long
             yield from zip(noise, self.drawn[-1].float().unbind(0), strict=True)
 
-    def masks(self, steps: int) -> Tensor | None:
-        """[T, R, E, L, H]: the masks of the first `steps` steps."""
+    def of_network(self, steps: int) -> Tensor | None:
+        """[T, R, E, *noise_shape]: the network's noise in the first `steps` steps; None where it has none."""
         return torch.cat(self.drawn)[:steps] if self.drawn else None
 
     def _action_noise(self) -> Tensor:
-        uniform = np.empty((*self.shape, self.policy.num_logits), dtype=np.float32)
-        for r, stream in enumerate(self.actions):
+        uniform = np.empty((*self.shape, self.policy.head.num_outputs), dtype=np.float32)
+        for r, stream in enumerate(self.action_streams):
             uniform[:, r] = stream.random(uniform[:, r].shape, dtype=np.float32)
         return self.policy.head.noise(torch.from_numpy(uniform).to(self.device))
 
-    def _dropout_masks(self) -> Tensor:
-        kept = np.empty((*self.shape, *self.policy.mask_shape), dtype=np.bool_)
-        for r, stream in enumerate(self.dropout):
-            kept[:, r] = self.policy.draw_masks(stream, CHUNK * self.shape[2]).reshape(kept[:, r].shape)
+    def _network_noise(self) -> Tensor:
+        network = self.policy.network
+        kept = np.empty((*self.shape, *network.noise_shape), dtype=np.bool_)
+        for r, (learner, stream) in enumerate(zip(self.learners, self.network_streams, strict=True)):
+            kept[:, r] = network.draw_noise(learner, stream, CHUNK * self.shape[2]).reshape(kept[:, r].shape)
         return torch.from_numpy(kept).to(self.device)

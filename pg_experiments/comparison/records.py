@@ -19,6 +19,7 @@ from annotated_types import Ge, Le
 from pg_experiments.comparison.curves import METRICS, Curve, NoSuchColumn, read_curves
 from pg_experiments.support.errors import UserError, as_yaml, one_line, shown
 from pg_experiments.support.files import RESULT_LIMIT, Directory, FileError
+from pg_experiments.support.legacy import upgraded
 from pg_experiments.support.plain_data import read_group, read_json, read_yaml
 from pg_experiments.support.typed import checked_fields
 
@@ -151,7 +152,7 @@ def _within(path: Path, error: FileError) -> str:
 
 
 def _settings(directory: Directory) -> dict[str, str]:
-    settings = flat(read_group(directory, CONFIG))
+    settings = flat(upgraded(read_group(directory, CONFIG)))
     longest = max((len(text) for pair in settings.items() for text in pair), default=0)
     if len(settings) > MOST_KEYS or longest > LONGEST:
         limits = f"at most {MOST_KEYS} keys, and {LONGEST} characters of a key or a value"

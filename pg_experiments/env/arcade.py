@@ -8,13 +8,14 @@ saved. But it follows from the seeds and the actions, so whoever writes all acti
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
+from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode
 
 from pg_experiments.env.screens import Crop
@@ -129,7 +130,8 @@ class Arcade:
         alone: bool,
         crop: Crop,
         actions: Sequence[int],
-        meanings: Sequence[str],
+        names: Sequence[str],
+        emulator_names: Sequence[str | None],
     ) -> None:
         """As `ArcadeHalf`, where `make` also takes the number of threads.
 
@@ -139,14 +141,18 @@ class Arcade:
             alone: whether each environment can stand still by itself, or all of a seed's half together.
             crop: what is looked at.
             actions: [A] the emulator's index of each action that a policy chooses from.
-            meanings: [A] their names.
+            names: [A] what they are called.
+            emulator_names: [A] what the emulator calls them, where that is another name.
         """
         E = len(seeds[0])
         split = [0, -(-E // 2), E] if E > 1 else [0, 1]
         threads = 1 if alone else max(1, (os.cpu_count() or 1) // (len(seeds) * (len(split) - 1)))
         self.crop = crop
         self.actions = np.array(actions)
-        self.meanings = list(meanings)
+        self.action_names = list(names)
+        self._emulator_names = list(emulator_names)
+        self.single_observation_space = Box(-1, 1, self.image_shape, np.float32)
+        self.single_action_space = Discrete(len(actions))
         self.shape = (len(seeds), E)
         self.spans = [slice(a, b) for a, b in pairwise(split)]  # which of E each half has
         self.halves = [
@@ -158,6 +164,20 @@ class Arcade:
     def image_shape(self) -> tuple[int, int]:
         """h and w of what is looked at."""
         return self.crop.shape(WIDTH)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What no setting says, for the header: the actions, as the game and the emulator call them."""
+        called = [
+            name if theirs is None else f"{name} (the emulator's {theirs})"
+            for name, theirs in zip(self.action_names, self._emulator_names, strict=True)
+        ]
+        return {"actions": ", ".join(f"{index} {name}" for index, name in enumerate(called))}
+
+    def resume_note(self, state: Mapping[str, Any]) -> str:
+        """How much is played again: all of it, since an emulator's state cannot be saved."""
+        steps = sum(actions.numel() for actions in state["told"])
+        return f"; {steps:,} steps of its games are played again first"
 
     def told(self) -> list[np.ndarray]:
         """What every block was told since it was made, [steps, environments] uint8 each."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 import ale_py
+import numpy as np
 from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from annotated_types import Ge, Le
+from gymnasium.spaces import Box, Discrete
 
 from pg_experiments.env.arcade import AUTORESET, HEIGHT, WIDTH, Arcade
+from pg_experiments.env.limits import require_limit
 from pg_experiments.env.screens import Crop
 from pg_experiments.env.single import SingleAtari
 from pg_experiments.support.errors import UserError, by_nearness
@@ -51,16 +55,31 @@ class AtariEnv:
         """The mean return that counts as solved: `threshold`, else infinity."""
         return math.inf if self.threshold is None else self.threshold
 
-    def sizes(self) -> tuple[int, int]:
-        """The numbers in an observation, and how many actions there are. Raises as `make` does."""
-        self._check_game()
-        return math.prod(self._crop().shape(WIDTH)), len(self._chosen_actions()[1])
+    @property
+    def label(self) -> str:
+        """The name of the game."""
+        return self.game
 
-    def make(self, seeds: list[int], *, alone: bool) -> Arcade:
-        """The environments of those learners, each already in its first episode.
+    @property
+    def emulators(self) -> int:
+        """Environments of a learner."""
+        return self.num_envs
+
+    @property
+    def has_points(self) -> bool:
+        """Whether each point ends a return."""
+        return self.return_ends == "point"
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where a run would have no limit."""
+        require_limit(self.max_episodes, self.max_steps)
+
+    def make(self, seeds: Sequence[int], episodes: int, *, alone: bool) -> Arcade:
+        """The `num_envs` environments of each learner, already in their first episodes.
 
         Args:
             seeds: of the learners.
+            episodes: of a batch; the number of environments does not depend on it.
             alone: whether each environment can stand still by itself, or all of a learner's half together.
 
         Raises:
@@ -69,13 +88,23 @@ class AtariEnv:
         self._check_game()
         names, indices = self._chosen_actions()
         return Arcade(
-            self.emulators,
+            self.make_emulators,
             [emulator_seeds(seed, self.num_envs) for seed in seeds],
             alone=alone,
             crop=self._crop(),
             actions=indices,
-            meanings=names,
+            names=names,
+            emulator_names=[(self.actions or {}).get(name) for name in names],
         )
+
+    def spaces(self) -> tuple[Box, Discrete]:
+        """Of observations and actions. Raises as `make` does."""
+        self._check_game()
+        return Box(-1, 1, self._crop().shape(WIDTH), np.float32), Discrete(len(self._chosen_actions()[1]))
+
+    def sized(self, environments: int) -> AtariEnv:
+        """The same with that many environments of a learner."""
+        return replace(self, num_envs=environments)
 
     def single(self, render_mode: str | None = None) -> SingleAtari:
         """One environment by itself, as Gymnasium has them. Raises as `make` does."""
@@ -83,7 +112,7 @@ class AtariEnv:
         _, indices = self._chosen_actions()
         return SingleAtari(self, self._crop(), indices, render_mode)
 
-    def emulators(self, count: int, threads: int) -> AtariVectorEnv:
+    def make_emulators(self, count: int, threads: int) -> AtariVectorEnv:
         """ale-py's own vector environment, with nothing left to its defaults."""
         return AtariVectorEnv(
             self.game,

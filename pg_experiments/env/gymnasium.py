@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import gymnasium
 from annotated_types import Ge
 from gymnasium.spaces import Box, Discrete
-from gymnasium.vector import VectorEnv
 
 from pg_experiments.env.atari import game_of_gymnasium_id
+from pg_experiments.env.limits import require_limit
 from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
 from pg_experiments.support.errors import UserError, nearest
 
@@ -37,21 +38,33 @@ class GymnasiumEnv:
         registered = self._spec().reward_threshold
         return math.inf if registered is None else float(registered)
 
-    def sizes(self) -> tuple[int, int]:
-        """The numbers in an observation, and how many actions there are. Raises as `make` does."""
-        if self._spec().vector_entry_point == NATIVE_CARTPOLE:
-            return 4, 2
-        env = self.single()
-        env.close()
-        (observation_size,) = env.observation_space.shape or ()
-        return observation_size, int(cast("Discrete", env.action_space).n)
+    @property
+    def label(self) -> str:
+        """Its id."""
+        return self.id
 
-    def make(self, num_envs: int) -> VectorEnv:
-        """`num_envs` copies whose finished members stand still.
+    @property
+    def emulators(self) -> None:
+        """Each batch starts with fresh episodes."""
+
+    @property
+    def has_points(self) -> bool:
+        """A return ends with the episode."""
+        return False
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where a run would have no limit."""
+        require_limit(self.max_episodes, self.max_steps)
+
+    def make(
+        self, seeds: Sequence[int], episodes: int, *, alone: bool = True
+    ) -> StandingCartPole | StandingSyncVectorEnv:
+        """`episodes` copies for each seed; finished ones stand still.
 
         Raises:
             UserError: there is no such id, it cannot be made, or its spaces are not supported.
         """
+        num_envs = len(seeds) * episodes
         spec = self._spec()
         if spec.vector_entry_point == NATIVE_CARTPOLE:
             return StandingCartPole(num_envs, max_episode_steps=self._limit(spec))
@@ -61,6 +74,16 @@ class GymnasiumEnv:
             return gymnasium.make(spec, max_episode_steps=self._limit(spec))
 
         return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
+
+    def spaces(self) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+        """Of observations and actions. Raises as `make` does."""
+        env = self.single()
+        env.close()
+        return env.observation_space, env.action_space
+
+    def sized(self, environments: int) -> GymnasiumEnv:
+        """Itself: there are as many environments as a batch has episodes."""
+        return self
 
     def single(self, render_mode: str | None = None) -> gymnasium.Env:
         """One environment by itself, as Gymnasium makes it, with the run's time limit. Raises as `make` does."""

@@ -7,6 +7,7 @@ episodes where the mask says so; an environment whose episode has ended gives re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,19 @@ Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 Reset = tuple[np.ndarray, dict[str, Any]]
 
 
-class StandingCartPole(CartPoleVectorEnv):
+class StartsAnew:
+    """What environments share whose episodes begin with a batch and end with it."""
+
+    action_names: list[str] | None = None
+    image_shape: tuple[int, int] | None = None
+    facts: dict[str, str] = {}  # noqa: RUF012
+
+    def resume_note(self, state: Mapping[str, Any]) -> str:
+        """They may have randomness of their own."""
+        return "; exact, if `reset(seed=…)` alone determines the episodes of its environment"
+
+
+class StandingCartPole(StartsAnew, CartPoleVectorEnv):
     """Gymnasium's native CartPole, each of its poles with a seed of its own.
 
     An environment reset with seed s starts where `gymnasium.make("CartPole-v1").reset(seed=s)` does, whoever its
@@ -37,6 +50,10 @@ class StandingCartPole(CartPoleVectorEnv):
         self._bounds = np.array([[self.x_threshold], [np.inf], [self.theta_threshold_radians], [np.inf]])
         self._alive = np.zeros(num_envs, dtype=np.bool_)
         self._tau = np.zeros(num_envs)  # seconds that pass in a step: none for who stands still
+
+    def resume_note(self, state: Mapping[str, Any]) -> str:
+        """Nothing: it is exact."""
+        return ""
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Reset:
         chosen = np.flatnonzero((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
@@ -75,7 +92,7 @@ class StandingCartPole(CartPoleVectorEnv):
         return observations
 
 
-class StandingSyncVectorEnv(SyncVectorEnv):
+class StandingSyncVectorEnv(StartsAnew, SyncVectorEnv):
     """Gymnasium's serial vector environment, except that nobody steps the members that have finished."""
 
     def __init__(self, env_fns: Any) -> None:

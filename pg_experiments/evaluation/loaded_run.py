@@ -6,7 +6,6 @@ is looked up, resolved or called.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,17 +16,16 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
 from torch import Tensor
 
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.checkpoint import newest_file, read
 from pg_experiments.run.config import RunConfig, check
-from pg_experiments.run.memory import parameters_of, sizes_of
 from pg_experiments.run.saved_parameters import best_learner, best_parameters, last_parameters, update_of
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError, near_directory
 from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, identity
+from pg_experiments.support.legacy import upgraded, upgraded_state
 from pg_experiments.support.plain_data import read_group
 from pg_experiments.support.run_directory import RESULT
 from pg_experiments.tensors.streams import evaluation_seed
@@ -60,15 +58,11 @@ class LoadedRun:
         self.seeds = config.seeds
         self.update = update
         env = self.make_env()
-        assert isinstance(env.action_space, Discrete), "every option of the group env sees to it"
-        self._first_action = int(env.action_space.start)
         self._observation_shape = env.observation_space.shape or ()
-        expected = parameters_of(config.policy, sizes_of(config))  # compared first: the config may claim any size
-        if (found := sum(tensor.numel() for tensor in parameters.values())) != expected:
-            raise ValueError(f"{found} parameters, not {expected}")
-        observation_size, actions = math.prod(self._observation_shape), int(env.action_space.n)
-        env.close()
-        sampling = config.policy.load(observation_size, actions, parameters)
+        try:
+            sampling = config.policy.load(env.observation_space, env.action_space, parameters)
+        finally:
+            env.close()
         self._policies = {False: sampling, True: sampling.greedy()}
         self._chance = np.random.default_rng(evaluation_seed(seed))
 
@@ -108,13 +102,15 @@ class LoadedRun:
             )
         N = 1 if single else len(seen)
         policy = self.learner(greedy=greedy)
-        shape = (1, N, policy.num_logits)
+        shape = (1, N, policy.head.num_outputs)
         uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
-        masks = torch.from_numpy(policy.draw_masks(self._chance, N))[None].float() if policy.has_dropout else None
+        noise = None
+        if policy.has_noise:
+            noise = torch.from_numpy(policy.network.draw_noise(0, self._chance, N))[None].float()
         with one_thread():
-            logits = policy.of(torch.zeros(1, dtype=torch.int64))(torch.from_numpy(seen.reshape(1, N, -1)), masks)
-        actions = policy.head.sample(logits, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
-        actions += self._first_action
+            outputs = policy.bind()(torch.from_numpy(seen.reshape(1, N, *self._observation_shape)), noise)
+        actions = policy.head.sample(outputs, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
+        actions = policy.head.for_environment(actions)
         return int(actions[0]) if single else actions
 
     def learner(self, *, greedy: bool) -> Policy:
@@ -155,11 +151,12 @@ class SavedRun:
         file, state = found
         values = read_group(files, CONFIG)
         try:
-            config = check(values)
+            config = check(upgraded(values))
         except UserError as error:
             raise FileError(f"{path / CONFIG}: {error}") from None
         with _naming(file):
             _refuse_another(state.get("config"), identity(values))
+            state = upgraded_state(state)
             return cls(path, config, file, state, update_of(state), which == "best")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pg_experiments.env import AtariEnv, GymnasiumEnv
+from pg_experiments.env import AtariEnv, EnvOption
 
 CAPTION = 28  # pixels of the line above
 GAP = 12  # pixels between the screen and what is seen of it
@@ -15,7 +15,7 @@ NOTHING = (46, 46, 50)  # where nothing has changed
 CAME, WENT = (255, 170, 60), (70, 140, 255)  # where something has come, and where something has gone
 
 
-def picture(env: AtariEnv | GymnasiumEnv, screen: np.ndarray, observation: np.ndarray, caption: str) -> np.ndarray:
+def picture(env: EnvOption, screen: np.ndarray, observation: np.ndarray, caption: str) -> np.ndarray:
     """One picture, uint8 [height, width, 3] with even sides, as video encoders want them.
 
     Args:

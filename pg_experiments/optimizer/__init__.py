@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
+from torch import Tensor
 
-from pg_experiments.optimizer import rules as update_rules
+from pg_experiments.optimizer import rules
 from pg_experiments.optimizer.rules import Rule
 from pg_experiments.optimizer.stacked import NamedParameters, StackedOptimizer
+from pg_experiments.tensors.learners import Learners
 
 Schedule = Literal["constant", "linear", "cosine", "exponential"]
 
@@ -51,12 +53,14 @@ class OptimizerOption:
         """The schedule's factor after that share of the run."""
         return schedule_factor(self.schedule, self.final_fraction, progress)
 
-    def build(self, parameters: NamedParameters) -> StackedOptimizer:
+    def build(self, parameters: NamedParameters, learners: Learners) -> StackedOptimizer:
         """An optimizer over stacked parameters."""
-        return StackedOptimizer(parameters, self.rule(), self.max_grad_norm)
+        rates = learners.values("optimizer.learning_rate", self.learning_rate)
+        decays = learners.values("optimizer.weight_decay", self.weight_decay)
+        return StackedOptimizer(parameters, self.rule(rates, decays), self.max_grad_norm)
 
-    def rule(self) -> Rule:
-        """The element-wise rule."""
+    def rule(self, learning_rates: Tensor, weight_decays: Tensor) -> Rule:
+        """The element-wise rule, with values [R] of the learners."""
         raise TypeError(f"{type(self).__name__} names no rule")
 
 
@@ -69,10 +73,8 @@ class Adam(OptimizerOption):
     epsilon: Positive
     decoupled: ClassVar[bool] = False
 
-    def rule(self) -> Rule:
-        return update_rules.Adam(
-            self.learning_rate, self.weight_decay, self.beta1, self.beta2, self.epsilon, self.decoupled
-        )
+    def rule(self, learning_rates: Tensor, weight_decays: Tensor) -> Rule:
+        return rules.Adam(learning_rates, weight_decays, self.beta1, self.beta2, self.epsilon, self.decoupled)
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ class SGD(OptimizerOption):
 
     momentum: Fraction
 
-    def rule(self) -> Rule:
-        return update_rules.SGD(self.learning_rate, self.weight_decay, self.momentum)
+    def rule(self, learning_rates: Tensor, weight_decays: Tensor) -> Rule:
+        return rules.SGD(learning_rates, weight_decays, self.momentum)
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class RMSprop(OptimizerOption):
     epsilon: Positive
     momentum: Fraction
 
-    def rule(self) -> Rule:
-        return update_rules.RMSprop(self.learning_rate, self.weight_decay, self.decay, self.epsilon, self.momentum)
+    def rule(self, learning_rates: Tensor, weight_decays: Tensor) -> Rule:
+        return rules.RMSprop(learning_rates, weight_decays, self.decay, self.epsilon, self.momentum)
 
 
 OPTIONS: dict[str, type] = {"adam": Adam, "adamw": AdamW, "sgd": SGD, "rmsprop": RMSprop}

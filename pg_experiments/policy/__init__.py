@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Protocol
 
+import gymnasium
+import torch
 from annotated_types import Ge, Lt
-from torch import Tensor
+from torch import Tensor, nn
 
 from pg_experiments.policy.heads import HEADS
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import one_line
+from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
 
 HeadName = Literal["categorical", "bernoulli"]
 FIRST_POLICY_GAIN = 0.01  # a small last layer: the first policy is close to uniform (Andrychowicz et al. 2021)
+
+
+class PolicyOption(Protocol):
+    """An option of the group `policy`."""
+
+    def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
+        """The policy of the learners. Raises UserError where it does not fit the spaces."""
+
+    def load(
+        self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
+    ) -> Policy:
+        """The policy of one learner with those parameters, each with a leading axis of 1.
+
+        Raises:
+            UserError: the policy does not fit the spaces.
+            ValueError: the parameters are not those of such a policy.
+        """
 
 
 @dataclass(frozen=True)
@@ -31,41 +53,37 @@ class MLP:
     bias: bool
     initialisation: Initialisation
 
-    def build(self, observation_size: int, num_actions: int, seeds: list[int]) -> Policy:
-        """A policy of `len(seeds)` learners. Raises UserError where the head does not fit the actions."""
-        policy = self._uninitialised(observation_size, num_actions, len(seeds))
-        policy.network.initialise(seeds, Purpose.POLICY_PARAMETERS, self.initialisation, FIRST_POLICY_GAIN)
+    def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
+        """The policy of the learners; an image is taken as a vector. Raises UserError where the head does not fit."""
+        policy, network = self._uninitialised(observations, actions, learners)
+        network.initialise(learners, Purpose.POLICY_PARAMETERS, self.initialisation, FIRST_POLICY_GAIN)
         return policy
 
-    def load(self, observation_size: int, num_actions: int, parameters: Mapping[str, Tensor]) -> Policy:
-        """A policy of one learner with those parameters, each with a leading axis of 1.
-
-        Raises:
-            UserError: the head does not fit the actions.
-            ValueError: the parameters are not those of such a policy.
-        """
-        expected = (self.layers + 1) * (1 + self.bias)  # before anything is allocated for as many layers
+    def load(
+        self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
+    ) -> Policy:
+        """As `PolicyOption.load`; nothing is allocated before the number of the parameters is known to fit."""
+        expected = (self.layers + 1) * (1 + self.bias)
         if len(parameters) != expected:
-            raise ValueError(f"{len(parameters)} parameters, where the policy has {expected}")
-        try:
-            policy = self._uninitialised(observation_size, num_actions, 1)
-            policy.load_state_dict(parameters)
-        except (RuntimeError, TypeError, OverflowError) as error:
-            raise ValueError(one_line(str(error))) from None
-        return policy
+            raise ValueError(f"{len(parameters)} tensors of parameters, not {expected}")
+        return _loaded(lambda: self._uninitialised(observations, actions, Learners([0]))[0], parameters)
 
-    def _uninitialised(self, observation_size: int, num_actions: int, learners: int) -> Policy:
-        head = HEADS[self.head]()
+    def _uninitialised(
+        self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners
+    ) -> tuple[Policy, StackedMLP]:
+        head = HEADS[self.head](actions)
+        shape = observations.shape or ()
         network = StackedMLP(
-            learners,
-            observation_size,
-            head.num_logits(num_actions),
+            len(learners),
+            math.prod(shape),
+            head.num_outputs,
             hidden=self.hidden,
             layers=self.layers,
             activation=self.activation,
             bias=self.bias,
+            dropout=learners.values("policy.dropout", self.dropout),
         )
-        return Policy(network, head, dropout=self.dropout, mask_shape=(self.layers, self.hidden))
+        return Policy(network, head, observation_shape=shape), network
 
 
 @dataclass(frozen=True)
@@ -76,17 +94,63 @@ class Linear:
     bias: bool
     initialisation: Initialisation
 
-    def build(self, observation_size: int, num_actions: int, seeds: list[int]) -> Policy:
+    def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
         """As `MLP.build`: without a hidden layer, a perceptron is linear."""
-        return self._perceptron.build(observation_size, num_actions, seeds)
+        return self._perceptron.build(observations, actions, learners)
 
-    def load(self, observation_size: int, num_actions: int, parameters: Mapping[str, Tensor]) -> Policy:
+    def load(
+        self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
+    ) -> Policy:
         """As `MLP.load`."""
-        return self._perceptron.load(observation_size, num_actions, parameters)
+        return self._perceptron.load(observations, actions, parameters)
 
     @property
     def _perceptron(self) -> MLP:
         return MLP(self.head, 0, 0, "relu", 0.0, self.bias, self.initialisation)
+
+
+@dataclass(frozen=True)
+class ModulePolicy:
+    """A base for policies of any `torch.nn.Module`: a subclass adds its fields, and says how one module is made."""
+
+    head: HeadName
+
+    def module(self, observation_shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """A module that maps observations [N, *observation_shape] to [N, outputs]."""
+        raise TypeError(f"{type(self).__name__} makes no module")
+
+    def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
+        """The policy of the learners. Raises UserError where the head or the module does not fit."""
+        head = HEADS[self.head](actions)
+        shape = observations.shape or ()
+        network = StackedModule(
+            lambda: self.module(shape, head.num_outputs),
+            learners,
+            Purpose.POLICY_PARAMETERS,
+            observation_shape=shape,
+            outputs=head.num_outputs,
+        )
+        return Policy(network, head, observation_shape=shape)
+
+    def load(
+        self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
+    ) -> Policy:
+        """As `PolicyOption.load`."""
+        return _loaded(lambda: self.build(observations, actions, Learners([0])), parameters)
+
+
+def _loaded(make: Callable[[], Policy], parameters: Mapping[str, Tensor]) -> Policy:
+    """A policy with those parameters. It is made without memory first: the config may claim any size."""
+    try:
+        with torch.device("meta"):
+            expected = sum(parameter.numel() for parameter in make().parameters())
+        if (found := sum(parameter.numel() for parameter in parameters.values())) != expected:
+            raise ValueError(f"{found} parameters, not {expected}")
+        policy = make()
+        policy.load_state_dict(parameters)
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise ValueError(one_line(str(error))) from None
+    return policy
 
 
 OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear}

@@ -10,21 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pg_experiments.baseline import Baseline, ValueBaseline
-from pg_experiments.policy.policy import Policy
+from pg_experiments.algorithm.agent import Agent, Broken, Part, Update
 from pg_experiments.run.accounts import Accounts, SeedAccount
-from pg_experiments.run.config import RunConfig
-from pg_experiments.support.errors import as_yaml
+from pg_experiments.tensors.networks import Layered
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseRows
-from pg_experiments.tensors.stacked import ACTIVATIONS, StackedMLP, perceptron
 from pg_experiments.tensors.threads import one_thread
 
 COLLAPSED = 0.01  # of its maximum, log A: below it a policy hardly explores any more
 LOOK_EVERY = 25  # updates between two looks for dead layers
 SAMPLES = 64  # steps of each learner that such a look goes through
 SAME = 1e-6  # outputs that differ by less, as a fraction of their size, are the same to float32
-KINDS = ("collapsed_policy", "dead_layer_of_policy", "dead_layer_of_baseline")
 
 
 class Symptom(NamedTuple):
@@ -35,69 +31,40 @@ class Symptom(NamedTuple):
 
 
 class Health:
-    """What has gone wrong with each seed of a run, and of what has been warned."""
+    """What has gone wrong with each learner of a run, and which warnings were given."""
 
-    def __init__(
-        self, config: RunConfig, accounts: Accounts, policy: Policy, baseline: Baseline, num_actions: int
-    ) -> None:
-        self.config = config
+    def __init__(self, accounts: Accounts, agent: Agent) -> None:
         self.accounts = accounts
-        self.networks = {"policy": policy.network}
-        if isinstance(baseline, ValueBaseline):
-            self.networks["baseline"] = baseline.network
-        self.most_entropy = math.log(num_actions)
-        self.warned = {kind: torch.zeros(len(accounts.seeds), dtype=torch.bool) for kind in KINDS}
+        self.agent = agent
+        self.max_entropy = agent.policy.head.max_entropy
+        kinds = ["collapsed_policy", *(f"dead_layer_of_{part}" for part in agent.parts)]
+        self.warned = {kind: torch.zeros(len(accounts.seeds), dtype=torch.bool) for kind in kinds}
 
-    def stop(self, update: int, rollout: Rollout, broken: Mapping[str, Mapping[int, str]]) -> list[Symptom]:
-        """Stop the seeds of which something is not finite.
+    def check(self, update: int, rollout: Rollout, result: Update) -> list[Symptom]:
+        """Stops the learners that broke. Returns that, and what is to be warned of and was not yet.
 
         Args:
             update: its index.
             rollout: what was learned from.
-            broken: of `policy` and `baseline`, learner -> what of it is not finite.
+            result: of learning from it.
         """
-        stopped = []
-        for learner in sorted({*broken["policy"], *broken["baseline"]}):
-            # the policy's advantages are made of the baseline's values, so where both broke it is the cause
-            part = "baseline" if learner in broken["baseline"] else "policy"
+        stopped = list(self._stop(update, rollout, result.broken))
+        return [*stopped, *self._symptoms(update, rollout, result.metrics.get("entropy"))]
+
+    def _stop(self, update: int, rollout: Rollout, broken: Mapping[int, Broken]) -> Iterator[Symptom]:
+        for learner in sorted(broken):
             account = self.accounts.seeds[learner]
-            account.error = f"stopped at update {update}: {self._why(part, broken[part][learner], rollout, learner)}"
-            stopped.append(Symptom("stopped_seed", f"seed {account.seed} {account.error}"))
-        return stopped
+            account.error = f"stopped at update {update}: {_why(broken[learner], rollout, learner)}"
+            yield Symptom("stopped_seed", f"seed {account.seed} {account.error}")
 
-    def _why(self, part: str, what: str, rollout: Rollout, learner: int) -> str:
-        """What is not finite, and what may help."""
-        r = rollout.learners.tolist().index(learner)
-        for name, numbers in {"rewards": rollout.rewards, "observations": rollout.observations}.items():
-            if isinstance(numbers, Tensor) and not numbers[:, r].isfinite().all():
-                return f"{name} are not finite; see what the environment returns"
-        if what == "loss":
-            what = "policy_loss" if part == "policy" else "value_loss"
-        return f"{what} is not finite; {self._knobs(part)} may help"
-
-    def _knobs(self, part: str) -> str:
-        if part == "baseline":
-            rate = getattr(self.config.baseline, "learning_rate", None)
-            return f"a lower baseline.learning_rate ({as_yaml(rate)}), or returns of a smaller scale (normalization),"
-        optimizer = self.config.optimizer
-        rate, norm = as_yaml(optimizer.learning_rate), optimizer.max_grad_norm
-        clipping = "an optimizer.max_grad_norm" if norm is None else f"a smaller optimizer.max_grad_norm ({norm})"
-        return f"a lower optimizer.learning_rate ({rate}) or {clipping}"
-
-    def symptoms(self, update: int, rollout: Rollout, entropy: Tensor) -> Iterator[Symptom]:
-        """What is to be warned of and has not been yet, after an update.
-
-        Args:
-            update: its index.
-            rollout: what was learned from.
-            entropy: [R] of the policy, the mean over the batch's steps in nats.
-        """
-        low = entropy.cpu().numpy() < COLLAPSED * self.most_entropy
-        if low.any():
-            yield from self._collapsed(update, rollout.learners.cpu().numpy()[low])
+    def _symptoms(self, update: int, rollout: Rollout, entropy: Tensor | None) -> Iterator[Symptom]:
+        if self.max_entropy is not None and entropy is not None:
+            low = entropy.cpu().numpy() < COLLAPSED * self.max_entropy
+            if low.any():
+                yield from self._collapsed(update, rollout.learners.cpu().numpy()[low])
         if update % LOOK_EVERY == 0:
-            for part, network in self.networks.items():
-                yield from self._dead(update, part, network, rollout)
+            for name, part in self.agent.parts.items():
+                yield from self._dead(update, name, part, rollout)
 
     def _collapsed(self, update: int, learners: np.ndarray) -> Iterator[Symptom]:
         poor = [learner for learner in learners.tolist() if self._is_poor(self.accounts.seeds[learner])]
@@ -105,8 +72,8 @@ class Health:
             yield Symptom(
                 "collapsed_policy",
                 f"{self._name(new)}: the policy has collapsed (update {update}): its entropy is below {COLLAPSED:.0%} "
-                f"of log {round(math.exp(self.most_entropy))}, so it always does the same, and its mean return is poor;"
-                " a lower optimizer.learning_rate or an algorithm.entropy_bonus may help",
+                f"of log {round(math.exp(self.max_entropy or 0))}, so it always does the same, and its mean return is "
+                "poor; a lower optimizer.learning_rate or an algorithm.entropy_bonus may help",
             )
 
     def _is_poor(self, account: SeedAccount) -> bool:
@@ -115,20 +82,21 @@ class Health:
             return False
         return is_poor(account.mean_return(window), float(np.mean(account.returns[:window])), self.accounts.solved_at)
 
-    def _dead(self, update: int, part: str, network: StackedMLP, rollout: Rollout) -> Iterator[Symptom]:
+    def _dead(self, update: int, name: str, part: Part, rollout: Rollout) -> Iterator[Symptom]:
+        network = part.network.bind(rollout.learners)
+        if not isinstance(network, Layered):
+            return
         with one_thread():
-            observations = rollout.flat.spread(SAMPLES).gather(rollout.observations)
-            dead = dead_layers(network, observations, rollout.learners).cpu()
+            dead = dead_layers(network, rollout.flat.spread(SAMPLES).gather(rollout.observations)).cpu()
         alive = torch.tensor([self.accounts.seeds[learner].error is None for learner in rollout.learners.tolist()])
         for layer, of_learners in enumerate((dead & alive[:, None]).unbind(1)):
-            kind = f"dead_layer_of_{part}"
+            kind = f"dead_layer_of_{name}"
             if new := self._new(kind, rollout.learners.cpu()[of_learners].tolist()):
-                rate = "optimizer.learning_rate" if part == "policy" else "baseline.learning_rate"
                 yield Symptom(
                     kind,
-                    f"{self._name(new)}: hidden layer {layer} of the {part} is dead (update {update}): its outputs are "
-                    f"the same for every observation, and no gradient gets through it; a lower {rate} or "
-                    f"{part}.activation=leaky_relu may help",
+                    f"{self._name(new)}: hidden layer {layer} of the {name} is dead (update {update}): its outputs are "
+                    f"the same for every observation, and no gradient gets through it; a lower {part.learning_rate} or "
+                    f"{name}.activation=leaky_relu may help",
                 )
 
     def _new(self, kind: str, learners: list[int]) -> list[int]:
@@ -159,25 +127,29 @@ def is_poor(mean_return: float, first: float, solved_at: float) -> bool:
     return mean_return <= first if math.isinf(solved_at) else mean_return < (first + solved_at) / 2
 
 
-@torch.no_grad()
-def dead_layers(network: StackedMLP, x: Tensor | SparseRows, learners: Tensor) -> Tensor:
-    """[R, L]: the hidden layers whose outputs are the same for every observation, though what goes in is not.
+def _why(broken: Broken, rollout: Rollout, learner: int) -> str:
+    """What is not finite, and what may help."""
+    r = rollout.learners.tolist().index(learner)
+    for name, numbers in {"rewards": rollout.rewards, "observations": rollout.observations}.items():
+        if isinstance(numbers, Tensor) and not numbers[:, r].isfinite().all():
+            return f"{name} are not finite; see what the environment returns"
+    return f"{broken.what} is not finite; {broken.hint} may help"
 
-    All units of a layer of rectifiers at 0, or all of tanh at ±1. Without dropout. What follows a dead layer is not
+
+@torch.no_grad()
+def dead_layers(network: Layered, observations: Tensor | SparseRows) -> Tensor:
+    """[R, L]: the hidden layers whose outputs are the same for every observation, though their inputs are not.
+
+    All units of a layer of rectifiers at 0, or all of tanh at ±1. Without dropout. Layers behind a dead one are not
     called dead.
 
     Args:
-        network: whose hidden layers.
-        x: [R, N, D] observations of the learners.
-        learners: [R] by index.
+        network: bound to R learners.
+        observations: [R, N, *shape].
     """
-    layers = network.layers_of(learners)
-    dead = []
-    for count in range(1, len(layers)):
-        before = perceptron(x, layers[:count], network.activation)
-        differs = _differs(before)
-        dead.append(differs & ~_differs(ACTIVATIONS[network.activation](before)))
-    return torch.stack(dead, 1) if dead else torch.zeros(len(learners), 0, dtype=torch.bool)
+    dead = [_differs(before) & ~_differs(after) for before, after in network.hidden(observations)]
+    learners = observations.shape[0]
+    return torch.stack(dead, 1) if dead else torch.zeros(learners, 0, dtype=torch.bool)
 
 
 def _differs(outputs: Tensor) -> Tensor:

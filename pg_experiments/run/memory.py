@@ -7,11 +7,13 @@ an observation, K logits, L hidden layers, H units.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
+
 from pg_experiments.collect.noise import CHUNK
-from pg_experiments.env import AtariEnv
 from pg_experiments.env.arcade import HEIGHT, WIDTH
 from pg_experiments.policy.heads import HEADS
 from pg_experiments.run.config import RunConfig
@@ -29,8 +31,8 @@ KEYS = (
     "policy.layers",
     "baseline.hidden",
     "baseline.layers",
-    "algorithm.episodes_per_update",
-    "algorithm.points_per_update",
+    "collect.episodes",
+    "collect.points",
     "env.num_envs",
 )  # what memory grows with
 
@@ -68,16 +70,17 @@ def refuse_what_cannot_fit(config: RunConfig, device: str) -> None:
 
 def sizes_of(config: RunConfig) -> Sizes:
     """The inputs and outputs of the policy's network. Raises UserError where there is no such environment."""
-    observation, actions = config.env.sizes()
-    return Sizes(observation, HEADS[config.policy.head]().num_logits(actions))
+    observations, actions = config.env.spaces()
+    head = getattr(config.policy, "head", None)
+    return Sizes(math.prod(observations.shape or ()), HEADS[head](actions).num_outputs if head in HEADS else 0)
 
 
 def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
     """Bytes that the run needs at its peak, at least."""
-    R, columns = config.num_seeds, config.algorithm.quota
+    R, columns = config.num_seeds, _columns(config)
     hidden, layers = getattr(config.policy, "hidden", 0), getattr(config.policy, "layers", 0)
-    is_atari = isinstance(config.env, AtariEnv)
-    playing = config.env.num_envs if isinstance(config.env, AtariEnv) else columns
+    is_atari = config.env.emulators is not None
+    playing = config.env.emulators or columns
     policy = FLOAT * R * parameters_of(config.policy, sizes)
     value = FLOAT * R * parameters_of(config.baseline, Sizes(sizes.observation, 1))
     masks = hidden * layers if getattr(config.policy, "dropout", 0.0) else 0
@@ -88,7 +91,7 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
         return environments + max(policy + value, noise)
     block = SPARSE_BLOCK if is_atari else BLOCK
     activations = R * block * FLOAT * hidden * layers
-    moments = config.optimizer.rule().moments
+    moments = config.optimizer.rule(torch.ones(1), torch.ones(1)).moments  # whatever the learners' values are
     kept = (2 + moments) * policy + 3 * value + environments  # the parameters at their best; Adam's moments of a value
     acting = noise + R * playing * CHUNK * FLOAT * masks
     learning = policy + activations + rollout
@@ -105,6 +108,11 @@ def parameters_of(option: Any, sizes: Sizes) -> int:
     if not layers:
         return sizes.observation * sizes.logits + biases
     return hidden * (sizes.observation + (layers - 1) * hidden + sizes.logits) + biases
+
+
+def _columns(config: RunConfig) -> int:
+    """Episodes or points of a batch."""
+    return int(config.collect.episodes_per_batch or getattr(config.collect, "points", None) or 1)
 
 
 def _largest_that_fits(config: RunConfig, key: str, sizes: Sizes, device: str, available: int) -> int:

@@ -33,7 +33,8 @@ def best_learner(state: State, learners: int) -> int:
 
 def last_parameters(state: State, learner: int, learners: int) -> tuple[int, dict[str, Tensor]]:
     """The last parameters of a learner, each with a leading axis of 1, and the updates that they have learned from."""
-    return update_of(state), _of_learner(_group(state, "policy"), "policy", learner, learners)
+    agent = _group(state, "agent")
+    return update_of(state), _of_learner(_group(agent, "policy"), "agent.policy", learner, learners)
 
 
 def best_parameters(state: State, learner: int, learners: int) -> tuple[int, dict[str, Tensor]]:

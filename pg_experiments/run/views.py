@@ -1,15 +1,15 @@
-"""What TensorBoard shows of a run beside curves: what the policy looks for, what it saw, and how sure it is."""
+"""What TensorBoard shows of a run beside curves: first-layer weights, changes of the image, and probabilities."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from pg_experiments.env import Arcade
+from pg_experiments.env import Environments
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.tracking import Views
+from pg_experiments.tensors.networks import WithFirstLayer
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseSteps
 
@@ -17,23 +17,16 @@ SAMPLES = 4096  # steps of each learner whose probabilities are shown, at most
 UNITS = 16  # of a first layer are shown
 
 
-def views(env: VectorEnv | Arcade, policy: Policy, rollout: Rollout) -> Views:
-    """Made from the batch that was just learned from; pictures only where observations are images."""
-    names = env.meanings if isinstance(env, Arcade) else None
+def views(env: Environments, policy: Policy, rollout: Rollout) -> Views:
+    """Views of the batch that was just learned from; pictures only where observations are images."""
     images = {}
-    if isinstance(env, Arcade) and isinstance(rollout.observations, SparseSteps):
+    if env.image_shape is not None:
         h, w = env.image_shape
-        images["policy/first_layer"] = _strongest_units(policy).reshape(-1, h, w).cpu().numpy()
-        images["observations/mean_difference"] = _mean_of(rollout.observations).reshape(h, w)
-    return Views(images, _probabilities(policy, rollout, names))
-
-
-def _strongest_units(policy: Policy) -> Tensor:
-    """[units, D]: the first learner's first-layer weights of the units that count most for what follows."""
-    first, *later = (weight.detach()[0] for weight in policy.network.weights)
-    counts = later[0].abs().sum(1) if later else torch.ones(first.shape[1], device=first.device)
-    strongest: Tensor = first.T[counts.topk(min(UNITS, len(counts))).indices.sort().values]
-    return strongest
+        if isinstance(policy.network, WithFirstLayer):
+            images["policy/first_layer"] = policy.network.strongest_units(0, UNITS).reshape(-1, h, w).cpu().numpy()
+        if isinstance(rollout.observations, SparseSteps):
+            images["observations/mean_difference"] = _mean_of(rollout.observations).reshape(h, w)
+    return Views(images, _probabilities(policy, rollout, env.action_names))
 
 
 def _mean_of(steps: SparseSteps) -> np.ndarray:
@@ -47,9 +40,9 @@ def _mean_of(steps: SparseSteps) -> np.ndarray:
 def _probabilities(policy: Policy, rollout: Rollout, names: list[str] | None) -> dict[str, np.ndarray]:
     """For each action (of two, the second alone) its probability at some of the steps."""
     block = rollout.flat.sample(SAMPLES)
-    masks = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
-    logits: Tensor = policy.of(rollout.learners)(block.gather(rollout.observations), masks)
-    probabilities = policy.head.probabilities(logits)[block.valid].T.cpu().numpy()
+    noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
+    outputs: Tensor = policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
+    probabilities = policy.head.probabilities(outputs)[block.valid].T.cpu().numpy()
     labels = names or [str(action) for action in range(len(probabilities))]
     shown = range(len(labels)) if len(labels) > 2 else [1]
     return {f"policy/probability_of_{labels[action]}": probabilities[action] for action in shown}

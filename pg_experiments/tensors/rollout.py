@@ -1,8 +1,7 @@
-"""The shapes: what one batch of experience holds.
+"""One batch of experience.
 
-Axes, here and everywhere: T time steps, R seeds (stacked learners), E episodes per seed, N steps of one seed in
-a row. A column `[:, r, e]` is one whole episode, or one whole point of a game that goes on; where it is shorter
-than T, `mask` is False and what stands there counts nowhere.
+Axes, here and everywhere: T time steps, R learners, E environments or episodes of a learner, N steps of one learner
+in a row. Where a column is shorter than T, `mask` is False, and the numbers there count nowhere.
 """
 
 from __future__ import annotations
@@ -29,25 +28,50 @@ class Episodes(NamedTuple):
     lengths: Tensor  # [G] steps
 
 
+class Finals(NamedTuple):
+    """What was observed after the last step of M episodes (or fragments) of each learner."""
+
+    observations: Tensor | SparseRows  # [R, M, *shape]
+    positions: Tensor  # [R, M] int64: that last step, in the flattened [T, R, E]
+    valid: Tensor  # [R, M] bool: whether there is such an episode
+
+
 @dataclass(frozen=True)
 class Rollout:
-    """One batch of whole episodes (or points), each complete to the end of its return.
+    """One batch of experience of the R learners that took part.
 
-    R counts the learners that took part; a seed that has stopped is not among them.
+    A column `[:, r, e]` holds steps that follow one another: one episode, a part of one, or several.
     """
 
-    learners: Tensor  # [R] int64: which of the stacked learners these are
-    observations: Tensor | SparseSteps  # [T, R, E, D] what the policy saw
-    actions: Tensor  # [T, R, E] int64, what it did
-    rewards: Tensor  # [T, R, E] what followed
-    mask: Tensor  # [T, R, E] bool: this step was played
-    terminated: Tensor  # [R, E] bool: the episode reached an end of its own
-    truncated: Tensor  # [R, E] bool: a time limit cut it off
-    final_observations: Tensor | SparseRows  # [R, E, D] what stood there after the last step
+    learners: Tensor  # [R] int64: index of each among the stacked learners
+    observations: Tensor | SparseSteps  # [T, R, E, *shape] seen before each action
+    actions: Tensor  # [T, R, E, *action_shape]
+    rewards: Tensor  # [T, R, E] received after each action
+    mask: Tensor  # [T, R, E] bool: this step was played; the steps of a column come first
+    terminated: Tensor  # [T, R, E] bool: the environment ended the episode with this step
+    truncated: Tensor  # [T, R, E] bool: a time limit cut the episode off after this step
+    finals: Finals
     dropout_masks: Tensor | StepsByRow | None  # [T, R, E, L, H] bool: units kept while acting; None without dropout
-    logits: Tensor | None = None  # [T, R, E, K] with their graph, where it was kept while acting
-    return_ends: Tensor | None = None  # [T, R, E] bool: a return ends here (a point); None: with the column alone
-    games: list[Episodes] | None = None  # per learner, the episodes that ended; None: the columns are the episodes
+    outputs: Tensor | None = None  # [T, R, E, K] the policy network's, with their graph, where it was kept
+    return_ends: Tensor | None = None  # [T, R, E] bool: a return ends here and the episode goes on (a point of Pong)
+    games: list[Episodes] | None = None  # per learner, the episodes that ended; None: each column is one
+
+    @cached_property
+    def ends(self) -> Tensor:
+        """[T, R, E] bool: a return ends with this step, and nothing that follows belongs to it."""
+        return self.terminated if self.return_ends is None else self.terminated | self.return_ends
+
+    @cached_property
+    def cuts(self) -> Tensor:
+        """[T, R, E] bool: the data ends after this step, and the return goes on; a value may stand for the rest."""
+        followed = torch.cat([self.mask[1:], torch.zeros_like(self.mask[:1])])
+        return (self.truncated | (self.mask & ~followed)) & ~self.ends
+
+    def at_finals(self, values: Tensor) -> Tensor:
+        """[R, M] of the final observations -> [T, R, E]: each at the step that it followed, 0 elsewhere."""
+        placed = values.new_zeros(self.mask.numel())
+        placed[self.finals.positions[self.finals.valid]] = values[self.finals.valid]
+        return placed.view(self.mask.shape)
 
     @property
     def lengths(self) -> Tensor:
@@ -71,7 +95,7 @@ class Rollout:
 
     @cached_property
     def flat(self) -> FlatIndex:
-        """Where the steps that were played lie, seed by seed."""
+        """Where the steps that were played lie, learner by learner."""
         return FlatIndex.of(self.mask, BLOCK if isinstance(self.observations, Tensor) else SPARSE_BLOCK)
 
 

@@ -30,6 +30,14 @@ class SparseRows(NamedTuple):
         rows: Tensor = multiply(table, self.columns, self.starts, values)
         return rows.view(R, N, -1)
 
+    def dense(self, shape: tuple[int, ...]) -> Tensor:
+        """The same vectors as a tensor [R, N, *shape], whose axes have D numbers together."""
+        R, N, D = self.shape
+        counts = torch.diff(self.starts, append=self.starts.new_tensor([len(self.columns)]))
+        full = self.values.new_zeros(R * N, D)
+        full[torch.repeat_interleave(counts), self.columns % D] = self.values
+        return full.view(R, N, *shape)
+
 
 def _signed_sum(table: Tensor, numbers: Tensor, starts: Tensor, signs: Tensor) -> Tensor:
     """Sums of rows of a table [K, H]: of those with the `numbers` [nnz], bags of them from `starts` [N] on: [N, H]."""

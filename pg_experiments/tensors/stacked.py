@@ -1,15 +1,19 @@
-"""R learners at once: parameters with a leading seed axis, and the perceptron that they are the weights of."""
+"""R multi-layer perceptrons with stacked parameters, each learner with dropout of its own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import CompiledStep
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
@@ -17,7 +21,8 @@ Initialisation = Literal["torch", "xavier", "orthogonal"]
 Activation = Literal["relu", "leaky_relu", "tanh"]
 Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or none
 
-# in place: a batch of hidden units is the largest thing a run ever holds
+LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
+# in place: the hidden units of a batch are the largest tensor of a run
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
@@ -26,7 +31,7 @@ def perceptron(
     layers: Sequence[Layer],
     activation: Activation,
     masks: Tensor | None = None,
-    scale: float = 1.0,
+    scale: Tensor | float = 1.0,
 ) -> Tensor:
     """R multi-layer perceptrons side by side: [R, N, inputs] -> [R, N, outputs].
 
@@ -35,8 +40,8 @@ def perceptron(
         layers: weights and biases, first to last; one layer alone is a linear map.
         activation: of the hidden layers.
         masks: [R, N, L, H], True or 1 for the hidden units that dropout keeps; None for no dropout.
-        scale: what a kept unit is multiplied with, one over its probability of being kept. Mask and scale come
-            before the activation, as in the text.
+        scale: factor of a kept unit, one over its probability of being kept; a number, or [R, 1, 1]. Mask and scale
+            come before the activation, as in the text.
     """
     *hidden, (last_weight, last_bias) = layers
     activate = ACTIVATIONS[activation]
@@ -49,14 +54,46 @@ def perceptron(
     return _affine(x, last_weight, last_bias, 1.0)
 
 
-def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: float) -> Tensor:
+def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: Tensor | float) -> Tensor:
     """(x · W + b) · scale, [R, N, inputs] -> [R, N, outputs]."""
-    if isinstance(x, Tensor) and bias is not None:
+    if isinstance(x, Tensor) and bias is not None and isinstance(scale, float):
         return torch.baddbmm(bias, x, weight, beta=scale, alpha=scale)
     product = torch.bmm(x, weight) if isinstance(x, Tensor) else x.matmul(weight)
     if bias is not None:
         product = product + bias
-    return product if scale == 1.0 else product.mul_(scale)
+    return product if isinstance(scale, float) and scale == 1.0 else product.mul_(scale)
+
+
+def _flat(observations: Tensor | SparseRows) -> Tensor | SparseRows:
+    """[R, N, *shape] -> [R, N, D]."""
+    if isinstance(observations, Tensor) and observations.ndim > 3:
+        return observations.flatten(2)
+    return observations
+
+
+@dataclass(frozen=True)
+class BoundMLP:
+    """The perceptrons of some of the learners. Parameters are looked up once; a call is arithmetic alone."""
+
+    layers: list[Layer]
+    activation: Activation
+    scale: Tensor | float
+
+    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+        """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the mask of dropout [R, N, L, H], or None."""
+        return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
+
+    def compiled(self) -> CompiledStep:
+        """The same for one time step of sparse observations, as a compiled loop; until a parameter changes."""
+        from pg_experiments.tensors.compiled_mlp import CompiledMLP  # which imports this module
+
+        return CompiledMLP(self.layers, self.activation, self.scale)
+
+    def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each hidden layer its units [R, N, H] before and after the activation, without dropout."""
+        for count in range(1, len(self.layers)):
+            before = perceptron(_flat(observations), self.layers[:count], self.activation)
+            yield before, ACTIVATIONS[self.activation](before.clone())
 
 
 class StackedMLP(nn.Module):
@@ -72,37 +109,69 @@ class StackedMLP(nn.Module):
         layers: int,
         activation: Activation,
         bias: bool,
+        dropout: Tensor | None = None,
     ) -> None:
+        """`dropout` is [R]: each learner's probability of dropping a hidden unit; None for none."""
         super().__init__()
         widths = [inputs, *[hidden] * layers, outputs]
         shapes = list(pairwise(widths))
         self.weights = nn.ParameterList(torch.empty(learners, i, o) for i, o in shapes)
         self.biases = nn.ParameterList(torch.empty(learners, 1, o) for _, o in shapes) if bias else None
         self.activation: Activation = activation
+        self.outputs = outputs
+        self.noise_shape: tuple[int, ...] = (layers, hidden)
+        # on the CPU, where masks are drawn, wherever the parameters are
+        rate = torch.zeros(learners, device="cpu") if dropout is None or not layers else dropout
+        self.drop_below = (rate.double() * LEVELS).round().clamp(max=LEVELS - 1).long()  # [R] of LEVELS
 
-    def layers_of(self, learners: Tensor) -> list[Layer]:
-        """The layers of the learners [R] by index, with the graph to the whole stack's parameters."""
-        everyone = len(learners) == len(self.weights[0])
-        weights = [weight if everyone else weight[learners] for weight in self.weights]
-        if self.biases is None:
-            return [(weight, None) for weight in weights]
-        biases = [bias if everyone else bias[learners] for bias in self.biases]
-        return list(zip(weights, biases, strict=True))
+    @property
+    def has_noise(self) -> bool:
+        """Whether any learner drops units."""
+        return bool((self.drop_below > 0).any())
 
-    def forward(self, x: Tensor | SparseRows, learners: Tensor) -> Tensor:
-        """[R, N, inputs] -> [R, N, outputs] of the learners [R] by index, without dropout."""
-        return perceptron(x, self.layers_of(learners), self.activation)
+    def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
+        """[count, L, H] bool: a mask for each of `count` steps of a learner, True for the units that are kept."""
+        units = count * math.prod(self.noise_shape)
+        bits = stream.bit_generator.random_raw(-(-units // 4)).view(np.uint16)[:units]
+        return (bits >= int(self.drop_below[learner])).reshape(count, *self.noise_shape)
+
+    def bind(self, learners: Tensor | None = None) -> BoundMLP:
+        """The perceptrons of the learners [R] by index (None: of all), with the graph to the stacked parameters."""
+        count = len(self.weights[0])
+        everyone = learners is None or torch.equal(learners, torch.arange(count, device=learners.device))
+
+        def rows(stacked: Tensor) -> Tensor:
+            return stacked if everyone else stacked[learners]
+
+        biases = [None] * len(self.weights) if self.biases is None else map(rows, self.biases)
+        layers = list(zip(map(rows, self.weights), biases, strict=True))
+        return BoundMLP(layers, self.activation, self._scale(learners))
+
+    def strongest_units(self, learner: int, count: int) -> Tensor:
+        """[units, D]: first-layer weights of the units whose weights to the next layer are the largest."""
+        first, *later = (weight.detach()[learner] for weight in self.weights)
+        importance = later[0].abs().sum(1) if later else torch.ones(first.shape[1], device=first.device)
+        strongest: Tensor = first.T[importance.topk(min(count, len(importance))).indices.sort().values]
+        return strongest
+
+    def _scale(self, learners: Tensor | None) -> Tensor | float:
+        """LEVELS / (LEVELS − drop_below): a number where all learners have the same, else [R, 1, 1]."""
+        factors = LEVELS / (LEVELS - self.drop_below.double())
+        if bool((factors == factors[0]).all()):
+            return float(factors[0])
+        factors = factors if learners is None else factors[learners.cpu()]
+        return factors.to(self.weights[0]).view(-1, 1, 1)
 
     @torch.no_grad()
-    def initialise(self, seeds: Sequence[int], purpose: Purpose, how: Initialisation, output_gain: float) -> None:
-        """Draw each learner's parameters from the stream of its own seed, whoever its neighbours are.
+    def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
+        """Draws each learner's parameters from the stream of its own seed, whatever its neighbours are.
 
         `torch`: uniform ±1/√inputs for weights and biases, as `nn.Linear` does. `xavier` (Glorot & Bengio 2010)
         and `orthogonal` (Saxe et al. 2014; times the activation's gain, or `output_gain` for the last layer)
         start the biases at 0.
         """
         hidden_gain = nn.init.calculate_gain(self.activation)
-        for learner, seed in enumerate(seeds):
+        for learner, seed in enumerate(learners):
             generator = torch_stream(seed, purpose)
             for index, stack in enumerate(self.weights):
                 weight = stack[learner].T  # outputs × inputs, the orientation that torch's functions expect

@@ -21,7 +21,7 @@ from tests.fuzzing.values import words
 
 LIMITS = ("env.max_episodes=6", "env.max_steps=90", "policy.hidden=4", "device=cpu")
 ATARI = ("pong", "pong_v5", "atari")
-SMALL_PONG = ("env.num_envs=1", "algorithm.points_per_update=1", "env.max_frames=400")
+SMALL_PONG = ("env.num_envs=1", "collect.points=1", "env.max_frames=400")
 LONG = (*ATARI, "pong_karpathy", "pong_text")  # options whose defaults are no small run
 MAKES = frozenset(  # what `compare` writes, which may be in the working directory
     words("comparison.csv comparison.md report.html curves.png performance_profile.png to_threshold.png")

@@ -6,7 +6,7 @@ from tests.fuzzing.values import words
 
 SIZES = words("""
     num_seeds policy.hidden policy.layers baseline.hidden baseline.layers baseline.steps env.window env.num_envs
-    env.max_episodes env.max_steps env.max_episode_steps algorithm.episodes_per_update algorithm.points_per_update
+    env.max_episodes env.max_steps env.max_episode_steps collect.episodes collect.points
     env.frame_skip env.noop_max env.max_frames
 """)  # keys that are a size or a duration
 SMALL = words("1 2 3 6")

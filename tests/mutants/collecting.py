@@ -100,8 +100,8 @@ MUTANTS = [
     ),
     noise(
         "dropout masks are drawn from the actions' stream",
-        "self.dropout = [numpy_stream(seed, Purpose.DROPOUT, update) for seed in seeds]",
-        "self.dropout = self.actions",
+        "self.network_streams = [numpy_stream(seed, Purpose.DROPOUT, update) for seed in seeds.values()]",
+        "self.network_streams = self.action_streams",
         OF_BATCHES + "test_dropout_changes_none_of_the_numbers_that_actions_are_drawn_from",
     ),
     noise(
@@ -135,6 +135,12 @@ MUTANTS = [
         OWN_STREAMS,
     ),
     noise(
+        "a seed drops units as often as the one in its place",
+        "zip(self.learners, self.network_streams, strict=True)",
+        "zip(range(len(self.learners)), self.network_streams, strict=True)",
+        OF_BATCHES + "test_each_learner_drops_units_as_often_as_its_own_probability_says_whoever_takes_part",
+    ),
+    noise(
         "the masks that are remembered are those of the next step",
         "return torch.cat(self.drawn)[:steps] if self.drawn else None",
         "return torch.cat(self.drawn).roll(-1, 0)[:steps] if self.drawn else None",
@@ -154,26 +160,32 @@ MUTANTS = [
     ),
     episodes(
         "the last step of an episode is hidden",
-        "alive = alive & ~(terminated | truncated)",
-        "alive = played[-1] = alive & ~(terminated | truncated)",
+        "alive = alive & ~(ended | cut)",
+        "alive = mask[-1] = alive & ~(ended | cut)",
         TO_ITS_END,
     ),
     episodes(
         "a step after the end counts as played",
-        "played.append(alive)",
-        "played.append(alive if len(paid) < 2 else alive | (paid[-1] > 0))",
+        "mask.append(alive)",
+        "mask.append(alive if len(rewards) < 2 else alive | (rewards[-1] > 0))",
         TO_ITS_END,
     ),
     episodes(
         "terminated and truncated are exchanged",
-        "ended |= terminated, truncated",
-        "ended |= truncated, terminated",
+        "terminated.append(ended)\n                truncated.append(cut)",
+        "terminated.append(cut)\n                truncated.append(ended)",
         SLOW,
     ),
     episodes(
         "the final observation is the last that was acted on",
-        "final_observations=torch.from_numpy(observations)",
-        "final_observations=torch.from_numpy(seen[-1])",
+        "finals=_finals(self._columns(observation), played)",
+        "finals=_finals(self._columns(observations[-1]), played)",
+        SLOW,
+    ),
+    episodes(
+        "the final observation of every episode is that of the batch's last step",
+        "(mask.sum(0) - 1) * (R * E) + columns",
+        "(len(mask) - 1) * (R * E) + columns",
         SLOW,
     ),
     episodes(
@@ -184,8 +196,8 @@ MUTANTS = [
     ),
     episodes(
         "a seed acts by the chance of the one in its place",
-        "[self.seeds[learner] for learner in active]",
-        "self.seeds[:R]",
+        "{i: self.seeds[i] for i in active.tolist()}",
+        "{i: self.seeds[r] for r, i in enumerate(active.tolist())}",
         STOPPED,
     ),
     episodes(
@@ -202,8 +214,8 @@ MUTANTS = [
     ),
     episodes(
         "actions are sent as the policy counts them",
-        "actions.cpu().numpy().ravel() + self.first_action",
-        "actions.cpu().numpy().ravel()",
+        "= head.for_environment(action.cpu().numpy().reshape(R * E, *action.shape[2:]))",
+        "= action.cpu().numpy().reshape(R * E, *action.shape[2:])",
         OF_BATCHES + "test_actions_that_do_not_begin_at_zero_are_sent_as_the_environment_counts_them",
     ),
     arcade(
@@ -274,8 +286,8 @@ MUTANTS = [
     ),
     arcade(
         "every update acts by the same chance",
-        "Noise(self.policy, self.seeds, E, update, cpu)",
-        "Noise(self.policy, self.seeds, E, 0, cpu)",
+        "Noise(self.policy, dict(enumerate(self.seeds)), E, update, cpu)",
+        "Noise(self.policy, dict(enumerate(self.seeds)), E, 0, cpu)",
         OF_PONG + "test_each_environment_has_noise_of_its_own_of_the_update_step_by_step",
     ),
     arcade(
@@ -306,6 +318,18 @@ MUTANTS = [
         "something follows columns that ended by themselves",
         "observations.rows(columns(firsts + lengths * truncated), columns(truncated))",
         "observations.rows(columns(firsts + lengths * truncated), columns(truncated | True))",
+        FINAL,
+    ),
+    assembly(
+        "what followed a cut-off column stands at the end of the longest",
+        "columns((lengths - 1) * (R * E) + np.arange(R * E))",
+        "columns((lengths.max() - 1) * (R * E) + np.arange(R * E))",
+        FINAL,
+    ),
+    assembly(
+        "something is said to follow every column",
+        "            columns(truncated),\n        ),",
+        "            columns(truncated | True),\n        ),",
         FINAL,
     ),
     assembly(

@@ -7,78 +7,132 @@ from functools import partial
 from tests.mutants.mutant import Mutant
 
 returns = partial(Mutant, "credit", "pg_experiments/returns.py")
-run = partial(Mutant, "credit", "pg_experiments/run/run.py")
+rollout = partial(Mutant, "credit", "pg_experiments/tensors/rollout.py")
+agent = partial(Mutant, "credit", "pg_experiments/algorithm/reinforce.py")
 normalisers = partial(Mutant, "normalisers", "pg_experiments/normalization.py")
 masks = partial(Mutant, "masks", "pg_experiments/tensors/masked.py")
 baselines = partial(Mutant, "baselines", "pg_experiments/baseline.py")
+ends = partial(Mutant, "baselines", "pg_experiments/tensors/rollout.py")
 
 OF_RETURNS = "tests/test_returns.py::"
 OF_CREDIT = "tests/test_credit.py::"
 OF_NORMALISERS = "tests/test_normalization.py::"
 OF_BASELINES = "tests/test_baseline.py::"
+CONTINUED = OF_RETURNS + "test_a_truncated_episode_continues_with_the_value_of_the_state_after_its_last_step"
+INSIDE = OF_RETURNS + "test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own"
+CUT_OFF = (
+    OF_RETURNS + "test_the_value_of_the_next_state_counts_where_data_is_cut_off_and_never_where_an_episode_terminates"
+)
+AVERAGED = OF_RETURNS + "test_the_recursion_equals_the_average_of_n_step_returns_written_out[0.7]"
+ANEW = OF_CREDIT + "test_where_a_return_ends_inside_a_column_credit_and_its_weights_begin_anew"
 
 MUTANTS = [
     returns(
         "what follows is not discounted",
-        "running = torch.add(rewards[t], running, alpha=discount, out=returns[t])",
-        "running = torch.add(rewards[t], running, alpha=1.0, out=returns[t])",
+        "continues = torch.where(ends, 0.0, discount)",
+        "continues = torch.where(ends, 0.0, torch.ones_like(discount))",
         OF_RETURNS + "test_reward_to_go_equals_the_sum_written_out",
     ),
     returns(
         "a return goes on over its end",
-        "running = running.masked_fill(ends[t], 0.0)",
-        "running = running.masked_fill(~mask[t], 0.0)",
-        OF_RETURNS + "test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own",
+        "continues = torch.where(ends, 0.0, discount)",
+        "continues = discount.expand(ends.shape)",
+        INSIDE,
     ),
     returns(
         "a return that ends leaves out its last reward",
-        "running = running.masked_fill(ends[t], 0.0)\n"
-        "        running = torch.add(rewards[t], running, alpha=discount, out=returns[t])",
-        "running = running.masked_fill(ends[t], 0.0)\n"
-        "        running = torch.add(rewards[t], running, alpha=discount, out=returns[t])\n"
-        "        running = running if ends is None else torch.where(ends[t], 0.0, running)",
-        OF_RETURNS + "test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own",
+        "    continues = torch.where(ends, 0.0, discount)\n",
+        "    continues = torch.where(ends, 0.0, discount)\n    rewards = torch.where(ends, 0.0, rewards)\n",
+        OF_RETURNS + "test_reward_to_go_equals_the_sum_written_out",
     ),
     returns(
         "the value of what follows the last step is not discounted",
-        "rewards + discount * bootstrap",
-        "rewards + bootstrap",
-        OF_RETURNS + "test_only_what_is_handed_in_bootstraps_and_from_the_last_step_that_was_played",
+        "bootstrap = continues - weights",
+        "bootstrap = torch.where(cuts, 1.0, continues - weights)",
+        CONTINUED,
     ),
     returns(
         "a return that ends with the last step is continued with a value",
-        "mask & ~after if ends is None else mask & ~after & ~ends",
-        "mask & ~after",
+        "bootstrap = continues - weights",
+        "bootstrap = discount - weights",
         OF_RETURNS + "test_a_return_that_ends_with_the_last_step_has_no_bootstrap_value",
     ),
     returns(
-        "a value is added to the last row, though the episode ended before it",
-        "after = torch.cat([mask[1:], torch.zeros_like(mask[:1])])",
-        "after = torch.cat([torch.ones_like(mask[1:]), torch.zeros_like(mask[:1])])",
-        OF_RETURNS + "test_only_what_is_handed_in_bootstraps_and_from_the_last_step_that_was_played",
+        "what is behind a cut counts, too",
+        "weights = torch.where(cuts, 0.0, continues * trace_decay)",
+        "weights = continues * trace_decay",
+        OF_RETURNS + "test_the_recursion_equals_the_average_of_n_step_returns_written_out[1.0]",
+    ),
+    returns(
+        "λ and 1 − λ are exchanged",
+        "weights = torch.where(cuts, 0.0, continues * trace_decay)",
+        "weights = torch.where(cuts, 0.0, continues * (1 - trace_decay))",
+        AVERAGED,
+    ),
+    returns(
+        "the next value has the weight 1, whatever λ is",
+        "bootstrap = continues - weights",
+        "bootstrap = continues",
+        AVERAGED,
+    ),
+    returns(
+        "a next value past an end makes NaN of its return",
+        "rewards + bootstrap * torch.where(bootstrap == 0, 0.0, next_values)",
+        "rewards + bootstrap * next_values",
+        OF_RETURNS + "test_values_past_an_end_do_not_count_whatever_they_are",
+    ),
+    returns(
+        "all returns are discounted as the first learner's",
+        "rollout.cuts, next_values, discount[:, None])",
+        "rollout.cuts, next_values, discount[:1, None])",
+        OF_RETURNS + "test_each_learner_has_a_discount_of_its_own",
+    ),
+    returns(
+        "all steps are weighed with the first learner's γ^t",
+        "discount.double()[:, None] **",
+        "discount.double()[:1, None] **",
+        OF_RETURNS + "test_each_learner_has_a_discount_of_its_own",
+    ),
+    rollout(
+        "a column that is shorter than its neighbours, and did not end, is not continued",
+        "followed = torch.cat([self.mask[1:], torch.zeros_like(self.mask[:1])])",
+        "followed = torch.cat([torch.ones_like(self.mask[1:]), torch.zeros_like(self.mask[:1])])",
+        "tests/test_rollout.py::test_a_column_that_neither_ends_nor_goes_on_is_cut_off_after_its_last_step",
+    ),
+    rollout(
+        "a batch is not cut off after its last step",
+        "return (self.truncated | (self.mask & ~followed)) & ~self.ends",
+        "return self.truncated & ~self.ends",
+        CUT_OFF,
+    ),
+    rollout(
+        "values of what was never observed are placed, too",
+        "placed[self.finals.positions[self.finals.valid]] = values[self.finals.valid]",
+        "placed[self.finals.positions] = values",
+        "tests/test_rollout.py::test_values_of_final_observations_stand_at_the_steps_that_they_followed",
     ),
     returns(
         "what the mask hides is paid",
-        "rewards = torch.where(mask, rewards, 0.0)\n    if bootstrap",
-        "rewards = rewards.clone()\n    if bootstrap",
+        "rewards = torch.where(rollout.mask, rollout.rewards, 0.0)",
+        "rewards = rollout.rewards",
         OF_RETURNS + "test_what_the_mask_hides_changes_no_return_and_no_normalised_one",
     ),
     returns(
         "the whole return is taken from the first step of the column, not of the return",
-        "begins = steps_since_start(mask, ends) == 0",
-        "begins = steps_since_start(mask, None) == 0",
-        OF_RETURNS + "test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own",
+        "begins = steps_since_start(rollout.ends | rollout.cuts) == 0",
+        "begins = steps_since_start(rollout.ends & ~rollout.ends) == 0",
+        INSIDE,
     ),
     returns(
         "the step that ends a return is the first of the next",
-        "after_end = torch.cat([torch.zeros_like(ends[:1]), ends[:-1]])",
-        "after_end = ends",
-        OF_RETURNS + "test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own",
+        "after = torch.cat([torch.zeros_like(restarts[:1]), restarts[:-1]])",
+        "after = restarts",
+        INSIDE,
     ),
     returns(
         "γ^t counts from 1",
-        "return discount ** steps_since_start(mask, ends).double()",
-        "return discount ** (steps_since_start(mask, ends) + 1).double()",
+        "** steps_since_start(rollout.ends | rollout.cuts)",
+        "** (steps_since_start(rollout.ends | rollout.cuts) + 1)",
         OF_RETURNS + "test_exact_discount_weighs_step_t_with_gamma_to_the_t_and_leaves_the_trajectory_alone",
     ),
     returns(
@@ -89,58 +143,63 @@ MUTANTS = [
     ),
     returns(
         "the whole return is weighed with γ^t as well",
-        "    ) -> Tensor:\n        return trajectory_return(rewards, mask, discount, bootstrap, ends)\n",
-        "    ) -> Tensor:\n        return discount_weights(mask, discount, ends).to(rewards.dtype) * trajectory_return("
-        "rewards, mask, discount, bootstrap, ends)\n",
+        "return torch.where(rollout.mask, whole, 0.0)",
+        "return torch.where(rollout.mask, whole * discount_weights(rollout, discount).to(whole.dtype), 0.0)",
         "tests/test_exact_gradient.py::test_the_expected_estimate_is_the_gradient_of_the_objective",
     ),
-    run(
-        "exact_discount is not wired into the run",
-        "return returns, values, of.returns.weigh(advantages, rollout.mask, discount, ends)",
-        "return returns, values, advantages",
+    agent(
+        "exact_discount is not wired into the agent",
+        "return Credit(returns, values, self.returns.weigh(advantages, rollout, discount))",
+        "return Credit(returns, values, advantages)",
         OF_CREDIT + "test_exact_discount_reaches_the_advantages_of_a_run",
     ),
-    run(
+    returns(
         "γ^t goes on over the ends of returns",
-        "of.returns.weigh(advantages, rollout.mask, discount, ends)",
-        "of.returns.weigh(advantages, rollout.mask, discount, None)",
-        OF_CREDIT + "test_where_a_return_ends_inside_a_column_credit_and_its_weights_begin_anew",
+        "** steps_since_start(rollout.ends | rollout.cuts)",
+        "** steps_since_start(rollout.terminated)",
+        ANEW,
     ),
-    run(
+    rollout(
         "returns go on over their ends",
-        "returns = of.returns(rollout.rewards, rollout.mask, discount, bootstrap, ends)",
-        "returns = of.returns(rollout.rewards, rollout.mask, discount, bootstrap, None)",
-        OF_CREDIT + "test_where_a_return_ends_inside_a_column_credit_and_its_weights_begin_anew",
+        "return self.terminated if self.return_ends is None else self.terminated | self.return_ends",
+        "return self.terminated",
+        ANEW,
     ),
-    run(
+    agent(
+        "a seed's returns are discounted as those of the one in its place",
+        "discount = self.discount[rollout.learners]",
+        "discount = self.discount[: len(rollout.learners)]",
+        OF_CREDIT + "test_a_learner_that_plays_alone_is_credited_and_learns_by_its_own_values",
+    ),
+    agent(
         "a truncated episode is not continued",
-        "bootstrap = self.baseline.final_values(rollout)",
-        "bootstrap = None",
+        "next_values = self.baseline.final_values(rollout)",
+        "next_values = None",
         "tests/test_episodes.py::test_a_truncated_episode_goes_on_with_its_value_and_a_terminated_one_does_not",
     ),
-    run(
+    agent(
         "advantages are normalised before the baseline is subtracted",
-        "advantages = of.normalization.of_advantages(returns - values, rollout.mask)",
-        "advantages = of.normalization.of_advantages(returns, rollout.mask) - values",
+        "advantages = self.normalization.of_advantages(returns - values, rollout.mask)",
+        "advantages = self.normalization.of_advantages(returns, rollout.mask) - values",
         OF_CREDIT + "test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are",
     ),
-    run(
+    agent(
         "returns are normalised after the baseline has seen them",
-        "returns = of.normalization.of_returns(returns, rollout.mask)\n        values = self.baseline.values(rollout, "
-        "returns).expand_as(returns)",
+        "returns = self.normalization.of_returns(returns, rollout.mask)\n"
+        "        values = self.baseline.values(rollout, returns).expand_as(returns)",
         "values = self.baseline.values(rollout, returns).expand_as(returns)\n"
-        "        returns = of.normalization.of_returns(returns - values, rollout.mask)",
+        "        returns = self.normalization.of_returns(returns - values, rollout.mask)",
         OF_CREDIT + "test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are",
     ),
-    run(
+    agent(
         "the baseline is never told of a batch",
-        "        self.baseline.follow(rollout, returns)\n",
-        "",
+        "of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)",
+        "of_baseline, of_values = {}, {}",
         OF_CREDIT + "test_a_baseline_that_follows_is_shown_every_batch_and_only_after_it",
     ),
-    run(
+    baselines(
         "the baseline takes one step, however many it is to take",
-        "for _ in range(self.baseline.steps):",
+        "for _ in range(self.settings.steps):",
         "for _ in range(1):",
         OF_CREDIT + "test_the_baseline_takes_its_own_number_of_steps_after_the_advantages_were_taken",
     ),
@@ -264,9 +323,21 @@ MUTANTS = [
     ),
     baselines(
         "the moving average keeps what it should forget",
-        "self.decay * average + (1 - self.decay) * mean",
-        "(1 - self.decay) * average + self.decay * mean",
+        "self.kept[learners] * average + self.added[learners] * mean",
+        "self.added[learners] * average + self.kept[learners] * mean",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
+    ),
+    baselines(
+        "a moving average forgets as fast as that of the one in its place",
+        "self.kept[learners] * average + self.added[learners] * mean",
+        "self.kept[: len(learners)] * average + self.added[: len(learners)] * mean",
+        OF_BASELINES + "test_each_moving_average_has_a_decay_of_its_own",
+    ),
+    baselines(
+        "all moving averages forget as fast as the config says",
+        'MovingAverage(learners.values("baseline.decay", self.decay))',
+        "MovingAverage(torch.full((len(learners),), self.decay))",
+        OF_BASELINES + "test_each_moving_average_has_a_decay_of_its_own",
     ),
     baselines(
         "a seed is given the moving average of the one in its place",
@@ -276,13 +347,13 @@ MUTANTS = [
     ),
     baselines(
         "a batch is entered into the moving average of the one in its place",
-        "learners = rollout.learners\n        sound",
-        "learners = torch.arange(len(rollout.learners))\n        sound",
+        "learners = rollout.learners\n        finite",
+        "learners = torch.arange(len(rollout.learners))\n        finite",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
     baselines(
         "the moving average counts batches of seeds that took no part",
-        "self.batches[learners] += sound",
+        "self.batches[learners] += finite",
         "self.batches += 1",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
@@ -316,35 +387,43 @@ MUTANTS = [
         "error.abs()",
         OF_BASELINES + "test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps",
     ),
-    baselines(
+    ends(
         "an episode that is terminated and truncated at once is continued",
-        "torch.where(rollout.truncated & ~rollout.terminated, values, 0.0)",
-        "torch.where(rollout.truncated, values, 0.0)",
-        OF_RETURNS + "test_an_episode_that_is_terminated_and_truncated_at_once_has_no_bootstrap_value",
+        "return (self.truncated | (self.mask & ~followed)) & ~self.ends",
+        "return self.truncated | (self.mask & ~followed & ~self.ends)",
+        CUT_OFF,
     ),
-    baselines(
+    ends(
         "a terminated episode is continued",
-        "torch.where(rollout.truncated & ~rollout.terminated, values, 0.0)",
-        "torch.where(rollout.truncated | rollout.terminated, values, 0.0)",
-        OF_RETURNS + "test_an_episode_that_is_terminated_and_truncated_at_once_has_no_bootstrap_value",
+        "return (self.truncated | (self.mask & ~followed)) & ~self.ends",
+        "return self.truncated | (self.mask & ~followed)",
+        CUT_OFF,
     ),
     baselines(
         "a truncated episode is continued from its last step, not from what followed",
-        "self.network(rollout.final_observations, rollout.learners)",
-        "self.network(rollout.observations[-1], rollout.learners)",
+        "self.network.bind(rollout.learners)(rollout.finals.observations)",
+        "self.network.bind(rollout.learners)(rollout.observations[-1])",
         OF_BASELINES + "test_a_truncated_episode_goes_on_with_the_value_that_its_own_learner_gives_to_what_stood_there",
     ),
     baselines(
         "a seed's steps are judged by the value network of the one in its place",
-        "self.network(block.gather(rollout.observations), rollout.learners)",
-        "self.network(block.gather(rollout.observations), torch.arange(len(rollout.learners)))",
+        "self.network.bind(rollout.learners)(block.gather(rollout.observations))",
+        "self.network.bind(torch.arange(len(rollout.learners)))(block.gather(rollout.observations))",
         OF_BASELINES + "test_values_and_their_losses_are_those_of_the_learners_that_took_part",
     ),
     baselines(
         "the value network starts from the policy's random numbers",
-        "network.initialise(seeds, Purpose.BASELINE_PARAMETERS,",
-        "network.initialise(seeds, Purpose.POLICY_PARAMETERS,",
+        "network.initialise(learners, Purpose.BASELINE_PARAMETERS,",
+        "network.initialise(learners, Purpose.POLICY_PARAMETERS,",
         OF_BASELINES + "test_a_value_network_starts_from_random_numbers_of_its_own",
+    ),
+    baselines(
+        "all value networks have the config's learning rate",
+        'rates = learners.values("baseline.learning_rate", settings.learning_rate)',
+        "rates = settings.learning_rate",
+        "tests/test_learners.py::"
+        "test_two_learners_that_differ_in_a_value_learn_in_one_stack_what_they_learn_in_two_runs"
+        "[baseline.learning_rate-adam]",
     ),
     baselines(
         "explained variance takes an offset for an error",

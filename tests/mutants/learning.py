@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 objective = partial(Mutant, "objective", "pg_experiments/algorithm/objective.py")
 algorithm = partial(Mutant, "objective", "pg_experiments/algorithm/reinforce.py")
 run = partial(Mutant, "optimizer", "pg_experiments/run/run.py")
+agent = partial(Mutant, "optimizer", "pg_experiments/algorithm/reinforce.py")
 
 OF_OBJECTIVE = "tests/test_objective.py::"
 OF_CREDIT = "tests/test_credit.py::"
@@ -16,6 +17,8 @@ BY_HAND = OF_OBJECTIVE + "test_the_loss_is_minus_the_sum_over_steps_of_advantage
 ENTROPY = OF_OBJECTIVE + "test_the_entropy_is_summed_over_the_steps_that_count_and_averaged_over_the_episodes"
 BONUS = OF_OBJECTIVE + "test_an_entropy_bonus_is_subtracted_from_the_loss_so_that_a_step_makes_the_policy_more_random"
 OWN = OF_OBJECTIVE + "test_the_loss_of_some_learners_is_that_of_their_own_parameters_and_masks"
+RATES = OF_CREDIT + "test_each_seed_has_the_learning_rate_of_its_own_progress"
+ALONE = OF_CREDIT + "test_a_learner_that_plays_alone_is_credited_and_learns_by_its_own_values"
 
 MUTANTS = [
     objective(
@@ -62,75 +65,93 @@ MUTANTS = [
     ),
     algorithm(
         "the entropy bonus has the wrong sign",
-        "loss = loss - self.entropy_bonus * entropy",
-        "loss = loss + self.entropy_bonus * entropy",
+        "loss = loss - self.entropy_bonus[rollout.learners] * entropy",
+        "loss = loss + self.entropy_bonus[rollout.learners] * entropy",
         BONUS,
     ),
     algorithm(
         "the entropy bonus has no gradient",
-        "loss = loss - self.entropy_bonus * entropy",
-        "loss = loss - self.entropy_bonus * entropy.detach()",
+        "loss = loss - self.entropy_bonus[rollout.learners] * entropy",
+        "loss = loss - self.entropy_bonus[rollout.learners] * entropy.detach()",
         BONUS,
     ),
     algorithm(
+        "a seed is given the entropy bonus of the one in its place",
+        "self.entropy_bonus[rollout.learners] * entropy",
+        "self.entropy_bonus[: len(rollout.learners)] * entropy",
+        ALONE,
+    ),
+    algorithm(
+        "where the first learner has no entropy bonus, nobody has",
+        "if self.entropy_bonus.any():",
+        "if self.entropy_bonus[0]:",
+        ALONE,
+    ),
+    algorithm(
         "the entropy bonus is not averaged as the loss is",
-        "total_entropy(policy.head.entropy(logits), steps.valid, self.divisor)",
-        "total_entropy(policy.head.entropy(logits), steps.valid, 1)",
+        "total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)",
+        "total_entropy(self.policy.head.entropy(outputs), steps.valid, 1)",
         BONUS,
     ),
     algorithm(
         "mean sums and sum averages",
-        'return self.quota if self.reduction == "mean" else 1',
-        'return self.quota if self.reduction != "mean" else 1',
+        'return rollout.mask.shape[2] if self.settings.reduction == "mean" else 1',
+        'return rollout.mask.shape[2] if self.settings.reduction != "mean" else 1',
         "tests/test_closed_form.py::test_the_texts_cross_entropy_form_of_the_loss_is_ours",
     ),
     algorithm(
         "learning drops no unit",
-        "masks = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)",
-        "masks = None",
+        "noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)",
+        "noise = None",
         OWN,
     ),
     algorithm(
         "a seed's loss is that of the parameters of the one in its place",
-        "logits = policy.of(rollout.learners)(block.gather(rollout.observations), masks)",
-        "logits = policy.of(rollout.learners * 0)(block.gather(rollout.observations), masks)",
+        "outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)",
+        "outputs = self.policy.bind(rollout.learners * 0)(block.gather(rollout.observations), noise)",
         OWN,
     ),
     algorithm(
         "learning takes each step for the first action",
-        "policy.head.log_prob(logits, steps.gather(rollout.actions))",
-        "policy.head.log_prob(logits, steps.gather(rollout.actions) * 0)",
+        "self.policy.head.log_prob(outputs, steps.gather(rollout.actions))",
+        "self.policy.head.log_prob(outputs, steps.gather(rollout.actions) * 0)",
         "tests/test_closed_form.py::"
         "test_linear_softmax_gradient_is_one_minus_pi_for_the_action_and_minus_pi_for_the_others",
     ),
-    run(
+    agent(
         "every seed is given the first seed's schedule",
-        "self.config.optimizer.factor(progress[learner]) for learner in active",
-        "self.config.optimizer.factor(progress[0]) for learner in active",
-        OF_CREDIT + "test_each_seed_has_the_learning_rate_of_its_own_progress",
+        "self.optimizer_settings.factor(share) for share in progress.tolist()",
+        "self.optimizer_settings.factor(float(progress[0])) for _ in progress",
+        RATES,
     ),
     run(
         "a seed is given the schedule of the one in its place",
-        "self.config.optimizer.factor(progress[learner]) for learner in active",
-        "self.config.optimizer.factor(progress[index]) for index, _ in enumerate(active)",
-        OF_CREDIT + "test_each_seed_has_the_learning_rate_of_its_own_progress",
+        "return self.agent.learn(rollout, progress[active])",
+        "return self.agent.learn(rollout, progress[: len(active)])",
+        RATES,
     ),
-    run(
+    agent(
         "the schedule is written down, and not stepped by",
-        "step = self.optimizer.step(losses(), active.tolist(), factors)",
-        "step = self.optimizer.step(losses(), active.tolist(), [1.0] * len(factors))",
-        OF_CREDIT + "test_each_seed_has_the_learning_rate_of_its_own_progress",
+        "step = self.optimizer.step(losses(), rollout.learners.tolist(), factors)",
+        "step = self.optimizer.step(losses(), rollout.learners.tolist(), [1.0] * len(factors))",
+        RATES,
     ),
-    run(
+    agent(
+        "the learning rate that is recorded is that of the learner in its place",
+        "self.learning_rate[rollout.learners.cpu()]",
+        "self.learning_rate[: len(rollout.learners)]",
+        ALONE,
+    ),
+    agent(
         "the recorded entropy is averaged over the padding of the batch, too",
-        "per_step = self.config.algorithm.divisor / rollout.flat.valid.sum(1)",
-        "per_step = self.config.algorithm.divisor / rollout.flat.valid.shape[1]",
+        "per_step = self._divisor(rollout) / rollout.flat.valid.sum(1)",
+        "per_step = self._divisor(rollout) / rollout.flat.valid.shape[1]",
         OF_CREDIT + "test_the_entropy_that_is_recorded_is_the_mean_over_each_seeds_own_steps",
     ),
-    run(
+    agent(
         "the baseline is fitted to what is left of the returns",
-        "of_baseline, broken = self._learn_baseline(rollout, returns, active.tolist(), step.broken)",
-        "of_baseline, broken = self._learn_baseline(rollout, advantages, active.tolist(), step.broken)",
+        "of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)",
+        "of_baseline, of_values = self.baseline.learn(rollout, credit.advantages, skip=broken)",
         "tests/test_baseline.py::test_a_run_fits_its_values_to_the_returns_that_it_credits",
     ),
 ]

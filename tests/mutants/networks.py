@@ -11,15 +11,19 @@ stacked = partial(Mutant, "networks", "pg_experiments/tensors/stacked.py")
 sparse = partial(Mutant, "networks", "pg_experiments/tensors/sparse.py")
 heads = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
 policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
-acting = partial(Mutant, "policy", "pg_experiments/policy/acting.py")
+dropout = partial(Mutant, "policy", "pg_experiments/tensors/stacked.py")
+acting = partial(Mutant, "policy", "pg_experiments/tensors/compiled_mlp.py")
+module = partial(Mutant, "networks", "pg_experiments/tensors/stacked_module.py")
 
 OF_ROLLOUT = "tests/test_rollout.py::"
 OF_STACKED = "tests/test_stacked.py::"
 OF_HEADS = "tests/test_heads.py::"
 OF_POLICY = "tests/test_policy.py::"
+OF_MODULES = "tests/test_stacked_module.py::"
 IN_ORDER = OF_ROLLOUT + "test_each_seeds_steps_stand_in_order_of_time_and_zeros_after_them"
 BLOCKS = OF_ROLLOUT + "test_blocks_have_every_step_once_and_gather_and_scatter_undo_each_other"
 COMPILED = "tests/test_acting.py::test_compiled_logits_are_those_of_the_perceptron"
+OWN_DROPOUT = OF_HEADS + "test_each_learner_drops_and_scales_by_its_own_probability_whoever_takes_part"
 
 MUTANTS = [
     rollout(
@@ -114,15 +118,33 @@ MUTANTS = [
     ),
     stacked(
         "some learners are given the weights of the first",
-        "weights = [weight if everyone else weight[learners] for weight in self.weights]",
-        "weights = [weight if everyone else weight[: len(learners)] for weight in self.weights]",
+        "zip(map(rows, self.weights), biases, strict=True)",
+        "zip((w if everyone else w[: len(learners)] for w in self.weights), biases, strict=True)",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
     ),
     stacked(
         "some learners are given the biases of the first",
-        "biases = [bias if everyone else bias[learners] for bias in self.biases]",
-        "biases = [bias if everyone else bias[: len(learners)] for bias in self.biases]",
+        "else map(rows, self.biases)",
+        "else (b if everyone else b[: len(learners)] for b in self.biases)",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
+    ),
+    stacked(
+        "as many learners as there are, in another order, are taken for all in theirs",
+        "torch.equal(learners, torch.arange(count, device=learners.device))",
+        "len(learners) == count",
+        OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
+    ),
+    module(
+        "every module starts as the first",
+        "[_seeded(make, seed, purpose) for seed in learners]",
+        "[_seeded(make, learners.seeds[0], purpose) for _ in learners]",
+        OF_MODULES + "test_a_learner_in_a_stack_computes_what_its_module_computes_alone",
+    ),
+    module(
+        "some learners are given the modules of the first",
+        "stacked if learners is None else stacked[learners]",
+        "stacked if learners is None else stacked[: len(learners)]",
+        OF_MODULES + "test_a_learner_in_a_stack_computes_what_its_module_computes_alone",
     ),
     stacked(
         "every layer drops the units of the first",
@@ -174,8 +196,8 @@ MUTANTS = [
     ),
     heads(
         "the Bernoulli head chooses the other action",
-        "(noise < logits).squeeze(-1) * 1",
-        "(noise > logits).squeeze(-1) * 1",
+        "(noise < outputs).squeeze(-1) * 1",
+        "(noise > outputs).squeeze(-1) * 1",
         OF_HEADS + "test_a_bernoulli_head_says_1_where_the_uniform_number_is_below_its_probability",
     ),
     heads(
@@ -202,46 +224,76 @@ MUTANTS = [
         "return torch.full_like(uniform, 0.5)",
         OF_HEADS + "test_a_greedy_head_takes_the_most_probable_action_and_of_equal_ones_the_first",
     ),
-    policy(
+    dropout(
         "dropout keeps the units that it should drop",
-        "return (bits >= self.drop_below)",
-        "return (bits < self.drop_below)",
+        "return (bits >= int(self.drop_below[learner]))",
+        "return (bits < int(self.drop_below[learner]))",
         OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
     ),
-    policy(
+    dropout(
         "dropout drops one level too many",
-        "return (bits >= self.drop_below)",
-        "return (bits > self.drop_below)",
+        "return (bits >= int(self.drop_below[learner]))",
+        "return (bits > int(self.drop_below[learner]))",
         OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
     ),
-    policy(
+    dropout(
+        "all learners drop as often as the first",
+        "return (bits >= int(self.drop_below[learner]))",
+        "return (bits >= int(self.drop_below[0]))",
+        OWN_DROPOUT,
+    ),
+    dropout(
+        "all learners scale as the first does",
+        "if bool((factors == factors[0]).all()):",
+        "if bool((factors == factors[0]).any()):",
+        OWN_DROPOUT,
+    ),
+    dropout(
+        "a seed scales as the one in its place does",
+        "factors if learners is None else factors[learners.cpu()]",
+        "factors if learners is None else factors[: len(learners)]",
+        OWN_DROPOUT,
+    ),
+    dropout(
+        "where the first learner drops no unit, nobody does",
+        "return bool((self.drop_below > 0).any())",
+        "return bool(self.drop_below[0] > 0)",
+        OWN_DROPOUT,
+    ),
+    dropout(
         "dropout scales by its own probability",
-        "return LEVELS / (LEVELS - self.drop_below)",
-        "return LEVELS / max(1, self.drop_below)",
+        "factors = LEVELS / (LEVELS - self.drop_below.double())",
+        "factors = LEVELS / self.drop_below.double().clamp(min=1)",
         OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
     ),
-    policy(
+    dropout(
         "dropout does not scale",
-        "perceptron(observations, layers, activation, masks, self.scale)",
-        "perceptron(observations, layers, activation, masks, 1.0)",
+        "perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)",
+        "perceptron(_flat(observations), self.layers, self.activation, noise, 1.0)",
         OF_POLICY + "test_dropout_stands_before_the_activation_and_scales_what_it_keeps",
     ),
-    policy(
+    dropout(
         "dropout does not scale where sparse observations are acted on",
-        "return Acting(layers, self.network.activation, self.scale)",
-        "return Acting(layers, self.network.activation, 1.0)",
+        "return CompiledMLP(self.layers, self.activation, self.scale)",
+        "return CompiledMLP(self.layers, self.activation, 1.0)",
         "tests/test_collect_pong.py::test_what_is_learned_from_pong_is_what_acted_dropout_included",
     ),
     policy(
         "a greedy policy drops units",
-        "return Policy(self.network, Greedy(self.head), dropout=0.0, mask_shape=self.mask_shape)",
-        "return Policy(self.network, Greedy(self.head), dropout=0.5, mask_shape=self.mask_shape)",
+        "observation_shape=self.observation_shape, noisy=False)",
+        "observation_shape=self.observation_shape, noisy=True)",
         OF_HEADS + "test_a_greedy_policy_drops_no_unit_and_has_the_same_parameters",
     ),
     acting(
         "the compiled perceptron drops the units of the first layer in all",
         "kept[r, e, layer, j]",
         "kept[r, e, 0, j]",
+        COMPILED,
+    ),
+    acting(
+        "the compiled perceptron scales all learners' units as the first one's",
+        "x[j] * scale[r] * kept[r, e, layer, j]",
+        "x[j] * scale[0] * kept[r, e, layer, j]",
         COMPILED,
     ),
     acting(

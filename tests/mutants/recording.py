@@ -8,6 +8,7 @@ from tests.mutants.mutant import Mutant
 
 accounts = partial(Mutant, "accounts", "pg_experiments/run/accounts.py")
 health = partial(Mutant, "health", "pg_experiments/run/health.py")
+causes = partial(Mutant, "health", "pg_experiments/algorithm/reinforce.py")
 best = partial(Mutant, "best", "pg_experiments/run/best.py")
 
 OF_ACCOUNTS = "tests/test_accounts.py::"
@@ -85,10 +86,10 @@ MUTANTS = [
         "not a.error",
         OF_ACCOUNTS + "test_the_objective_counts_a_failed_seed_with_what_it_had_reached_and_not_with_what_is_no_number",
     ),
-    health(
+    causes(
         "the cause is looked for in the policy, though its baseline broke",
-        'part = "baseline" if learner in broken["baseline"] else "policy"',
-        'part = "policy" if learner in broken["policy"] else "baseline"',
+        "broken_policies | broken_values",
+        "broken_values | broken_policies",
         OF_HEALTH + "test_where_both_broke_the_baseline_is_named_as_the_cause",
     ),
     health(
@@ -123,8 +124,8 @@ MUTANTS = [
     ),
     health(
         "a layer is dead whose input is the same for every observation",
-        "dead.append(differs & ~_differs(",
-        "dead.append(~_differs(",
+        "_differs(before) & ~_differs(after) for before, after in",
+        "~_differs(after) for before, after in",
         DEAD,
     ),
     health(

@@ -10,7 +10,7 @@ options = partial(Mutant, "optimizer", "pg_experiments/optimizer/__init__.py")
 rules = partial(Mutant, "rules", "pg_experiments/optimizer/rules.py")
 steps = partial(Mutant, "optimizer", "pg_experiments/optimizer/stacked.py")
 baselines = partial(Mutant, "baselines", "pg_experiments/baseline.py")
-run = partial(Mutant, "optimizer", "pg_experiments/run/run.py")
+learned = partial(Mutant, "optimizer", "pg_experiments/baseline.py")
 
 OF_OPTIONS = "tests/test_optimizer.py::"
 OF_RULES = "tests/test_update_rules.py::"
@@ -21,11 +21,16 @@ SAME_BITS = OF_RULES + "test_a_step_of_all_learners_has_the_bits_of_torchs_optim
 WAITS = OF_RULES + "test_a_learner_that_has_waited_steps_as_if_the_others_had_never_stepped"
 CLIPPED = OF_OPTIONS + "test_a_learners_norm_is_that_of_all_its_parameters_together_and_each_is_clipped_by_its_own"
 OVERFLOW = OF_BROKEN + "test_a_parameter_that_overflows_is_named_and_keeps_its_value_whatever_the_optimizer_remembers"
-ADAM = "self.learning_rate, self.weight_decay, self.beta1, self.beta2, self.epsilon, self.decoupled"
-RMSPROP = "self.learning_rate, self.weight_decay, self.decay, self.epsilon, self.momentum"
+ADAM = "learning_rates, weight_decays, self.beta1, self.beta2, self.epsilon, self.decoupled"
+RMSPROP = "learning_rates, weight_decays, self.decay, self.epsilon, self.momentum"
+DIFFER = (
+    "tests/test_learners.py::test_two_learners_that_differ_in_a_value_learn_in_one_stack_what_they_learn_in_two_runs"
+)
 
 MUTANTS = [
-    options("Adam's weight decay is not handed on", ADAM, ADAM.replace("self.weight_decay", "0.0"), HANDED_ON),
+    options(
+        "Adam's weight decay is not handed on", ADAM, ADAM.replace("weight_decays", "0 * weight_decays"), HANDED_ON
+    ),
     options(
         "AdamW's weight decay is not decoupled",
         "decoupled: ClassVar[bool] = True",
@@ -35,29 +40,47 @@ MUTANTS = [
     options(
         "AdamW's weight decay is not handed on",
         ADAM,
-        ADAM.replace("self.weight_decay", "0.0 if self.decoupled else self.weight_decay"),
+        ADAM.replace("weight_decays", "0 * weight_decays if self.decoupled else weight_decays"),
         HANDED_ON,
     ),
     options("β₂ is β₁", ADAM, ADAM.replace("self.beta2", "self.beta1"), HANDED_ON),
     options("Adam's ε is not handed on", ADAM, ADAM.replace("self.epsilon", "1e-8"), HANDED_ON),
     options(
         "SGD's momentum is not handed on",
-        "update_rules.SGD(self.learning_rate, self.weight_decay, self.momentum)",
-        "update_rules.SGD(self.learning_rate, self.weight_decay, 0.0)",
+        "rules.SGD(learning_rates, weight_decays, self.momentum)",
+        "rules.SGD(learning_rates, weight_decays, 0.0)",
         HANDED_ON,
     ),
     options(
         "SGD's weight decay is not handed on",
-        "update_rules.SGD(self.learning_rate, self.weight_decay, self.momentum)",
-        "update_rules.SGD(self.learning_rate, 0.0, self.momentum)",
+        "rules.SGD(learning_rates, weight_decays, self.momentum)",
+        "rules.SGD(learning_rates, 0 * weight_decays, self.momentum)",
         HANDED_ON,
     ),
     options("RMSprop's decay is not handed on", RMSPROP, RMSPROP.replace("self.decay", "0.99"), HANDED_ON),
     options("RMSprop's momentum is not handed on", RMSPROP, RMSPROP.replace("self.momentum", "0.0"), HANDED_ON),
     options(
+        "all learners have the config's learning rate",
+        'rates = learners.values("optimizer.learning_rate", self.learning_rate)',
+        "rates = Learners(learners.seeds).values('', self.learning_rate)",
+        DIFFER + "[optimizer.learning_rate-sgd]",
+    ),
+    options(
+        "all learners have the config's weight decay",
+        'decays = learners.values("optimizer.weight_decay", self.weight_decay)',
+        "decays = Learners(learners.seeds).values('', self.weight_decay)",
+        DIFFER + "[optimizer.weight_decay-sgd]",
+    ),
+    options(
+        "learning rates are taken for weight decays",
+        "self.rule(rates, decays)",
+        "self.rule(rates, rates)",
+        DIFFER + "[optimizer.weight_decay-sgd]",
+    ),
+    options(
         "gradients are not clipped",
-        "StackedOptimizer(parameters, self.rule(), self.max_grad_norm)",
-        "StackedOptimizer(parameters, self.rule(), None)",
+        "StackedOptimizer(parameters, self.rule(rates, decays), self.max_grad_norm)",
+        "StackedOptimizer(parameters, self.rule(rates, decays), None)",
         OF_OPTIONS + "test_a_gradient_is_scaled_down_to_the_largest_norm_that_it_may_have",
     ),
     options(
@@ -218,16 +241,22 @@ MUTANTS = [
         "if norm.isnan():",
         OF_BROKEN + "test_a_gradient_whose_norm_alone_overflows_counts_as_broken",
     ),
-    run(
+    rules(
+        "where the first learner has no weight decay, nobody has",
+        "return bool(np.any(np.asarray(self.weight_decay)))",
+        "return bool(np.ravel(np.asarray(self.weight_decay))[0])",
+        DIFFER + "[optimizer.weight_decay-sgd]",
+    ),
+    learned(
         "the baseline of a seed whose policy broke learns on",
-        "float(learner not in stopped | broken)",
+        "float(learner not in skip and learner not in broken)",
         "float(learner not in broken)",
         "tests/test_credit.py::test_the_baseline_of_a_seed_whose_policy_broke_takes_no_step",
     ),
-    run(
+    learned(
         "a seed that has broken in one of the baseline's steps takes the next",
-        "float(learner not in stopped | broken)",
-        "float(learner not in stopped)",
+        "float(learner not in skip and learner not in broken)",
+        "float(learner not in skip)",
         "tests/test_credit.py::test_a_baseline_that_broke_takes_no_more_of_its_steps",
     ),
 ]

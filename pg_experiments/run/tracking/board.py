@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, cast, get_args, get_origin
@@ -22,20 +22,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.metrics import UpdateRecord, Views
-
-TAGS = {
-    "episodic_return": "charts/episodic_return",
-    "episodic_length": "charts/episodic_length",
-    "mean_return": "charts/mean_return",
-    "learning_rate": "charts/learning_rate",
-    "policy_loss": "losses/policy_loss",
-    "value_loss": "losses/value_loss",
-    "entropy": "losses/entropy",
-    "explained_variance": "losses/explained_variance",
-    "policy_gradient_norm": "gradients/policy_norm",
-    "value_gradient_norm": "gradients/value_norm",
-}
-
+from pg_experiments.support.metric import Metric
 
 BINS = 64  # of a histogram
 LAST_BIN = 1e20  # TensorBoard's histograms end here; what lies beyond, or is not a number, makes them fail
@@ -44,11 +31,12 @@ LAST_BIN = 1e20  # TensorBoard's histograms end here; what lies beyond, or is no
 class Board:
     """The event files of one run."""
 
-    def __init__(self, directory: Path, seeds: list[int]) -> None:
+    def __init__(self, directory: Path, seeds: list[int], metrics: Sequence[Metric]) -> None:
         threading.excepthook = _hush_writers
         self.main = SummaryWriter(str(directory))
         self.per_seed = [SummaryWriter(str(directory / f"seed_{seed}")) for seed in seeds] if len(seeds) > 1 else []
-        self._last = {column: np.full(len(seeds), np.nan) for column in TAGS}
+        self._tags = {metric.name: metric.tag for metric in metrics}
+        self._last = {column: np.full(len(seeds), np.nan) for column in self._tags}
         self._env_steps = np.zeros(len(seeds))
         self._step = 0
 
@@ -72,10 +60,10 @@ class Board:
             self._last[column][record.learners] = values
         self._env_steps[record.learners] = record.env_steps
         self._step = round(float(self._env_steps.mean()))
-        means = {tag: _mean(self._last[column]) for column, tag in TAGS.items()}
+        means = {tag: _mean(self._last[column]) for column, tag in self._tags.items()}
         self._scalars(self.main, means | {"charts/SPS": steps_per_second}, self._step)
         for r, learner in enumerate(record.learners if self.per_seed else ()):
-            scalars = {TAGS[column]: float(values[r]) for column, values in record.values.items()}
+            scalars = {self._tags[column]: float(values[r]) for column, values in record.values.items()}
             self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
 
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:

@@ -5,30 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pg_experiments.support.files import Directory
+from pg_experiments.support.metric import Metric
 from pg_experiments.support.run_directory import METRICS
 
-COLUMNS = (
-    "update",
-    "seed",
-    "env_steps",
-    "episodes",
-    "episodic_return",
-    "episodic_length",
-    "mean_return",
-    "learning_rate",
-    "policy_loss",
-    "entropy",
-    "value_loss",
-    "explained_variance",
-    "policy_gradient_norm",
-    "value_gradient_norm",
-    "wall_time_s",
-)
+BEFORE, AFTER = ("update", "seed", "env_steps", "episodes"), ("wall_time_s",)  # columns around the declared ones
 
 
 @dataclass(frozen=True)
@@ -54,13 +40,14 @@ class Views:
 class MetricsFile:
     """Appends rows, and writes each update through to the file at once."""
 
-    def __init__(self, files: Directory, seeds: list[int], *, goes_on: bool = False) -> None:
-        """Start a new file, or go on with the one that is there."""
+    def __init__(self, files: Directory, seeds: list[int], metrics: Sequence[Metric], *, goes_on: bool = False) -> None:
+        """Starts a new file with a column for each metric, or continues the one that is there."""
         self.seeds = seeds
+        self.columns = (*BEFORE, *(metric.name for metric in metrics), *AFTER)
         self._file = io.TextIOWrapper(files.append(METRICS, fresh=not goes_on), newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
         if not goes_on:
-            self._writer.writerow(COLUMNS)
+            self._writer.writerow(self.columns)
 
     def write(self, record: UpdateRecord) -> None:
         """One row for each seed that took part. A float is written so that reading it gives the same bits."""
@@ -68,7 +55,7 @@ class MetricsFile:
             row: dict[str, float | int] = {column: float(values[r]) for column, values in record.values.items()}
             row |= {"update": record.update, "seed": self.seeds[learner], "env_steps": int(record.env_steps[r])}
             row |= {"episodes": int(record.episodes[r]), "wall_time_s": round(record.wall_time_s, 3)}
-            self._writer.writerow(_cell(row.get(column, math.nan)) for column in COLUMNS)
+            self._writer.writerow(_cell(row.get(column, math.nan)) for column in self.columns)
         self._file.flush()
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import logging
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.console import Console, browse_command, headline, resume_command, status_line
 from pg_experiments.run.tracking.metrics import MetricsFile, UpdateRecord, Views
 from pg_experiments.support.interruption import Preempted
+from pg_experiments.support.metric import Metric
 from pg_experiments.support.run_directory import RunDirectory
 
 log = logging.getLogger("pg_experiments")
@@ -34,6 +35,7 @@ class Tracker:
         self,
         directory: RunDirectory,
         accounts: Accounts,
+        metrics: Sequence[Metric],
         *,
         composition: Composition,
         browse: Path,
@@ -41,9 +43,10 @@ class Tracker:
         histograms_every: int,
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """`facts` are lines for the header that are no settings."""
+        """`metrics` are what every update reports; `facts` are lines for the header that are no settings."""
         self.directory = directory
         self.accounts = accounts
+        self.declared = metrics
         self.composition = composition
         self.browse = browse
         self.histograms_every = histograms_every
@@ -99,10 +102,10 @@ class Tracker:
         if before is not None:
             self.updates, self._started = before["updates"], self._started - before["seconds"]
             log.info("goes on after update %d", self.updates)
-        self.metrics = MetricsFile(self.directory.files, seeds, goes_on=before is not None)
+        self.metrics = MetricsFile(self.directory.files, seeds, self.declared, goes_on=before is not None)
         for seed in seeds if len(seeds) > 1 else ():  # before TensorBoard, which would follow a link
             self.directory.files.make_folder(f"seed_{seed}")
-        self.board = Board(self.directory.path, seeds)
+        self.board = Board(self.directory.path, seeds, self.declared)
         if before is None:
             self.board.describe(self.composition, FINAL_METRICS)
         else:

@@ -1,7 +1,7 @@
-"""Acting on sparse observations, one time step after another: the perceptron of `stacked`, in one compiled call.
+"""The perceptron of `stacked` for sparse observations of one time step, as one compiled loop.
 
-A step of Pong has some 35 numbers for each of 16 screens. In torch it is a dozen operations, each of which takes longer
-to begin than to do, on a core whose caches the emulators have just filled.
+A step of Pong has some 35 non-zero numbers for each of 16 screens. In torch it is a dozen operations, each of which
+takes longer to start than to do, on a core whose caches the emulators have just filled.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.float32)
 SLOPES: dict[Activation, float] = {"relu": 0.0, "leaky_relu": torch.nn.LeakyReLU().negative_slope, "tanh": math.nan}
 
 
-class Acting:
-    """The logits of R learners, as `stacked.perceptron` has them but for the order of its sums."""
+class CompiledMLP:
+    """The outputs of R learners: those of `stacked.perceptron`, up to the order of its sums."""
 
-    def __init__(self, layers: Sequence[Layer], activation: Activation, scale: float) -> None:
+    def __init__(self, layers: Sequence[Layer], activation: Activation, scale: torch.Tensor | float) -> None:
         """Arguments as for `perceptron`."""
         weights = [weight.numpy(force=True) for weight, _ in layers]
         first, *later = weights
@@ -36,21 +36,23 @@ class Acting:
         for layer, (_, bias) in enumerate(layers):
             if bias is not None:
                 self.biases[layer, :, : bias.shape[-1]] = bias.numpy(force=True)[:, 0]
-        self.slope, self.scale = np.float32(SLOPES[activation]), np.float32(scale)
+        self.slope = np.float32(SLOPES[activation])
+        scales = torch.as_tensor(scale, dtype=torch.float32).flatten().expand(self.R)
+        self.scale = np.ascontiguousarray(scales.numpy(force=True))
 
     def __call__(
-        self, columns: np.ndarray, values: np.ndarray, counts: np.ndarray, masks: np.ndarray | None
+        self, columns: np.ndarray, values: np.ndarray, counts: np.ndarray, noise: np.ndarray | None
     ) -> np.ndarray:
-        """Logits [R, E, K].
+        """Outputs [R, E, K].
 
         Args:
             columns: [nnz] int32, seed · D + column of each number that is not 0, observations in order.
             values: [nnz] int8, those numbers.
             counts: [R · E] int64, how many of them each observation has.
-            masks: [R, E, L, H] float32, 1 for the hidden units that dropout keeps; None for no dropout.
+            noise: [R, E, L, H] float32, 1 for the hidden units that dropout keeps; None for no dropout.
         """
         logits = np.empty((self.R, len(counts) // self.R, self.K), dtype=np.float32)
-        kept = NO_MASKS if masks is None else np.ascontiguousarray(masks)
+        kept = NO_MASKS if noise is None else np.ascontiguousarray(noise)
         _perceptron(columns, values, counts, self.first, self.later, self.biases, self.slope, kept, self.scale, logits)
         return logits
 
@@ -58,7 +60,7 @@ class Acting:
 @compiled(
     "int32[::1]", "int8[::1]", "int64[::1]",
     "float32[:, ::1]", "float32[:, :, :, ::1]", "float32[:, :, ::1]",
-    "float32", "float32[:, :, :, ::1]", "float32", "float32[:, :, ::1]",
+    "float32", "float32[:, :, :, ::1]", "float32[::1]", "float32[:, :, ::1]",
 )  # fmt: skip
 def _perceptron(columns, values, counts, first, later, biases, slope, kept, scale, logits):  # type: ignore[no-untyped-def]
     """Fill logits [R, E, K], from weights `first` [R · D, H] and `later` [L, R, H, max(H, K)], biases [L + 1, R, …]."""
@@ -80,7 +82,7 @@ def _perceptron(columns, values, counts, first, later, biases, slope, kept, scal
                 for k in range(width):
                     y[k] = biases[layer + 1, r, k]
                 for j in range(H):
-                    z = x[j] * scale * kept[r, e, layer, j] if kept.size else x[j]
+                    z = x[j] * scale[r] * kept[r, e, layer, j] if kept.size else x[j]
                     a = np.tanh(z) if slope != slope else z if z > 0 else slope * z
                     for k in range(width):
                         y[k] += a * later[layer, r, j, k]
