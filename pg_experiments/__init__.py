@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError
 from pg_experiments.support.openmp import bound_spinning
+from pg_experiments.support.plugins import load, option
 
 if TYPE_CHECKING:
     from pg_experiments.evaluation.loaded_run import LoadedRun
 
-__all__ = ["FileError", "NoSuchFile", "UserError", "load_run"]
+__all__ = ["FileError", "NoSuchFile", "UserError", "load_run", "option"]
 __version__ = "0.2.0.dev0"
 
 bound_spinning()  # before anything here imports torch
@@ -26,6 +27,8 @@ def load_run(
     """Load what a run has learned, to act with it: `run.policy(observation)`, `run.make_env()`.
 
     It needs no Hydra, acts on the CPU wherever the run was trained, and executes nothing that the directory holds.
+    Installed plugins are loaded; a run that needs another one (`--plugin ./my_env.py`) can be loaded after
+    `import my_env`.
 
     Args:
         path: the run's directory, such as `outputs/DATE/TIME`.
@@ -40,6 +43,7 @@ def load_run(
         pg_experiments.UserError: the run has no such seed, or its environment cannot be made here. The two
             errors above are UserErrors, too, and the text of each is one line.
     """
+    load()
     from pg_experiments.evaluation.loaded_run import SavedRun  # here and not above: torch takes a second to import
 
     return SavedRun.open(path, checkpoint).of(seed)

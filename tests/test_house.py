@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.pages import block
 from tests.saved_runs import save_run
 
 PACKAGE = REPOSITORY / "pg_experiments"
@@ -112,15 +112,8 @@ def test_a_file_is_one_idea():
         assert len(file.read_text().splitlines()) <= 300, file
 
 
-def readme_block(language: str, holding: str) -> str:
-    """The one block of the README in that language that holds something."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    (found,) = [block for block in blocks if holding in block]
-    return found
-
-
 def test_the_readmes_lines_on_a_loaded_run_work_as_they_are_written(tmp_path):
-    python = readme_block("python", "load_run")
+    python = block("README.md", "load_run")
     assert len([line for line in python.splitlines() if line]) == 5
     run = save_run(tmp_path / "outputs" / "DATE" / "TIME", "env.max_episodes=4")
     done = subprocess.run(
@@ -132,27 +125,3 @@ def test_the_readmes_lines_on_a_loaded_run_work_as_they_are_written(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_the_readmes_option_of_ones_own_works_as_it_is_written(tmp_path):
-    python, yaml = readme_block("python", "OPTIONS"), readme_block("yaml", "clipped")
-    for folder in ("pg_experiments", "conf"):
-        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
-    with (tmp_path / "pg_experiments" / "normalization.py").open("a") as module:
-        module.write("\n\n" + python)
-    (tmp_path / "conf" / "normalization" / "clipped.yaml").write_text(yaml)
-
-    def train(*overrides: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pg_experiments.train", "env.max_episodes=4", "normalization=clipped", *overrides],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    done = train()
-    assert done.returncode == 0, done.stderr
-    assert "clipped" in done.stdout
-    assert "limit=10.0" in done.stdout
-    assert "normalization.limit=abc: expected a number" in train("normalization.limit=abc").stderr

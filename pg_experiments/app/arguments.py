@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 
+from pg_experiments.support import plugins
 from pg_experiments.support.errors import UserError, nearest, one_line
-from pg_experiments.support.interruption import exit_on_signal
+from pg_experiments.support.interruption import deferred, exit_on_signal
 
+PLUGIN = "--plugin"
 WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
+
+
+def split_plugins(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The values of each `--plugin`, and the other arguments.
+
+    Raises:
+        UserError: one has no value.
+    """
+    told, others = [], []
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        if name != PLUGIN:
+            others.append(name + equals + value)
+            continue
+        if not equals:
+            value = rest.pop(0) if rest and not rest[0].startswith("-") else ""
+        if not value or os.pathsep in value:
+            raise UserError(f"{PLUGIN}{equals}{value}: expected a module, or a file as ./my_env.py")
+        told.append(value)
+    return told, others
 
 
 def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> dict[str, str]:
@@ -25,7 +49,7 @@ def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> d
     values = {}
     for index, argument in enumerate(arguments):
         if argument.startswith("-"):
-            raise UserError(no_such_flag(argument, arguments[index + 1 : index + 2], ["--help", "-h"], keys))
+            raise UserError(no_such_flag(argument, arguments[index + 1 : index + 2], ["--help", "-h", PLUGIN], keys))
         key, equals, value = argument.partition("=")
         if not equals:
             raise UserError(f"{argument}: expected key=value, as {first}={argument}")
@@ -74,7 +98,10 @@ def answer(help_text: str, command: Callable[[Sequence[str]], None]) -> None:
         return
     with exit_on_signal():
         try:
-            command(sys.argv[1:])
+            told, arguments = split_plugins(sys.argv[1:])
+            with deferred():
+                plugins.load(told)
+            command(arguments)
         except UserError as error:
             sys.exit(f"error: {one_line(str(error))}")
         except OSError as error:

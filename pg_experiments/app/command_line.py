@@ -19,9 +19,11 @@ from pg_experiments.app.flags import Flags, split
 from pg_experiments.app.help import help_text
 from pg_experiments.app.launchers import launcher_settings
 from pg_experiments.app.mistakes import explain
+from pg_experiments.app.offered import for_workers, offer
 from pg_experiments.app.option_files import OptionFiles
+from pg_experiments.support import plugins
 from pg_experiments.support.errors import UserError, one_line, shortened
-from pg_experiments.support.interruption import stop
+from pg_experiments.support.interruption import deferred, stop
 
 
 def config_directory() -> str:
@@ -57,6 +59,9 @@ def _split(arguments: list[str]) -> tuple[Flags, list[str]]:
 
 
 def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) -> None:
+    with deferred():
+        plugins.load(flags.plugins)
+    offer(plugins.registered(), [*plugins.config_directories(), *_directories(flags)])
     overrides, wanted = _take_preview(overrides)
     overrides, resumed = _take("resume", overrides)
     parsed = _read(overrides)
@@ -90,7 +95,7 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
 
         preview(_directories(flags), flags.config_name, parsed, sweeping=sweeping)
         return
-    overrides = overrides + launcher_settings(parsed)
+    overrides = overrides + launcher_settings(parsed) + for_workers(plugins.loaded())
     # in the only order that argparse takes: a flag after an override would end its list of them
     sys.argv[1:] = flags.arguments() + overrides
     if sweeping:

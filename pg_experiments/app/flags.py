@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pg_experiments.app.arguments import no_such_flag
+from pg_experiments.app.arguments import PLUGIN, no_such_flag, split_plugins
 from pg_experiments.support.errors import UserError
 
 SHORT = {
@@ -41,14 +41,20 @@ REFUSED = {
     "--experimental-rerun": "a pickled config could execute anything; resume=DIR continues a run from its checkpoint",
 }
 INSTEAD = ["--run", "--multirun", "--cfg", "--info", "--shell-completion"]  # what a command does, one of these
-HINTS = [*VALUES, *(short for short, flag in SHORT.items() if flag in VALUES)]
+HINTS = [*VALUES, PLUGIN, *(short for short, flag in SHORT.items() if flag in VALUES)]
 
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of a command line, by their long names; the value is empty where a flag has none."""
+    """The flags of a command line, by their long names; the value is empty where a flag has none.
+
+    Attributes:
+        given: those that Hydra knows.
+        plugins: the values of `--plugin`.
+    """
 
     given: dict[str, str]
+    plugins: tuple[str, ...] = ()
 
     def __contains__(self, flag: str) -> bool:
         return flag in self.given
@@ -85,7 +91,7 @@ def split(arguments: Sequence[str], keys: Callable[[], Collection[str]]) -> tupl
     """
     given: dict[str, str] = {}
     overrides: list[str] = []
-    rest = list(arguments)
+    plugins, rest = split_plugins(arguments)
     while rest:
         argument = rest.pop(0)
         if not argument.startswith("-"):
@@ -103,7 +109,7 @@ def split(arguments: Sequence[str], keys: Callable[[], Collection[str]]) -> tupl
         raise UserError(f"{' '.join(several)}: each asks for something else; expected one of them")
     if "--resolve" in given and "--cfg" not in given:
         raise UserError("--resolve: expected with --cfg, whose interpolations it fills in")
-    return Flags(given), overrides
+    return Flags(given, tuple(plugins)), overrides
 
 
 def _value(flag: str, value: str | None, rest: list[str]) -> str:

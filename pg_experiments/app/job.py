@@ -19,6 +19,7 @@ from pg_experiments.app.command_line import config_directory
 from pg_experiments.app.places import refuse_directory
 from pg_experiments.app.sweep import JobFailed, done_before, is_plain, note_place, place_of
 from pg_experiments.app.training import run_training
+from pg_experiments.support import plugins
 from pg_experiments.support.errors import printable
 from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import identity
@@ -28,6 +29,7 @@ from pg_experiments.support.run_directory import LOG, Busy, RunDirectory
 
 def train(config: DictConfig) -> float:
     """Train one run in Hydra's output directory. Returns the mean final return over seeds."""
+    plugins.load()  # a launcher has other processes
     hydra_config = HydraConfig.get()
     output = Path(hydra_config.runtime.output_dir)
     refuse_directory("hydra.run.dir", hydra_config.run.dir)

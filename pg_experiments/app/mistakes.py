@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml.error import MarkedYAMLError
 
 from pg_experiments.app.launchers import needs_extra
@@ -56,6 +56,8 @@ def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: O
             return no_such_option(wrong.key_or_group, str(wrong.value()), list(files.groups[wrong.key_or_group]))
     if match := re.match(r"Error merging override (.*)", text):
         return f"{match.group(1)}: {_first_line(error.__cause__)}"
+    if isinstance(error, MissingMandatoryValue) and error.full_key:
+        return f"{error.full_key}: missing; expected {error.full_key}=VALUE"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {_first_line(error)}"
     return " ".join(text.split("\n")[:2]).strip() or _first_line(error)

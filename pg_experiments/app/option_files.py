@@ -7,34 +7,51 @@ left out: a hint must not be an error of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pg_experiments.app.offered import keys_of
 from pg_experiments.support.errors import FileError, UserError, near_directory, one_line
 from pg_experiments.support.files import SMALL, Directory
 from pg_experiments.support.plain_data import DEPTH, Loader, read_group
+from pg_experiments.support.plugins import config_directories, registered
 
 MOST_VALUES = 100_000  # of a config file, once each of its aliases is replaced by what it stands for
 
 
+@dataclass(frozen=True)
+class WithoutFile:
+    """An option of a plugin that no YAML file describes."""
+
+    name: str
+    option: type
+
+
 class OptionFiles:
-    """The option files of the project, and of the user's own `--config-dir`."""
+    """The options of the project, of plugins, and of the user's own `--config-dir`."""
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self.root = directories[0] / "config.yaml"
         self.own = directories[1:]
-        self.groups: dict[str, dict[str, Path]] = {}
-        for directory in directories:
+        self.groups: dict[str, dict[str, Path | WithoutFile]] = {
+            group: {name: WithoutFile(name, option) for name, option in options.items()}
+            for group, options in registered().items()
+        }
+        for directory in [*config_directories(), *directories]:
             for file in _files(directory, "*/*.yaml"):
                 self.groups.setdefault(file.parent.name, {})[file.stem] = file
         self.groups.pop("tuned", None)  # picked by the environment, not by the user
 
     def describe(self, group: str, option: str) -> str:
-        """The line that an option's file opens with; `# @package` says where its keys go and is no description."""
+        """The line that an option's file opens with, `# @package` left out; without a file that of its docstring."""
+        source = self.groups[group][option]
+        if isinstance(source, WithoutFile):
+            return one_line((source.option.__doc__ or "").strip().partition("\n")[0])
         try:
-            lines = _text(self.groups[group][option]).splitlines()
+            lines = _text(source).splitlines()
         except FileError:
             return ""
         comments = (one_line(line[1:]) for line in lines if line.startswith("#"))
@@ -43,8 +60,8 @@ class OptionFiles:
     def keys(self, group: str) -> dict[str, list[str]]:
         """Each key that options of this group have, and which they are."""
         found: dict[str, list[str]] = {}
-        for option, file in self.groups[group].items():
-            for key in _load(file):
+        for option, source in self.groups[group].items():
+            for key in keys_of(option, source.option) if isinstance(source, WithoutFile) else _load(source):
                 found.setdefault(key, []).append(option)
         return {key: options for key, options in found.items() if key not in ("defaults", "name")}
 

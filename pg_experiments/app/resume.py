@@ -13,9 +13,10 @@ from hydra.core.override_parser.types import Override
 from pg_experiments.app.sweep import done_before
 from pg_experiments.app.sweep_report import console
 from pg_experiments.app.training import run_training
+from pg_experiments.run.needs import refuse_missing
 from pg_experiments.support.errors import UserError, near_directory, nearest
 from pg_experiments.support.files import Directory, Entry
-from pg_experiments.support.identity import CONFIG, RESUMABLE, SIDESHOWS, differences, flat
+from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, flat, is_sideshow
 from pg_experiments.support.legacy import is_of_version_0_1
 from pg_experiments.support.plain_data import read_group
 from pg_experiments.support.run_directory import EMPTY, RESULT, RunDirectory, read_result
@@ -41,6 +42,7 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
     if not which or not files.has_file(CONFIG):
         raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_instead(path)}")
     before = read_group(files, CONFIG)
+    refuse_missing(files)
     if is_of_version_0_1(before):
         raise UserError(
             f"resume={which}: version 0.1 made this run, and only version 0.1 can resume it; load_run, evaluate and "
@@ -101,7 +103,7 @@ def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str,
         UserError: an override is no plain `key=value`, or of a key that makes it another run.
     """
     now = {key: dict(value) if isinstance(value, dict) else value for key, value in before.items()}
-    allowed = [key for key in flat(before) if key in RESUMABLE or key.partition(".")[0] in SIDESHOWS]
+    allowed = [key for key in flat(before) if key in RESUMABLE or is_sideshow(key)]
     for override in overrides:
         key = override.key_or_group
         if override.is_sweep_override() or override.is_add() or override.is_delete():

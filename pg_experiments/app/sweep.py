@@ -23,7 +23,7 @@ from pg_experiments.app.launchers import import_libraries
 from pg_experiments.app.places import refuse_directory, refuse_one_place
 from pg_experiments.support.errors import UserError, one_line
 from pg_experiments.support.files import Directory, Entry, FileError
-from pg_experiments.support.identity import CONFIG, differences, identity
+from pg_experiments.support.identity import CONFIG, differences, identity, in_words
 from pg_experiments.support.plain_data import read_group, read_yaml
 from pg_experiments.support.run_directory import read_result, state
 
@@ -187,7 +187,7 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
 def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:
     differ = differences(identity(read_group(Directory(job), CONFIG)), values)
     if differ:
-        told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
         raise UserError(
-            f"{os.path.relpath(job)}: this job ran with another configuration ({told}); choose another hydra.sweep.dir"
+            f"{os.path.relpath(job)}: this job ran with another configuration ({in_words(differ)}); choose another "
+            "hydra.sweep.dir"
         )

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from pg_experiments.app.composing import Compose, plain
 from pg_experiments.app.sweep import OVERRIDES, overrides_of, place_of
 from pg_experiments.support.errors import UserError, printable
-from pg_experiments.support.files import Directory, Entry, FileError
+from pg_experiments.support.files import Directory, Entry
 from pg_experiments.support.identity import SIDESHOWS, identity
+from pg_experiments.support.plugins import flags
 from pg_experiments.support.run_directory import is_busy, read_result, state
 
 
@@ -31,7 +32,7 @@ class Job(NamedTuple):
         """Runs it again by itself, or resumes it where it is."""
         stopped = self.state in ("interrupted", "killed")
         arguments = [f"resume={os.path.relpath(self.directory)}"] if stopped else self.overrides
-        return "python -m pg_experiments.train " + shlex.join(arguments)
+        return shlex.join(["python", "-m", "pg_experiments.train", *flags(), *arguments])
 
     @property
     def is_busy(self) -> bool:
@@ -104,10 +105,6 @@ def _jobs_in(sweep: Path) -> list[Job]:
             found.append(sweep / folder)
             entries.clear()  # a run holds no runs
     return [_job_in(path) for path in sorted(found, key=lambda path: (len(path.name.partition("_")[0]), path.name))]
-
-
-def _say(_: str, error: FileError) -> None:
-    print(printable(f"not looked through: {error}"), file=sys.stderr)
 
 
 def _job_in(path: Path) -> Job:

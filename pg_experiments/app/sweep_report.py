@@ -13,7 +13,7 @@ from rich.table import Table
 from pg_experiments.app.composing import Compose
 from pg_experiments.app.sweep_jobs import Job, count_jobs
 from pg_experiments.support.run_directory import is_busy
-from pg_experiments.support.terminal import Terminal
+from pg_experiments.support.terminal import Terminal, terminal
 
 PLAIN_WIDTH = 160  # of a table that no terminal shows
 WAIT_SECONDS = 0.5  # between two looks at a job that another process runs
@@ -67,10 +67,7 @@ def _why(sweep: Path, jobs: Sequence[Job]) -> Table:
 
 def console(stderr: bool = False) -> Terminal:
     """Where to print: what is printed is shown as it is, and lines are as long as they are."""
-    out = Terminal(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
-    if not out.is_terminal:
-        out.width = PLAIN_WIDTH
-    return out
+    return terminal(PLAIN_WIDTH, stderr=stderr, markup=False, soft_wrap=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pg_experiments.support.errors import UserError, printable
-from pg_experiments.support.identity import RESUMABLE, differences, identity
+from pg_experiments.support.identity import RESUMABLE, differences, identity, in_words
 from pg_experiments.support.interruption import deferred
 from pg_experiments.support.run_directory import LOG, RunDirectory, read_result
 
@@ -43,6 +43,7 @@ def run_training(
         # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
         from pg_experiments.run.checkpoint import Checkpoints
         from pg_experiments.run.config import check, every_key
+        from pg_experiments.run.needs import write_needs
         from pg_experiments.run.run import Run
         from pg_experiments.run.tracking import Composition, Tracker
 
@@ -63,6 +64,7 @@ def run_training(
         )
         _take_up(run, tracker, directory, identity(composed))
         note()
+        write_needs(checked, directory.files)
         return run.execute(tracker, Checkpoints(directory.path, checked.checkpoint, identity(composed)))
     except UserError:
         raise
@@ -101,8 +103,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
     try:
         differ = {k: v for k, v in differences(state["config"], config).items() if k not in RESUMABLE}
         if differ:
-            told = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
-            raise UserError(f"{where}: its checkpoint is of another configuration ({told})")
+            raise UserError(f"{where}: its checkpoint is of another configuration ({in_words(differ)})")
         print(printable(f"goes on after update {state['update']}: {where}{run.resume_note(state)}"), flush=True)
         run.restore(state)
         _refuse_shorter(run, state["config"])

@@ -9,9 +9,9 @@ from typing import Any
 from pg_experiments.comparison.records import LONGEST, Run
 from pg_experiments.support.errors import one_line
 from pg_experiments.support.files import Directory, FileError
+from pg_experiments.support.identity import is_sideshow
 from pg_experiments.support.plain_data import read_group
 
-WITHOUT = re.compile(r"seed|num_seeds|(tracking|checkpoint)\..*")  # what does not change what is learned
 GROUP = re.compile(r"\w+\.name")  # the key that tells which option of a group it is
 Settings = Mapping[str, str]
 Identity = frozenset[tuple[str, str]]
@@ -19,7 +19,12 @@ Identity = frozenset[tuple[str, str]]
 
 def identity(run: Run) -> Identity:
     """What makes two runs the same but for their seed."""
-    return frozenset((key, value) for key, value in run.settings.items() if not WITHOUT.fullmatch(key))
+    return frozenset(_settings(run).items())
+
+
+def _settings(run: Run) -> dict[str, str]:
+    without = {"seed", "num_seeds"}
+    return {key: value for key, value in run.settings.items() if key not in without and not is_sideshow(key)}
 
 
 def with_choices(runs: Sequence[Run]) -> dict[Identity, dict[str, str]]:
@@ -28,7 +33,7 @@ def with_choices(runs: Sequence[Run]) -> dict[Identity, dict[str, str]]:
     for run in runs:
         if identity(run) in found:
             continue
-        settings = {key: value for key, value in run.settings.items() if not WITHOUT.fullmatch(key)}
+        settings = _settings(run)
         names = {key.removesuffix(".name"): key for key in settings if GROUP.fullmatch(key)}
         options = {group: settings.pop(key) for group, key in names.items()} | _options(run)
         found[identity(run)] = options | settings

@@ -13,8 +13,8 @@ from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
 from pg_experiments.comparison.table import rich_tables
 from pg_experiments.comparison.wording import findings, notes
+from pg_experiments.support import terminal as support
 from pg_experiments.support.errors import one_line
-from pg_experiments.support.terminal import Terminal
 
 MOST_LINES = 20
 WIDE = 200  # columns where there is no terminal, so that a file has whole lines
@@ -56,7 +56,6 @@ def show_files(directory: Path, names: Sequence[str]) -> None:
     terminal().print(f"\n{one_line(shlex.quote(str(shown)))}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
-def terminal() -> Terminal:
+def terminal() -> support.Terminal:
     """Where tables and sentences are printed."""
-    console = Terminal(highlight=False)
-    return console if console.is_terminal else Terminal(highlight=False, width=WIDE)
+    return support.terminal(WIDE)

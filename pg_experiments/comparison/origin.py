@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,8 +10,14 @@ from typing import Any
 
 from pg_experiments.support.files import Directory, FileError
 from pg_experiments.support.plain_data import read_group, read_yaml
+from pg_experiments.support.plugins import VARIABLE
 
-NOT_TYPED = ("hydra.mode=", "hydra.job.config.override_dirname.exclude_keys=")
+NOT_TYPED = (
+    "hydra.mode=",
+    "hydra.job.config.override_dirname.exclude_keys=",
+    f"+hydra.job.env_set.{VARIABLE}=",
+    "+hydra/launcher_settings@",
+)
 TRAIN = ("python", "-m", "pg_experiments.train")
 
 
@@ -33,13 +40,13 @@ def _command(directory: Path, words: Callable[[Directory], list[str]]) -> str | 
 
 def _sweep(directory: Directory) -> list[str]:
     hydra = read_group(directory, "multirun.yaml")["hydra"]
-    return [*TRAIN, "-m", *_config_directory(hydra), *_texts(hydra["overrides"]["task"]), *_of_hydra(hydra)]
+    return [*TRAIN, "-m", *_flags(hydra), *_texts(hydra["overrides"]["task"]), *_of_hydra(hydra)]
 
 
 def _run(directory: Directory) -> list[str]:
     typed = _texts(read_yaml(directory, ".hydra/overrides.yaml") or [])
     hydra = read_group(directory, ".hydra/hydra.yaml")["hydra"]
-    return [*TRAIN, *_config_directory(hydra), *typed, *_of_hydra(hydra)]
+    return [*TRAIN, *_flags(hydra), *typed, *_of_hydra(hydra)]
 
 
 def _texts(values: Any) -> list[str]:
@@ -54,8 +61,10 @@ def _of_hydra(hydra: Any) -> list[str]:
     return [override for override in _texts(hydra["overrides"]["hydra"]) if not override.startswith(NOT_TYPED)]
 
 
-def _config_directory(hydra: Any) -> list[str]:
-    """`--config-dir`, which is no override, from where Hydra says that it found configs."""
+def _flags(hydra: Any) -> list[str]:
+    """`--config-dir`, from where Hydra says that it found configs, and `--plugin`."""
     sources = hydra["runtime"]["config_sources"]
     own = [source["path"] for source in sources if source["provider"] == "command-line"]
-    return [part for path in own for part in ("--config-dir", path)]
+    plugins = str(hydra.get("job", {}).get("env_set", {}).get(VARIABLE) or "").split(os.pathsep)
+    flags = [("--config-dir", path) for path in own] + [("--plugin", told) for told in plugins if told]
+    return [part for flag in flags for part in flag]

@@ -19,6 +19,7 @@ from annotated_types import Ge, Le
 from pg_experiments.comparison.curves import METRICS, Curve, NoSuchColumn, read_curves
 from pg_experiments.support.errors import UserError, as_yaml, one_line, shown
 from pg_experiments.support.files import RESULT_LIMIT, Directory, FileError
+from pg_experiments.support.identity import flat
 from pg_experiments.support.legacy import upgraded
 from pg_experiments.support.plain_data import read_group, read_json, read_yaml
 from pg_experiments.support.typed import checked_fields
@@ -152,7 +153,8 @@ def _within(path: Path, error: FileError) -> str:
 
 
 def _settings(directory: Directory) -> dict[str, str]:
-    settings = flat(upgraded(read_group(directory, CONFIG)))
+    config = flat(upgraded(read_group(directory, CONFIG)))
+    settings = {one_line(key): _as_typed(value) for key, value in config.items()}
     longest = max((len(text) for pair in settings.items() for text in pair), default=0)
     if len(settings) > MOST_KEYS or longest > LONGEST:
         limits = f"at most {MOST_KEYS} keys, and {LONGEST} characters of a key or a value"
@@ -169,16 +171,10 @@ def _overrides(directory: Directory) -> tuple[str, ...]:
     return tuple(one_line(str(override)) for override in overrides or [])
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted keys, and values as on a command line; a whole number is written as one, be it a float or not."""
-    dotted: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            dotted |= flat(value, f"{prefix}{key}.")
-        else:
-            whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-            dotted[one_line(f"{prefix}{key}")] = one_line(as_yaml(int(value) if whole else value))
-    return dotted
+def _as_typed(value: Any) -> str:
+    """A value as on a command line; a whole number is written as one, be it a float or not."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return one_line(as_yaml(int(value) if whole else value))
 
 
 def _result(directory: Directory) -> dict[str, Any]:

@@ -44,6 +44,12 @@ class GymnasiumEnv:
         return self.id
 
     @property
+    def source(self) -> str:
+        """The module that the environment comes from."""
+        entry_point = self._spec().entry_point
+        return entry_point.partition(":")[0] if isinstance(entry_point, str) else str(entry_point.__module__)
+
+    @property
     def emulators(self) -> None:
         """Each batch starts with fresh episodes."""
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.checkpoint import newest_file, read
 from pg_experiments.run.config import RunConfig, check
+from pg_experiments.run.needs import refuse_missing
 from pg_experiments.run.saved_parameters import best_learner, best_parameters, last_parameters, update_of
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError, near_directory
 from pg_experiments.support.files import Directory
@@ -140,6 +141,7 @@ class SavedRun:
         Raises:
             NoSuchFile: there is no run or no checkpoint.
             FileError: a file cannot be read or is damaged, or the checkpoint is of another run.
+            UserError: a plugin that the run needs is not here.
         """
         path = Path(directory)
         files = Directory(path)
@@ -150,6 +152,7 @@ class SavedRun:
             raise NoSuchFile(f"{path}: the run has no checkpoint")
         file, state = found
         values = read_group(files, CONFIG)
+        refuse_missing(files)
         try:
             config = check(upgraded(values))
         except UserError as error:

@@ -109,11 +109,11 @@ class Linear:
         return MLP(self.head, 0, 0, "relu", 0.0, self.bias, self.initialisation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModulePolicy:
     """A base for policies of any `torch.nn.Module`: a subclass adds its fields, and says how one module is made."""
 
-    head: HeadName
+    head: HeadName = "categorical"
 
     def module(self, observation_shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A module that maps observations [N, *observation_shape] to [N, outputs]."""

@@ -1,7 +1,8 @@
 """From a composed config, which is plain data, to typed and range-checked objects.
 
-Each group's `name` key picks a dataclass from the `OPTIONS` of the module of the same name; nothing else is ever
-looked up or called, so a config from somebody's run directory can execute nothing.
+Each group's `name` key picks a dataclass from the `OPTIONS` of the module of the same name, or from those that the
+plugins of this process have registered. Nothing else is ever looked up or called, so a config from somebody's run
+directory can execute nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pg_experiments.policy import PolicyOption
 from pg_experiments.returns import Returns
 from pg_experiments.run.checkpoint import Checkpointing
 from pg_experiments.support.errors import UserError, by_nearness, shown
+from pg_experiments.support.plugins import registered
 from pg_experiments.support.typed import checked_fields, hints_of, typed
 
 GROUPS: dict[str, dict[str, type]] = {
@@ -72,6 +74,26 @@ class RunConfig:
         return list(range(self.seed, self.seed + self.num_seeds))
 
 
+def groups() -> dict[str, dict[str, type]]:
+    """The options of each group by name, plugins' own too.
+
+    Raises:
+        UserError: a plugin has registered an option of no group, or one that there is already.
+    """
+    every = {group: dict(options) for group, options in GROUPS.items()}
+    for group, options in registered().items():
+        for name, cls in options.items():
+            if group not in every:
+                raise UserError(
+                    f"{cls.__module__}: registers {group}={name}; expected a group, one of "
+                    f"{', '.join(by_nearness(group, every))}"
+                )
+            if name in GROUPS[group]:
+                raise UserError(f"{cls.__module__}: registers {group}={name}, which there is already")
+            every[group][name] = cls
+    return every
+
+
 def check(config: Mapping[str, Any]) -> RunConfig:
     """Turn plain data into a checked `RunConfig`.
 
@@ -80,7 +102,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
     """
     values = dict(config)
     built: dict[str, Any] = {}
-    for group, options in GROUPS.items():
+    for group, options in groups().items():
         built[group] = _option(group, options, values.pop(group, None))
     for section, cls in SECTIONS.items():
         built[section] = typed(cls, _mapping(section, values.pop(section, None)), f"{section}.")
@@ -96,7 +118,7 @@ def every_key() -> dict[str, Any]:
     keys = hints_of(RunConfig)
     for group in [*GROUPS, *SECTIONS]:
         del keys[group]
-    for group, options in GROUPS.items():
+    for group, options in groups().items():
         keys[group] = str
         for option in options.values():
             keys |= {f"{group}.{key}": hint for key, hint in hints_of(option).items()}

@@ -23,7 +23,12 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The dotted keys on which it depends what is learned."""
-    return flat({key: value for key, value in config.items() if key not in SIDESHOWS})
+    return {key: value for key, value in flat(config).items() if not is_sideshow(key)}
+
+
+def is_sideshow(key: str) -> bool:
+    """Whether a dotted key changes nothing of what is learned."""
+    return key.partition(".")[0] in SIDESHOWS
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -31,6 +36,11 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
     absent = object()
     keys = [key for key in {**before, **now} if before.get(key, absent) != now.get(key, absent)]
     return {key: (_text(before, key), _text(now, key)) for key in keys}
+
+
+def in_words(differ: Mapping[str, tuple[str, str]]) -> str:
+    """What differs, as `differences` has it, for a message."""
+    return "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in differ.items())
 
 
 def _text(values: Mapping[str, Any], key: str) -> str:

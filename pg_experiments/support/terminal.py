@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -19,3 +20,16 @@ class Terminal(Console):
                 yield segment
             else:
                 yield Segment("\n".join(map(printable, segment.text.split("\n"))), segment.style)
+
+
+def terminal(plain_width: int, **settings: Any) -> Terminal:
+    """Where to print, without Rich's own colours of numbers.
+
+    Args:
+        plain_width: characters of a line where the output is no terminal.
+        settings: of Rich's `Console`.
+    """
+    made = Terminal(highlight=False, **settings)
+    if not made.is_terminal:
+        made.width = plain_width
+    return made

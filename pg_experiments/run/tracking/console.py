@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pg_experiments.support.errors import as_yaml
+from pg_experiments.support.plugins import flags
 from pg_experiments.support.terminal import Terminal
 
 log = logging.getLogger("pg_experiments")
@@ -132,7 +133,7 @@ def browse_command(directory: Path) -> str:
 
 def resume_command(directory: Path) -> str:
     """The command that goes on with a run."""
-    return f"python -m pg_experiments.train resume={from_here(directory)}"
+    return f"{shlex.join(['python', '-m', 'pg_experiments.train', *flags()])} resume={from_here(directory)}"
 
 
 def from_here(directory: Path) -> str:

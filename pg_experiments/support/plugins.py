@@ -1,0 +1,182 @@
+"""Plugins: other people's modules that offer options of the project's groups, and environments.
+
+Importing a plugin registers what it offers: options by the decorator `option`, environments by Gymnasium's own
+`register`. A folder `conf/` beside it holds YAML of its own: options, experiments, tuned values. An installed package
+names its module in the entry-point group `pg_experiments.plugins`; `--plugin` names one by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from pg_experiments.support.errors import UserError, nearest, one_line
+
+ENTRY_POINTS = "pg_experiments.plugins"
+VARIABLE = "PG_EXPERIMENTS_PLUGINS"  # by which the processes of a launcher get the values of `--plugin`
+
+Option = TypeVar("Option", bound=type)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that has been loaded."""
+
+    module: ModuleType
+    told: str  # value of `--plugin` that loads it from any directory; empty where it is installed
+    package: str = ""  # that installed it
+
+    @property
+    def name(self) -> str:
+        """Of its module."""
+        return self.module.__name__
+
+    @property
+    def config_directory(self) -> Path | None:
+        """Its folder of YAML files, where there is one."""
+        file = self.module.__file__
+        folder = Path(file).parent / "conf" if file else None
+        return folder if folder and folder.is_dir() else None
+
+
+_loaded: dict[str, Plugin] = {}  # by name
+_options: dict[str, dict[str, type]] = {}  # group -> name -> class
+
+
+def option(group: str, name: str) -> Callable[[Option], Option]:
+    """Register a frozen dataclass as an option of a group, chosen by `GROUP=NAME`.
+
+    Its fields are the option's keys, their annotations (`Annotated[int, Ge(1)]`) the checks, their defaults the values
+    of a config. `conf/GROUP/NAME.yaml` beside the plugin replaces these values, and can describe each key.
+
+    Raises:
+        TypeError: it is no dataclass.
+        ValueError: another class is registered as this option.
+    """
+
+    def register(cls: Option) -> Option:
+        if not is_dataclass(cls):
+            raise TypeError(f"{group}={name}: {cls.__name__} is no dataclass")
+        other = _options.setdefault(group, {}).setdefault(name, cls)
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"{group}={name}: is registered by {other.__module__} already")
+        _options[group][name] = cls
+        return cls
+
+    return register
+
+
+def registered() -> dict[str, dict[str, type]]:
+    """What plugins have registered: group -> name -> class."""
+    return {group: dict(options) for group, options in _options.items()}
+
+
+def loaded() -> list[Plugin]:
+    """The plugins of this process."""
+    return list(_loaded.values())
+
+
+def config_directories() -> list[Path]:
+    """Folders of YAML files that plugins have."""
+    return [folder for plugin in _loaded.values() if (folder := plugin.config_directory) is not None]
+
+
+def plugin_of(module: str) -> Plugin | None:
+    """The plugin that a module is, or belongs to."""
+    return next((p for p in _loaded.values() if f"{module}.".startswith(f"{p.name.partition('.')[0]}.")), None)
+
+
+def load(told: Iterable[str] = ()) -> None:
+    """Import the installed plugins, those that the environment variable names, and those that are told.
+
+    Args:
+        told: values of `--plugin`: modules (`my_module`), files (`./my_env.py`) or folders of a package.
+
+    Raises:
+        UserError: one of them cannot be imported.
+    """
+    for point in entry_points(group=ENTRY_POINTS):
+        _load_installed(point)
+    for value in [*filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)), *told]:
+        _load_told(value)
+
+
+def _load_installed(point: EntryPoint) -> None:
+    if point.module not in _loaded:
+        package = point.dist.name if point.dist else point.module
+        module = _import(point.module, f"the plugin {point.module} of the installed package {package}")
+        _loaded[point.module] = Plugin(module, "", package)
+
+
+def _load_told(value: str) -> None:
+    path = Path(value).expanduser()
+    name, file, lasting = value, None, value
+    if value.endswith(".py") or len(path.parts) > 1:
+        name, file, lasting = path.stem, _file(value, path), str(path.resolve())
+    folder = str(Path.cwd() if file is None else path.resolve().parent)
+    if name in _loaded and file is None:
+        return
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: a file of the user's own must not stand in for another module
+    where = _where_python_finds(name, value)
+    if file is not None and where != file:
+        raise UserError(
+            f"--plugin {value}: Python already has a module {name} ({where or 'built in'}); expected another file name"
+        )
+    if name not in _loaded:
+        _loaded[name] = Plugin(_import(name, f"--plugin {value}"), lasting)
+
+
+def _file(value: str, path: Path) -> Path:
+    """The file of a module that is given by its path."""
+    for file in (path, path / "__init__.py"):
+        if file.is_file():
+            return file.resolve()
+    there = [str(path.parent / other.name) for other in path.parent.glob("*.py")]
+    near = nearest(value, there)
+    raise UserError(
+        f"--plugin {value}: not found" + (f"; did you mean {near}?" if near else "; expected a Python file")
+    )
+
+
+def _where_python_finds(name: str, value: str) -> Path | None:
+    """The file of a module by its name."""
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError, AttributeError):  # a parent is missing, or the name is none
+        spec = None
+    if spec is not None:
+        return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
+    near = nearest(name, [file.stem for file in Path.cwd().glob("*.py")])
+    hint = f"did you mean ./{near}.py?" if near else "expected a module, or a file as ./my_env.py"
+    raise UserError(f"--plugin {value}: no such module; {hint}")
+
+
+def _import(name: str, what: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except Exception as error:
+        said = one_line(f"{type(error).__name__}: {error}")
+        raise UserError(f"{what}: cannot be imported ({said}; {_where(error)})") from error
+
+
+def _where(error: Exception) -> str:
+    """File and line of a plugin's error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}"
+
+
+def flags() -> list[str]:
+    """`--plugin` of each plugin of this process that is not installed, as a command line has it."""
+    return [part for plugin in _loaded.values() if plugin.told for part in ("--plugin", plugin.told)]
