@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 import subprocess
 import sys
-import venv
-from pathlib import Path
 
 import pytest
 
@@ -70,62 +66,3 @@ def test_a_thousand_runs_are_compared_in_under_a_minute():
     name, seconds = done.stdout.splitlines()[-1].split()
     assert name == "seconds"
     assert float(seconds) < 60
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The Python of a clean environment with the project's wheel, and the lock's versions of what it needs."""
-    folder = tmp_path_factory.mktemp("installed")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(REPOSITORY)],
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = folder.glob("*.whl")
-    lock = (REPOSITORY / "requirements.txt").read_text().splitlines()
-    (folder / "constraints.txt").write_text("\n".join(line for line in lock if re.match(r"[\w.-]+==", line)))
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
-    pip = [str(python), "-m", "pip", "install", "-q", "-c", str(folder / "constraints.txt")]
-    subprocess.run([*pip, "torch==2.13.0"], check=True, capture_output=True)
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
-    return python
-
-
-@pytest.mark.parametrize("own_options", [False, True])
-def test_the_installed_wheel_runs_from_any_directory_with_and_without_options_of_ones_own(
-    installed, tmp_path, own_options
-):
-    arguments = ["env.max_episodes=4", "device=cpu", "hydra.run.dir=here"]
-    if own_options:
-        (tmp_path / "mine" / "env").mkdir(parents=True)
-        (tmp_path / "mine" / "env" / "short.yaml").write_text("defaults: [cartpole, _self_]\nmax_episode_steps: 7\n")
-        arguments += ["--config-dir", "mine", "env=short"]
-    done = subprocess.run(
-        [str(installed), "-m", "pg_experiments.train", *arguments],
-        cwd=tmp_path,
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "here" / "result.json").read_text())
-    assert result["status"] == "done"
-    assert result["episodes"] == 4
-    if own_options:
-        assert result["env_steps"] <= 28
-    help_ = subprocess.run(
-        [str(installed.with_name("pg-train")), "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert "learned value V(s)" in help_.stdout
-    compared = subprocess.run(
-        [str(installed.with_name("pg-compare")), "sweep=here"],
-        cwd=tmp_path,
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert compared.returncode == 0, compared.stderr
-    assert "<html" in (tmp_path / "here" / "report.html").read_text()

@@ -1,13 +1,16 @@
-"""When to show a suggestion: an environment for pg-experiments.
+"""When to show a suggestion: a plugin of pg-experiments.
 
 Importing the package registers two environments with Gymnasium, which differ in their files:
-`pg_suggestions/Suggestions-v0` to train on, and `pg_suggestions/SuggestionsEvaluation-v0` that no policy has seen.
+`pg_suggestions/Suggestions-v0` to train on, and `pg_suggestions/SuggestionsEvaluation-v0` that no policy has seen. It
+also registers the options of `options.py`; `conf/` has their values. The entry point in `pyproject.toml` has
+pg-experiments import it.
 """
 
 from __future__ import annotations
 
 from gymnasium.envs.registration import register
 
+from pg_suggestions import options  # noqa: F401  (which are registered)
 from pg_suggestions.environment import EPISODE_LENGTH
 
 for name, part in (("Suggestions", "training"), ("SuggestionsEvaluation", "evaluation")):

@@ -9,14 +9,14 @@ from pg_suggestions.proposals import proposals
 from pg_suggestions.scores import score
 from pg_suggestions.table import HEAD, learned, rows
 
-TRAIN = "import pg_suggestions; from pg_experiments.train import main; main()"
-OPTIONS = ["env=gymnasium", "env.id=pg_suggestions/Suggestions-v0", "env.max_episodes=4", "algorithm.discount=0"]
+TRAIN = ["-m", "pg_experiments.train", "--plugin", "pg_suggestions"]  # the flag, for it need not be installed
+OPTIONS = ["experiment=suggestions", "env.max_episodes=8"]
 
 
 def test_a_runs_seeds_are_a_row_of_the_table(tmp_path):
     here = os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", TRAIN, *OPTIONS, "policy.dropout=0", "num_seeds=2", "hydra.run.dir=run"],
+        [sys.executable, *TRAIN, *OPTIONS, "num_seeds=2", "hydra.run.dir=run"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": here},
         capture_output=True,
