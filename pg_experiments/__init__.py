@@ -24,26 +24,28 @@ bound_spinning()  # before anything here imports torch
 def load_run(
     path: str | PathLike[str], *, checkpoint: str | PathLike[str] = "best", seed: int | None = None
 ) -> LoadedRun:
-    """Load what a run has learned, to act with it: `run.policy(observation)`, `run.make_env()`.
+    """Load the trained policy of a run: `run.policy(observation)` and `run.make_env()`.
 
-    It needs no Hydra, acts on the CPU wherever the run was trained, and executes nothing that the directory holds.
+    Hydra is not needed. The policy acts on the CPU, on whichever device the run was trained. No code from the directory
+    is executed.
     Installed plugins are loaded; a run that needs another one (`--plugin ./my_env.py`) can be loaded after
     `import my_env`.
 
     Args:
         path: the run's directory, such as `outputs/DATE/TIME`.
-        checkpoint: `best`: the parameters with which the seed's mean return was best (until its first full window, the
-            last); `last`: those of the newest checkpoint; or the path of a checkpoint, whose last are meant.
-        seed: which of the run's seeds; None: the one whose best mean return is the highest.
+        checkpoint: `best`: the parameters at the seed's best mean return (until its first full window, the last
+            parameters); `last`: the parameters of the newest checkpoint; or the path of a checkpoint, for its last
+            parameters.
+        seed: one of the run's seeds; None: the seed with the highest best mean return.
 
     Raises:
         pg_experiments.NoSuchFile: there is no such run or checkpoint.
         pg_experiments.FileError: a file of the run cannot be read, is damaged, or belongs to another run. The
-            text names it.
-        pg_experiments.UserError: the run has no such seed, or its environment cannot be made here. The two
-            errors above are UserErrors, too, and the text of each is one line.
+            message names the file.
+        pg_experiments.UserError: the run has no such seed, or its environment cannot be made here. Both errors above
+            are subclasses. Each message is one line.
     """
     load()
-    from pg_experiments.evaluation.loaded_run import SavedRun  # here and not above: torch takes a second to import
+    from pg_experiments.evaluation.loaded_run import SavedRun  # deferred: torch takes a second to import
 
     return SavedRun.open(path, checkpoint).of(seed)

@@ -1,4 +1,4 @@
-"""The group `baseline`: what is subtracted from the returns. It may depend on the state, never on the action."""
+"""The group `baseline`: values subtracted from the returns, which may depend on the state but not on the action."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ METRICS = (
     Metric("value_loss", "", "losses/value_loss"),
     Metric("explained_variance", "", "losses/explained_variance"),
     Metric("value_gradient_norm", "", "gradients/value_norm"),
-)  # of a learned value; of the other baselines there is nothing to report
+)  # of a learned value; other baselines report none
 
 
-Learned = tuple[dict[str, Tensor], dict[int, str]]  # metrics, [R] each; and what is not finite of learners that broke
+Learned = tuple[dict[str, Tensor], dict[int, str]]  # metrics [R]; and the non-finite quantity of each broken learner
 
 
 class Baseline(nn.Module):
-    """Subtracts nothing; subclasses override what differs. Every number is a learner's own."""
+    """Base class of baselines; the value is 0. Learners are never mixed."""
 
-    network: Network | None  # what is trained
-    optimizer: StackedOptimizer | None = None  # that trains it
-    hint = ""  # settings that may help where training it fails
+    network: Network | None  # the trained network, if there is one
+    optimizer: StackedOptimizer | None = None  # of the network
+    hint = ""  # settings that may help where training the network fails
 
     def __init__(self, network: Network | None = None) -> None:
         super().__init__()
         self.network = network
 
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
-        """b(s_t), a constant for the policy's gradient. Returns [T, R, E] (or what broadcasts to it)."""
+        """b(s_t), a constant for the policy's gradient. Returns [T, R, E], or a shape that broadcasts to it."""
         return torch.zeros((), dtype=returns.dtype, device=returns.device)
 
     def final_values(self, rollout: Rollout) -> Tensor | None:
-        """[T, R, E]: at each cut the value of the state that followed, 0 elsewhere; None where it is 0 everywhere."""
+        """[T, R, E]: V of the next state at each cut, 0 elsewhere; None for 0 everywhere."""
         return None
 
     def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
@@ -59,7 +59,7 @@ class Baseline(nn.Module):
         Args:
             rollout: the batch.
             returns: [T, R, E].
-            skip: learners, by index, that must not be changed.
+            skip: indices of learners whose parameters must not change.
         """
         return {}, {}
 
@@ -71,9 +71,9 @@ class Baseline(nn.Module):
 class MeanBaseline(Baseline):
     """The mean return over the batch's steps.
 
-    The batch's own returns are in it, so part of an action's return is subtracted from itself, and all returns of an
-    episode share rewards: a bias of order one over the number of episodes. With `returns=trajectory` and E episodes
-    of equal length the expected gradient shrinks by 1 − 1/E. `moving_average` has no such bias.
+    The mean includes the batch's own returns, so part of an action's return is subtracted from itself, and all returns
+    of an episode share rewards. This is a bias of order one over the number of episodes. With `returns=trajectory` and
+    E episodes of equal length the expected gradient shrinks by 1 − 1/E. `moving_average` has no such bias.
     """
 
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
@@ -83,14 +83,14 @@ class MeanBaseline(Baseline):
 class MovingAverage(Baseline):
     """An exponential moving average of earlier batches' mean returns; 0 for the first batch.
 
-    Made only of what came before the batch, so it adds no bias. Its start at 0 is corrected as Adam's is
-    (Kingma & Ba 2015, section 3).
+    It depends only on earlier batches, so it adds no bias to the gradient. The initial value of 0 is corrected as in
+    Adam (Kingma & Ba 2015, section 3).
     """
 
-    kept: Tensor  # [R] share of the average that stays
-    added: Tensor  # [R] share of the new mean
-    average: Tensor  # [R]
-    batches: Tensor  # [R]
+    kept: Tensor  # [R] decay: weight of the old average
+    added: Tensor  # [R] 1 − decay: weight of the new mean
+    average: Tensor  # [R] before correction
+    batches: Tensor  # [R] number of batches in the average
 
     def __init__(self, decay: Tensor) -> None:
         """`decay` is [R]."""
@@ -108,7 +108,7 @@ class MovingAverage(Baseline):
     def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
         mean = masked_mean(returns, rollout.mask, (0, 2)).flatten().to(self.average.dtype)
         learners = rollout.learners
-        finite = mean.isfinite()  # a learner whose rewards are not finite is stopped
+        finite = mean.isfinite()  # otherwise the learner is stopped by the run
         average = self.average[learners]
         updated = self.kept[learners] * average + self.added[learners] * mean
         self.average[learners] = torch.where(finite, updated, average)
@@ -117,7 +117,7 @@ class MovingAverage(Baseline):
 
 
 class ValueBaseline(Baseline):
-    """V(s): a network of its own, fitted to the returns by least squares."""
+    """V(s): a separate network, fitted to the returns by least squares."""
 
     network: Network
 
@@ -158,7 +158,7 @@ class ValueBaseline(Baseline):
         return metrics, broken
 
     def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:
-        """Mean squared error over the steps of the batch, in parts [R] of a sum."""
+        """Mean squared error over the steps of the batch, as terms [R] of a sum."""
         count = rollout.flat.valid.sum(1).clamp(min=1)
         for block in rollout.flat.blocks():
             error = self._predict(rollout, block) - block.gather(returns)
@@ -172,9 +172,9 @@ class ValueBaseline(Baseline):
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
-    """1 − Var(G − b) / Var(G) over a seed's batch, [T, R, E] -> [R]: 1 is perfect, 0 as good as a constant.
+    """1 − Var(G − b) / Var(G) over a learner's batch, [T, R, E] -> [R]. 1 is a perfect fit, 0 that of a constant.
 
-    NaN where the returns do not vary, for then there is nothing to explain.
+    NaN where the returns do not vary.
     """
 
     def variance(x: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ class BaselineOption(Protocol):
     is_mean_of_batch: ClassVar[bool]
 
     def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
-        """The baseline of the learners."""
+        """Builds the baseline of all learners."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class MovingAverageOption:
 
 @dataclass(frozen=True)
 class ValueOption:
-    """A learned V(s), with Adam."""
+    """A learned V(s), trained with Adam."""
 
     is_mean_of_batch: ClassVar[bool] = False
     hidden: Annotated[int, Ge(1)]
@@ -243,7 +243,7 @@ class ValueOption:
     bootstrap: bool
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where returns are not in the environment's units."""
+        """Raises UserError where V(s) bootstraps returns that are not in the environment's units."""
         if self.bootstrap and config.normalization.changes_returns:
             raise UserError(
                 "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to "

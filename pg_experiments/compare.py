@@ -1,4 +1,4 @@
-"""`python -m pg_experiments.compare`: what a sweep says of its configurations, and what it does not."""
+"""`python -m pg_experiments.compare`: compares the configurations of a sweep."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ take for a formula begins with an apostrophe. A run that cannot be read is liste
 
 @dataclass(frozen=True)
 class Arguments:
-    """What is compared, and how."""
+    """Arguments of a comparison, as described in `HELP`."""
 
     sweep: list[str]
     by: str | None = None
@@ -41,7 +41,7 @@ class Arguments:
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
-    """Read `key=value` arguments, in which paths may have commas and equals signs as a run's own directory does.
+    """Parse `key=value` arguments. Paths may contain commas and equals signs, as the directories of jobs do.
 
     Raises:
         UserError: a key is unknown or missing, a value does not fit, or a directory does not exist.
@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
 
 
 def _directories(text: str) -> list[str]:
-    """Split a list at its commas, but not a name at its own: the longest beginning that exists is one of the list."""
+    """Split a list of directories at commas. Names may contain commas: the longest existing prefix is taken first."""
     parts = text.split(",")
     found = []
     while parts:
@@ -76,12 +76,12 @@ def _directories(text: str) -> list[str]:
 
 
 def compare(arguments: Arguments) -> None:
-    """Read, compare, print what came out and write the files.
+    """Read the runs, print the comparison and write its files.
 
     Raises:
-        UserError: no run is done, or an argument names what the runs do not have.
+        UserError: no run is done, or an argument names a key, metric or group that the runs do not have.
     """
-    # here and not above: what takes long to import waits until the arguments are known to be right
+    # deferred imports: slow, and not needed where an argument is wrong
     with deferred():
         from pg_experiments.comparison import console, grouping, origin, outcomes, records, report, summary
 
@@ -100,7 +100,7 @@ def compare(arguments: Arguments) -> None:
     console.show(result)
 
     with deferred():
-        from pg_experiments.comparison import plots  # matplotlib takes a second, in which the table can be read
+        from pg_experiments.comparison import plots  # matplotlib takes a second to import
 
     names = report.write_report(directories[0], result, plots.pictures(result), origin.commands(directories))
     console.show_files(directories[0], names)

@@ -1,4 +1,4 @@
-"""What an algorithm offers the run: an agent that acts with its policy and learns from batches."""
+"""Interface between an algorithm and a run: an agent with a policy, which learns from batches."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ from pg_experiments.tensors.rollout import Rollout
 
 
 class Broken(NamedTuple):
-    """Why a learner cannot continue."""
+    """The reason why a learner cannot continue."""
 
-    what: str  # is not finite
-    hint: str  # which settings may help
+    what: str  # the quantity that is not finite
+    hint: str  # settings that may help
 
 
 class Update(NamedTuple):
     """The result of learning from a batch."""
 
-    metrics: dict[str, Tensor]  # of those that the agent declares, [R] each
-    broken: dict[int, Broken]  # by the learner's index; its parameters are those of before the step
+    metrics: dict[str, Tensor]  # [R] each; a subset of the metrics that the agent declares
+    broken: dict[int, Broken]  # by the learner's index; its parameters are those from before the step
 
 
 class Part(NamedTuple):
     """A network that an agent trains."""
 
     network: Network
-    learning_rate: str  # the key of its learning rate
+    learning_rate: str  # config key of its learning rate
 
 
 class Agent(Protocol):
     """R learners of one algorithm.
 
     Attributes:
-        policy: that acts.
-        parts: the networks that are trained, by the group that they belong to.
-        modules: what histograms of parameters and gradients are shown of.
-        metrics: what `learn` reports, in the order of the columns.
-        keeps_graph: whether the collector is to keep the graph of the policy's outputs.
+        policy: the policy that acts.
+        parts: the trained networks, by config group.
+        modules: the modules whose parameters and gradients are shown as histograms.
+        metrics: the metrics that `learn` reports, in the order of the columns.
+        keeps_graph: whether the collector keeps the graph of the policy's outputs.
     """
 
     policy: Policy
@@ -63,15 +63,15 @@ class Agent(Protocol):
         """Learns from a batch.
 
         Args:
-            rollout: of the learners that took part.
-            progress: [R] float64, the share of its limits that each of them has used up, 0 to 1.
+            rollout: the batch of the R learners that took part.
+            progress: [R] float64, the used-up fraction of each learner's limits, 0 to 1.
         """
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next update depends on: nested dicts of tensors and numbers."""
+        """The complete state for the next update: nested dicts of tensors and numbers."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from a state."""
+        """Restores a state."""
 
 
 class Choices(Protocol):
@@ -104,4 +104,4 @@ class AlgorithmOption(Protocol):
         learners: Learners,
         device: torch.device,
     ) -> Agent:
-        """The agent. Raises UserError where an option does not fit the spaces."""
+        """Builds the agent. Raises UserError where an option does not fit the spaces."""

@@ -35,7 +35,7 @@ class Reinforce:
     log_probs: Literal["recomputed", "stored"]
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where the graph of a batch would not fit into the memory."""
+        """Raises UserError where the graph of a batch would not fit into memory."""
         if self.log_probs == "stored" and config.env.emulators is not None:
             raise UserError(
                 "algorithm.log_probs=stored: not for images, whose graphs do not fit; the nearest is recomputed"
@@ -54,7 +54,7 @@ class Reinforce:
 
 
 class Credit(NamedTuple):
-    """What each action is credited with, [T, R, E] each."""
+    """Returns, values and advantages of a batch, [T, R, E] each."""
 
     returns: Tensor
     values: Tensor  # the baseline's
@@ -62,10 +62,10 @@ class Credit(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """A part of a batch's loss."""
+    """One term of a batch's loss."""
 
     loss: Tensor  # [R] with its graph
-    entropy: Tensor  # [R] of the policy in nats, summed over time and reduced over episodes as the loss is
+    entropy: Tensor  # [R] policy entropy in nats, summed over time and reduced over episodes like the loss
 
 
 class ReinforceAgent:
@@ -98,18 +98,18 @@ class ReinforceAgent:
             self.parts["baseline"] = Part(self.baseline.network, "baseline.learning_rate")
 
     def learn(self, rollout: Rollout, progress: Tensor) -> Update:
-        """One step of the policy, and the baseline's own. Arguments as of `Agent.learn`."""
+        """Makes one gradient step of the policy, then updates the baseline. Arguments as in `Agent.learn`."""
         credit = self.credit(rollout)
         metrics, broken = self._improve_policy(rollout, credit.advantages, progress)
         of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)
         metrics |= of_baseline | self.baseline.judge(credit.values, credit.returns, rollout.mask)
         broken_policies = {i: Broken(_named(what, "policy"), self._policy_hint) for i, what in broken.items()}
         broken_values = {i: Broken(_named(what, "value"), self.baseline.hint) for i, what in of_values.items()}
-        # the advantages are made of the baseline's values, so where both broke the baseline is the cause
+        # advantages depend on the baseline's values: where both broke, the baseline is the cause and takes precedence
         return Update(metrics, broken_policies | broken_values)
 
     def credit(self, rollout: Rollout) -> Credit:
-        """What each action of a batch is credited with."""
+        """Computes returns, baseline values and advantages of a batch."""
         discount = self.discount[rollout.learners]
         next_values = self.baseline.final_values(rollout)
         returns = self.returns(rollout, None, next_values, discount)
@@ -119,10 +119,10 @@ class ReinforceAgent:
         return Credit(returns, values, self.returns.weigh(advantages, rollout, discount))
 
     def losses(self, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
-        """The loss, in parts whose sum it is.
+        """Yields terms of the loss; the loss is their sum.
 
-        `recomputed` evaluates the policy again, under the noise that acted, a block of steps at a time; `stored` uses
-        the outputs whose graph was kept while acting. Both have the same gradient.
+        `recomputed` evaluates the policy again with the noise that was used while acting, one block of steps at a time.
+        `stored` uses the outputs whose graph was kept while acting. Both give the same gradient.
         """
         if rollout.outputs is not None:
             yield self._loss(rollout.flat, rollout.flat.gather(rollout.outputs), rollout, advantages)
@@ -133,7 +133,7 @@ class ReinforceAgent:
             yield self._loss(block, outputs, rollout, advantages)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint stores."""
         return {
             "policy": self.policy.state_dict(),
             "baseline": self.baseline.state_dict(),
@@ -142,7 +142,7 @@ class ReinforceAgent:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from a state."""
+        """Restores a state."""
         self.policy.load_state_dict(state["policy"])
         self.baseline.load_state_dict(state["baseline"])
         self.optimizer.restore(state["optimizer"])
@@ -159,13 +159,13 @@ class ReinforceAgent:
         return PolicyLoss(loss, entropy.detach())
 
     def _divisor(self, rollout: Rollout) -> int:
-        """What sums over a batch are divided by: the number of its columns, or 1."""
+        """The divisor of sums over a batch: its number of columns for `mean`, 1 for `sum`."""
         return rollout.mask.shape[2] if self.settings.reduction == "mean" else 1
 
     def _improve_policy(
         self, rollout: Rollout, advantages: Tensor, progress: Tensor
     ) -> tuple[dict[str, Tensor], dict[int, str]]:
-        """One gradient step. Returns metrics, and for each learner that broke what is not finite."""
+        """Makes one gradient step. Returns metrics, and the quantity that is not finite for each broken learner."""
         factors = [self.optimizer_settings.factor(share) for share in progress.tolist()]
         entropies: list[Tensor] = []
 
@@ -192,5 +192,5 @@ class ReinforceAgent:
 
 
 def _named(what: str, part: str) -> str:
-    """The column of a loss that is not finite; anything else as it is."""
+    """The metric name of a loss that is not finite; other quantities unchanged."""
     return f"{part}_loss" if what == "loss" else what

@@ -1,1 +1,1 @@
-"""What makes commands of the project: composing with Hydra, help, mistakes, resuming, sweeps and launchers."""
+"""Command-line application: composing with Hydra, help, error messages, resuming, sweeps and launchers."""

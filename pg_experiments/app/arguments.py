@@ -1,4 +1,4 @@
-"""What the commands share: `key=value` arguments, and mistakes answered in one line with exit code 1."""
+"""Argument parsing shared by the commands: `key=value` arguments, and one-line errors with exit code 1."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 
 
 def split_plugins(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The values of each `--plugin`, and the other arguments.
+    """Split arguments into the values of `--plugin` and the rest.
 
     Raises:
-        UserError: one has no value.
+        UserError: a `--plugin` has no value.
     """
-    told, others = [], []
+    values, others = [], []
     rest = list(arguments)
     while rest:
         name, equals, value = rest.pop(0).partition("=")
@@ -31,17 +31,17 @@ def split_plugins(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             value = rest.pop(0) if rest and not rest[0].startswith("-") else ""
         if not value or os.pathsep in value:
             raise UserError(f"{PLUGIN}{equals}{value}: expected a module, or a file as ./my_env.py")
-        told.append(value)
-    return told, others
+        values.append(value)
+    return values, others
 
 
 def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> dict[str, str]:
     """Split each argument at its first equals sign.
 
     Args:
-        arguments: of the command line.
-        first: the key that a lone value is taken to have forgotten.
-        keys: every key, for a hint at what a flag should have been.
+        arguments: the arguments of the command line.
+        first: the key that is suggested for a value without one.
+        keys: all keys, for suggestions where a flag is wrong.
 
     Raises:
         UserError: an argument has no equals sign, or is a flag.
@@ -58,13 +58,13 @@ def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> d
 
 
 def no_such_flag(argument: str, following: Sequence[str], flags: Collection[str], keys: Collection[str]) -> str:
-    """The line for an argument that begins as a flag does and is none, with the nearest flag or key.
+    """The error message for an unknown flag, with the nearest flag or key.
 
     Args:
-        argument: as it was given, `--num_seeds=4` or `--num-seeds`.
-        following: the argument after it, if there is one: its value, perhaps.
-        flags: every flag.
-        keys: every key.
+        argument: as given, `--num_seeds=4` or `--num-seeds`.
+        following: the next argument, if there is one; it may be the value.
+        flags: all flags.
+        keys: all keys.
     """
     name, equals, value = argument.partition("=")
     word = name.lstrip("-").replace("-", "_")
@@ -82,7 +82,7 @@ def no_such_flag(argument: str, following: Sequence[str], flags: Collection[str]
 
 
 def plain(text: str) -> object:
-    """A number, true, false or null where the text is one; else the text."""
+    """Convert a text to a number, True, False or None where it is one; otherwise return the text."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -92,15 +92,15 @@ def plain(text: str) -> object:
 
 
 def answer(help_text: str, command: Callable[[Sequence[str]], None]) -> None:
-    """Run a command as a program: with its arguments, or the help; a mistake is one line on stderr and exit code 1."""
+    """Run a command as a program, or print its help. A user error is one line on stderr and exit code 1."""
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help_text)
         return
     with exit_on_signal():
         try:
-            told, arguments = split_plugins(sys.argv[1:])
+            plugin_values, arguments = split_plugins(sys.argv[1:])
             with deferred():
-                plugins.load(told)
+                plugins.load(plugin_values)
             command(arguments)
         except UserError as error:
             sys.exit(f"error: {one_line(str(error))}")

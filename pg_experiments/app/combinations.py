@@ -1,4 +1,4 @@
-"""The jobs of a sweep over all combinations of what is swept, counted before they are made."""
+"""The jobs of a grid sweep. They are counted before they are enumerated."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hydra.core.override_parser.types import Override, RangeSweep
 
 from pg_experiments.support.errors import UserError
 
-MOST_JOBS = 100_000  # of a sweep: each takes Hydra some 20 ms to compose, before the first one begins
+MOST_JOBS = 100_000  # of a sweep; Hydra composes all jobs before the first one starts, some 20 ms each
 
 
 def jobs_of(overrides: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job of a sweep over all combinations. Hydra must be initialised.
+    """The overrides of each job of a grid sweep. Hydra must be initialised.
 
     Raises:
-        UserError: there are none, or too many.
-        HydraException: this is no sweep over all combinations.
+        UserError: there are no jobs, or too many.
+        HydraException: the overrides are not a grid sweep.
     """
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     parsed = parser.parse_overrides(list(overrides))
@@ -37,7 +37,7 @@ def jobs_of(overrides: Sequence[str]) -> list[list[str]]:
 
 
 def _count(override: Override) -> float:
-    """How many values an override sweeps over, without making a list of a range's."""
+    """The number of values that an override sweeps over. A range is not expanded."""
     value = override.value()
     if not isinstance(value, RangeSweep):
         return sum(1 for _ in override.sweep_iterator())

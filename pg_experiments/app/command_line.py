@@ -1,4 +1,4 @@
-"""What the commands share: where the configs lie, how a sweep's jobs are named, and errors of one line."""
+"""The Hydra command line: config directories, names of a sweep's jobs, and one-line errors."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from pg_experiments.support.interruption import deferred, stop
 
 
 def config_directory() -> str:
-    """`conf/`: inside the package where it was installed from a wheel, beside it in a clone."""
+    """The directory `conf/`: inside the package if installed from a wheel, beside the package in a clone."""
     package = Path(__file__).parents[1]
     inside = package / "conf"
     return str(inside if inside.is_dir() else package.parent / "conf")
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Run a Hydra command as a program: a mistake is one line on stderr and exit code 1.
+    """Run a Hydra command as a program. A user error is one line on stderr and exit code 1.
 
-    With HYDRA_FULL_ERROR=1 in the environment, every error keeps its traceback.
+    With HYDRA_FULL_ERROR=1 in the environment, errors are raised with their traceback.
     """
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         _start(command, *_split(sys.argv[1:]))
         return
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing them
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints exceptions instead of raising them
     flags, overrides = Flags({}), list[str]()
     try:
         flags, overrides = _split(sys.argv[1:])
@@ -96,7 +96,7 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
         preview(_directories(flags), flags.config_name, parsed, sweeping=sweeping)
         return
     overrides = overrides + launcher_settings(parsed) + for_workers(plugins.loaded())
-    # in the only order that argparse takes: a flag after an override would end its list of them
+    # flags first: argparse ends its list of overrides at a flag
     sys.argv[1:] = flags.arguments() + overrides
     if sweeping:
         _sweep(command, flags, parsed)
@@ -105,7 +105,7 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
 
 
 def _is_sweep(flags: Flags, overrides: list[Override]) -> bool:
-    """Whether the command is a sweep's, by its flag or by Hydra's key of the same meaning."""
+    """Whether the command is a sweep, by the flag `-m` or by the key `hydra.mode`."""
     modes = [override for override in overrides if override.key_or_group == "hydra.mode"]
     for override in modes:
         if override.value() not in ("RUN", "MULTIRUN") or flags.sweeping:
@@ -114,9 +114,9 @@ def _is_sweep(flags: Flags, overrides: list[Override]) -> bool:
 
 
 def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override]) -> None:
-    """Run a sweep to its end, whatever becomes of its jobs, and say what did. Exits with 1 unless all are done.
+    """Run all jobs of a sweep, including after failures, and report them. Exits with 1 unless all are done.
 
-    A search may have trials that fail; whether too many did is its sweeper's to say.
+    In a search the sweeper decides how many trials may fail.
     """
     from pg_experiments.app.sweep import Begun, JobFailed, refuse_changed
     from pg_experiments.app.sweep_report import report, wait_for_others
@@ -128,11 +128,11 @@ def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override
     Begun.forget()
     failed: BaseException | None = None
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, stop)  # else the processes that a launcher has started would train on, unseen
+        signal.signal(signal.SIGTERM, stop)  # otherwise processes started by a launcher would keep training
     try:
         command()
     except JobFailed:
-        pass  # the report says it
+        pass  # the report lists it
     except BaseException as error:
         failed = error
     good = True
@@ -148,7 +148,7 @@ def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override
 
 
 def _take_preview(overrides: list[str]) -> tuple[list[str], bool]:
-    """The overrides without `preview=…`, which is no key of a run, and whether it was true."""
+    """Split off `preview=…`, which is not a key of a run. Returns the other overrides and its value."""
     rest, given = _take("preview", overrides)
     if given not in (None, "true", "false"):
         raise UserError(f"preview={given}: expected true or false; the nearest is true")
@@ -156,24 +156,23 @@ def _take_preview(overrides: list[str]) -> tuple[list[str], bool]:
 
 
 def _take(name: str, overrides: list[str]) -> tuple[list[str], str | None]:
-    """The overrides without an argument that is no key of a run, and its value."""
+    """Split off the argument `name=…`, which is not a key of a run. Returns the other overrides and its last value."""
     rest = [override for override in overrides if not override.startswith(f"{name}=")]
     given = [override.removeprefix(f"{name}=") for override in overrides if override not in rest]
     return rest, given[-1] if given else None
 
 
 def _directories(flags: Flags) -> list[Path]:
-    """The project's config directory, and the user's own."""
+    """The project's config directory, then the user's."""
     return [Path(config_directory()), *flags.config_directories]
 
 
 def _read(overrides: list[str]) -> list[Override]:
-    """Hydra's reading of the overrides.
+    """Parse the overrides with Hydra.
 
     Raises:
-        HydraException: one of them is no override.
-        UserError: one has a control character, which would be printed, or its value is beyond a limit of Python's: of
-            nested lists, or of the digits of a number.
+        HydraException: an argument is not an override.
+        UserError: an override has a control character, or exceeds Python's limit of nesting or of digits.
     """
     parser = OverridesParser.create()
     read: list[Override] = []
@@ -188,7 +187,7 @@ def _read(overrides: list[str]) -> list[Override]:
 
 
 def _parse(overrides: list[str]) -> list[Override]:
-    """The overrides as Hydra reads them; an empty list where one cannot be read. `_read` raises the error."""
+    """Parse the overrides with Hydra; an empty list where one cannot be parsed. `_read` raises the error."""
     try:
         return _read(overrides)
     except (HydraException, UserError):
@@ -196,7 +195,7 @@ def _parse(overrides: list[str]) -> list[Override]:
 
 
 def _names_of_jobs(overrides: list[Override]) -> list[str]:
-    """The override that keeps what all jobs of a sweep share out of their directories' names."""
+    """The override that leaves keys shared by all jobs of a sweep out of the names of their directories."""
     shared = [override.key_or_group for override in overrides if not override.is_sweep_override()]
     if len(shared) == len(overrides):
         return []

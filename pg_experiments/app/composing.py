@@ -1,4 +1,4 @@
-"""Composing a config without running anything."""
+"""Compose a config without running anything."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-Compose = Callable[[Sequence[str]], DictConfig]  # overrides to a config with Hydra's own part
+Compose = Callable[[Sequence[str]], DictConfig]  # from overrides to a config that includes the `hydra` node
 
 
 @contextmanager
 def composing(directories: Sequence[Path], config_name: str = "config") -> Iterator[Compose]:
-    """How to compose a primary config; `directories` are where configs lie, the project's own first."""
+    """Yields a function that composes a primary config. `directories` are config directories, the project's first."""
     first, *own = map(str, directories)
     search = [f"hydra.searchpath=[{','.join(f'file://{path}' for path in own)}]"] if own else []
     with initialize_config_dir(first, version_base="1.3"):
@@ -23,11 +23,11 @@ def composing(directories: Sequence[Path], config_name: str = "config") -> Itera
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """The run's own part."""
+    """A copy of the config without the `hydra` node."""
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The run's own part as plain data, resolved."""
+    """The config without the `hydra` node as plain, resolved data."""
     own = OmegaConf.to_container(without_hydra(config), resolve=True, throw_on_missing=True)
     return cast("dict[str, Any]", own)

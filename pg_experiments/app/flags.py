@@ -1,4 +1,4 @@
-"""The flags of the training command, read before Hydra does: argparse would take `-policy.hidden=3` for `-p`."""
+"""Flags of the training command. They are parsed before Hydra, as argparse would read `-policy.hidden=3` as `-p`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORT = {
     "-cp": "--config-path",
     "-sc": "--shell-completion",
 }
-# flag → what its value is; None for a flag without a value
+# flag → description of its value; None for a flag without a value
 VALUES: dict[str, str | None] = {
     "--help": None,
     "--multirun": None,
@@ -40,16 +40,16 @@ REFUSED = {
     "--config-path": "the configs of the project are always there; --config-dir DIR adds your own",
     "--experimental-rerun": "a pickled config could execute anything; resume=DIR continues a run from its checkpoint",
 }
-INSTEAD = ["--run", "--multirun", "--cfg", "--info", "--shell-completion"]  # what a command does, one of these
+INSTEAD = ["--run", "--multirun", "--cfg", "--info", "--shell-completion"]  # modes, which exclude each other
 HINTS = [*VALUES, PLUGIN, *(short for short, flag in SHORT.items() if flag in VALUES)]
 
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of a command line, by their long names; the value is empty where a flag has none.
+    """The flags of a command line, by long name. The value is empty for a flag without one.
 
     Attributes:
-        given: those that Hydra knows.
+        given: the flags of Hydra.
         plugins: the values of `--plugin`.
     """
 
@@ -61,30 +61,30 @@ class Flags:
 
     @property
     def sweeping(self) -> bool:
-        """Whether the command is a sweep's."""
+        """Whether the command is a sweep."""
         return "--multirun" in self.given
 
     @property
     def config_name(self) -> str:
-        """The primary config."""
+        """Name of the primary config."""
         return self.given.get("--config-name", "config")
 
     @property
     def config_directories(self) -> list[Path]:
-        """The user's own config directory, if there is one."""
+        """The user's config directory, if there is one."""
         return [Path(self.given["--config-dir"]).absolute()] if "--config-dir" in self.given else []
 
     def arguments(self) -> list[str]:
-        """As argparse takes them, whatever follows: `--info` alone would take the next override for its value."""
+        """The flags for argparse, as `--flag=value`: `--info` alone would consume the next override as its value."""
         return [f"{flag}={value}" if VALUES[flag] else flag for flag, value in self.given.items()]
 
 
 def split(arguments: Sequence[str], keys: Callable[[], Collection[str]]) -> tuple[Flags, list[str]]:
-    """Separate flags, with their values, from overrides.
+    """Separate flags and their values from overrides.
 
     Args:
-        arguments: of the command line.
-        keys: the keys of a run; asked for only when a flag is wrong.
+        arguments: the arguments of the command line.
+        keys: returns the keys of a run; called only when a flag is wrong.
 
     Raises:
         UserError: there is no such flag, or its value is missing or wrong.
@@ -113,7 +113,7 @@ def split(arguments: Sequence[str], keys: Callable[[], Collection[str]]) -> tupl
 
 
 def _value(flag: str, value: str | None, rest: list[str]) -> str:
-    """The value of a flag, taken from the rest of the arguments where the flag itself has none."""
+    """The value of a flag; without `=value` it is taken from the remaining arguments."""
     expected = VALUES[flag]
     if expected is None:
         return ""

@@ -1,6 +1,6 @@
-"""`--help`: the groups with what each option is, and the config that the overrides compose.
+"""`--help`: the groups with a description of each option, and the composed config.
 
-Hydra's own help names the options without saying what they are, and looks through its configs some ninety times.
+Hydra's own help does not describe the options, and scans its configs some ninety times.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Exit code: 0 when all is done; 1 after a mistake or a failure, in one line on st
 
 
 def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:
-    """What `--help` prints.
+    """The text of `--help`.
 
     Args:
-        directories: where configs lie, the project's own first.
-        overrides: whose config is shown.
+        directories: config directories, the project's first.
+        overrides: the overrides of the config that is shown.
     """
     with composing(directories) as compose:
         whole = compose(overrides)
@@ -46,7 +46,7 @@ def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:
 
 
 def _groups(files: OptionFiles) -> str:
-    """Each group, and below it its options with what they are."""
+    """Each group, followed by its options and their descriptions."""
     width = max(len(option) for options in files.groups.values() for option in options)
     lines = []
     for group, options in sorted(files.groups.items()):

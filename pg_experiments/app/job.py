@@ -1,4 +1,4 @@
-"""What Hydra calls for each composed config: train it, as a run of its own or as a job of a sweep."""
+"""The task function that Hydra calls for each composed config: trains a single run, or a job of a sweep."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from pg_experiments.support.run_directory import LOG, Busy, RunDirectory
 
 def train(config: DictConfig) -> float:
     """Train one run in Hydra's output directory. Returns the mean final return over seeds."""
-    plugins.load()  # a launcher has other processes
+    plugins.load()  # a launcher may run this in another process
     hydra_config = HydraConfig.get()
     output = Path(hydra_config.runtime.output_dir)
     refuse_directory("hydra.run.dir", hydra_config.run.dir)
     composed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     if hydra_config.mode == RunMode.MULTIRUN:
-        # the current directory may be the job's own: hydra.job.chdir
+        # not relative to the current directory, which is the job's with hydra.job.chdir=true
         return _job(config, composed, output, Path(hydra_config.runtime.cwd, hydra_config.sweep.dir))
 
     def note() -> None:
@@ -44,16 +44,16 @@ def train(config: DictConfig) -> float:
     try:
         return _train(composed, lambda: RunDirectory.claim(output), note, output)
     except Exception:
-        Directory(output.parent).remove_if_empty(output.name)  # Hydra has made it
+        Directory(output.parent).remove_if_empty(output.name)  # created by Hydra
         raise
 
 
 def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path) -> float:
-    """Train one job of a sweep, unless it is done. Whatever ends it is written down before anything can go wrong."""
+    """Train one job of a sweep, unless it is done. An error is recorded in the job's directory."""
     values = identity(composed)
     place = place_of(sweep, values, otherwise=output)
     if place != output:
-        Directory(sweep).remove_if_empty(os.path.relpath(output, sweep))  # Hydra has made it
+        Directory(sweep).remove_if_empty(os.path.relpath(output, sweep))  # created by Hydra
     if (objective := done_before(place)) is not None:
         print(printable(f"{place.name}: done before, objective {objective:.4g}"), flush=True)
         return objective
@@ -65,7 +65,7 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
         print(printable(f"{place.name}: another process is running it"), flush=True)
         return math.nan
     try:
-        if (objective := done_before(place)) is not None:  # meanwhile, by that process
+        if (objective := done_before(place)) is not None:  # another process may have finished it since the first check
             return objective
         _save_composition(config, directory.files)
         note_place(sweep, values, place)
@@ -86,24 +86,24 @@ def _train(
 
 
 def _choices() -> dict[str, str]:
-    """The option of each group, by the name that it was chosen with."""
+    """The chosen option of each group, by config name."""
     return {str(group): str(option) for group, option in HydraConfig.get().runtime.choices.items()}
 
 
 def _overridden() -> frozenset[str]:
-    """The keys that the command line set; in a sweep those that differ between its jobs."""
+    """The keys that the command line set; in a sweep, the keys that differ between jobs."""
     job = HydraConfig.get().job
     pairs = (pair.partition("=") for pair in job.override_dirname.split(job.config.override_dirname.item_sep))
     return frozenset(key for key, _, _ in pairs)
 
 
 def _save_composition(config: DictConfig, directory: Directory) -> None:
-    """What Hydra itself would write; its own way would overwrite another run's."""
-    directory.make_folder(".hydra")  # a primary config of the user's own may let Hydra write it, too
+    """Write the files of `.hydra/`. Hydra itself would overwrite those of another run."""
+    directory.make_folder(".hydra")  # may exist: a user's primary config may let Hydra write it
     parts = {
         "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": HydraConfig.get()})),
         "overrides.yaml": OmegaConf.to_yaml(HydraConfig.get().overrides.task),
-        # resolved, so that reading it needs no Hydra; last, for with it a run is there
+        # resolved, so that it can be read without Hydra; written last, as its presence marks a run
         "config.yaml": OmegaConf.to_yaml(config, resolve=True),
     }
     for name, text in parts.items():
@@ -111,7 +111,7 @@ def _save_composition(config: DictConfig, directory: Directory) -> None:
 
 
 def compose_and_train() -> None:
-    """Compose what the command line says, and train it: one run, or the jobs of a sweep."""
+    """Compose the config of the command line and train: one run, or the jobs of a sweep."""
     failed: list[Exception] = []
 
     @wraps(train)
@@ -121,7 +121,7 @@ def compose_and_train() -> None:
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
-            failed.append(error)  # Hydra itself would put a line of its own before ours
+            failed.append(error)  # raised below: Hydra would print an additional line
             return None
 
     hydra.main(config_path=config_directory(), config_name="config", version_base="1.3")(task)()

@@ -1,7 +1,7 @@
-"""Launchers and sweepers of the extras: what to install for each, and the settings that fit this project.
+"""Launchers and sweepers of the extras: the package that each needs, and the project's settings for it.
 
-A plugin brings its own config, `hydra/launcher=joblib`. A file of that name in `conf/` would stand in for it, so ours
-lies beside it, in `conf/hydra/launcher_settings/`, and goes on top of it.
+A plugin of Hydra has its own config, such as `hydra/launcher=joblib`. A file of that name in `conf/` would replace it.
+The project's settings are therefore in `conf/hydra/launcher_settings/`, and are merged into the plugin's config.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pg_experiments.support import errors
 from pg_experiments.support.errors import UserError
 from pg_experiments.support.interruption import deferred
 
-# option → (the plugin, the extra that brings it)
+# option → (plugin of Hydra, extra that installs it)
 EXTRAS = {
     "hydra/launcher=joblib": ("hydra_joblib_launcher", "joblib"),
     "hydra/launcher=submitit_local": ("hydra_submitit_launcher", "slurm"),
@@ -25,7 +25,7 @@ EXTRAS = {
     "hydra/launcher=ray": ("hydra_ray_launcher", "ray"),
     "hydra/sweeper=optuna": ("hydra_optuna_sweeper", "optuna"),
 }
-# plugin → what it imports when a sweep begins
+# plugin → library that it imports when a sweep starts
 LIBRARIES = {
     "hydra_joblib_launcher": "joblib",
     "hydra_submitit_launcher": "submitit",
@@ -36,7 +36,7 @@ LIBRARIES = {
 
 
 def needs_extra(choice: str) -> str | None:
-    """What to install for `group=option`; None where nothing is missing."""
+    """The error message for `group=option` where its extra is not installed; None where it is."""
     plugin, extra = EXTRAS.get(choice, (None, None))
     if plugin is None or extra is None or (find_spec("hydra_plugins") and find_spec(f"hydra_plugins.{plugin}")):
         return None
@@ -44,10 +44,10 @@ def needs_extra(choice: str) -> str | None:
 
 
 def import_libraries(targets: Iterable[str]) -> None:
-    """Import what the chosen launcher and sweeper are about to import, where a signal cannot break it.
+    """Import the libraries of the chosen launcher and sweeper, with signals deferred.
 
     Args:
-        targets: their classes by dotted names.
+        targets: dotted names of the classes of launcher and sweeper.
     """
     with deferred():
         for library in {LIBRARIES[plugin] for target in targets if (plugin := f"{target}.".split(".")[1]) in LIBRARIES}:
@@ -55,7 +55,7 @@ def import_libraries(targets: Iterable[str]) -> None:
 
 
 def launcher_settings(overrides: Sequence[Override]) -> list[str]:
-    """The override that puts our settings on top of the config of the launcher that is chosen, if there are any.
+    """The override that merges the project's settings into the config of the chosen launcher, if there are any.
 
     Raises:
         UserError: the extra of a launcher or sweeper is not installed.
@@ -68,11 +68,11 @@ def launcher_settings(overrides: Sequence[Override]) -> list[str]:
         if choice in EXTRAS and override.key_or_group == "hydra/launcher":
             added = [f"+hydra/launcher_settings@hydra={override.value()}"]
             if override.value() == "ray":
-                added += _where_ray_is_told_to_write(overrides)
+                added += _absolute_sweep_directory(overrides)
     return added
 
 
-def _where_ray_is_told_to_write(overrides: Sequence[Override]) -> list[str]:
-    """The sweep's directory as an absolute path: a job on a cluster starts where its node was started."""
+def _absolute_sweep_directory(overrides: Sequence[Override]) -> list[str]:
+    """The override for an absolute sweep directory: a Ray job starts in the directory where its node was started."""
     given = [override.value() for override in overrides if override.key_or_group == "hydra.sweep.dir"]
     return [f"hydra.sweep.dir='{Path(str(directory)).absolute()}'" for directory in given[-1:]]

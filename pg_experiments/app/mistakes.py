@@ -1,4 +1,4 @@
-"""What Hydra says of a mistake on the command line, in one line that tells how to mend it."""
+"""One-line messages for Hydra's errors about the command line, with a suggestion."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pg_experiments.app.option_files import OptionFiles
 from pg_experiments.support.errors import UserError, by_nearness, nearest
 from pg_experiments.support.legacy import MOVED
 
-SAID_BY_HYDRA = ("Config group override", "Invalid defaults list")  # in errors that have no class of their own
+SAID_BY_HYDRA = ("Config group override", "Invalid defaults list")  # prefixes of errors without a specific class
 
 
 def explain(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str | None:
-    """One line that names the key, what was expected, and the nearest valid value.
+    """The message for a user error: the key, what was expected, and the nearest valid value.
 
     Returns:
-        None where the error is no mistake of the user's.
+        One line; None where the error is not a user error.
     """
     if isinstance(error, UserError):
         return str(error)
@@ -71,13 +71,13 @@ def _not_an_override(text: str) -> str:
 
 
 def _file_being_read(error: BaseException) -> str | None:
-    """The config file that Hydra was reading when the error was raised, whatever its kind."""
+    """The config file that Hydra was reading when the error was raised; None for other errors."""
     path = _of_frames(error, "load_config", "full_path")
     return path if path and Path(path).exists() else None
 
 
 def _of_frames(error: BaseException, function: str, variable: str) -> str | None:
-    """What a variable of a function of Hydra's is in the innermost call that the error passed through."""
+    """The value of a local variable in the innermost frame of the traceback that runs the function."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == function]
     return str(frames[-1].f_locals[variable]) if frames and frames[-1].f_locals.get(variable) else None
 
@@ -93,14 +93,14 @@ def _why_unreadable(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException | None) -> str:
-    """What an error says, or else the one that caused it."""
+    """The first line of an error's message; where it is empty, that of its cause."""
     while error is not None and not str(error).strip():
         error = error.__cause__ or error.__context__
     return "it does not say why" if error is None else str(error).strip().split("\n")[0]
 
 
 def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
-    """The line for an option that a group does not have, or only with an extra."""
+    """The message for an option that a group does not have, or whose extra is not installed."""
     if missing := needs_extra(f"{group}={option}"):
         return missing
     return f"{group}={option}: no such option; expected one of {', '.join(by_nearness(option, options))}"
@@ -125,8 +125,8 @@ def _unknown_leaf(group: str, leaf: str, overrides: Sequence[Override], files: O
     keys = files.keys(group)
     if leaf in keys:
         chosen = [o.value() for o in overrides if o.key_or_group == group and isinstance(o.value(), str)]
-        who = f"{group}={chosen[-1]}" if chosen else f"a chosen {group}"
-        return f"no such key with {who}; {' or '.join(f'{group}={option}' for option in sorted(keys[leaf]))} has it"
+        choice = f"{group}={chosen[-1]}" if chosen else f"a chosen {group}"
+        return f"no such key with {choice}; {' or '.join(f'{group}={option}' for option in sorted(keys[leaf]))} has it"
     near = nearest(leaf, keys)
     if near is not None:
         return f"no such key; did you mean {group}.{near}?"

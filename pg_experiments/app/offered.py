@@ -1,4 +1,4 @@
-"""What plugins offer, as Hydra takes it: options that no YAML file describes, folders of configs, and their names."""
+"""Registration of plugins with Hydra: options without a YAML file, and the override for worker processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 
 from pg_experiments.support.plugins import VARIABLE, Plugin
 
-MISSING_VALUE = "???"  # Hydra's word for a value that the command line must give
+MISSING_VALUE = "???"  # OmegaConf's marker of a mandatory value
 
 
 def keys_of(name: str, option: type) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _defaults(option: Any) -> Iterator[tuple[str, Any]]:
 
 
 def offer(registered: Mapping[str, Mapping[str, type]], directories: Collection[Path]) -> None:
-    """Make the options known to Hydra; those that a YAML file in one of the directories describes are known already."""
+    """Register the options in Hydra's config store, except those with a YAML file in one of the directories."""
     store = ConfigStore.instance()
     for group, options in registered.items():
         for name, option in options.items():
@@ -38,7 +38,7 @@ def offer(registered: Mapping[str, Mapping[str, type]], directories: Collection[
 
 
 def for_workers(plugins: Collection[Plugin]) -> list[str]:
-    """The override by which the processes of a launcher load the same plugins."""
-    told = os.pathsep.join(plugin.told for plugin in plugins if plugin.told)
-    escaped = told.replace("\\", "\\\\").replace("'", "\\'")
-    return [f"+hydra.job.env_set.{VARIABLE}='{escaped}'"] if told else []
+    """The override that makes the processes of a launcher load the same plugins."""
+    values = os.pathsep.join(plugin.told for plugin in plugins if plugin.told)
+    escaped = values.replace("\\", "\\\\").replace("'", "\\'")
+    return [f"+hydra.job.env_set.{VARIABLE}='{escaped}'"] if values else []

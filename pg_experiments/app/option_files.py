@@ -1,7 +1,7 @@
-"""What lies in the config directories: groups, their options, what each one is, and its keys.
+"""Contents of the config directories: groups, their options, and each option's description and keys.
 
-Read as plain YAML, without composing anything, so that help and hints for mistakes come at once. What cannot be read is
-left out: a hint must not be an error of its own.
+Files are read as plain YAML without composing, so that help and suggestions are fast. Unreadable files are skipped: a
+suggestion must not raise an error.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pg_experiments.support.files import SMALL, Directory
 from pg_experiments.support.plain_data import DEPTH, Loader, read_group
 from pg_experiments.support.plugins import config_directories, registered
 
-MOST_VALUES = 100_000  # of a config file, once each of its aliases is replaced by what it stands for
+MOST_VALUES = 100_000  # of a config file after its aliases are expanded
 
 
 @dataclass(frozen=True)
 class WithoutFile:
-    """An option of a plugin that no YAML file describes."""
+    """An option of a plugin without a YAML file."""
 
     name: str
     option: type
 
 
 class OptionFiles:
-    """The options of the project, of plugins, and of the user's own `--config-dir`."""
+    """The options of the project, of plugins, and of the user's `--config-dir`."""
 
     def __init__(self, directories: Sequence[Path]) -> None:
         self.root = directories[0] / "config.yaml"
@@ -43,10 +43,10 @@ class OptionFiles:
         for directory in [*config_directories(), *directories]:
             for file in _files(directory, "*/*.yaml"):
                 self.groups.setdefault(file.parent.name, {})[file.stem] = file
-        self.groups.pop("tuned", None)  # picked by the environment, not by the user
+        self.groups.pop("tuned", None)  # chosen by the environment, not by the user
 
     def describe(self, group: str, option: str) -> str:
-        """The line that an option's file opens with, `# @package` left out; without a file that of its docstring."""
+        """The first comment of an option's file other than `# @package`; without a file, its docstring's first line."""
         source = self.groups[group][option]
         if isinstance(source, WithoutFile):
             return one_line((source.option.__doc__ or "").strip().partition("\n")[0])
@@ -58,7 +58,7 @@ class OptionFiles:
         return next((comment for comment in comments if not comment.startswith("@package")), "")
 
     def keys(self, group: str) -> dict[str, list[str]]:
-        """Each key that options of this group have, and which they are."""
+        """Each key of the group's options, with the names of the options that have it."""
         found: dict[str, list[str]] = {}
         for option, source in self.groups[group].items():
             for key in keys_of(option, source.option) if isinstance(source, WithoutFile) else _load(source):
@@ -66,7 +66,7 @@ class OptionFiles:
         return {key: options for key, options in found.items() if key not in ("defaults", "name")}
 
     def all_keys(self) -> list[str]:
-        """Every key of a run, dotted, and every group."""
+        """All dotted keys of a run, and all groups."""
         root = _load(self.root)
         dotted = [f"{section}.{key}" for section in ("tracking", "checkpoint") for key in root.get(section, ())]
         dotted += [key for key, value in root.items() if not isinstance(value, dict | list)]
@@ -75,11 +75,11 @@ class OptionFiles:
         return dotted
 
     def check_own(self) -> None:
-        """Refuse what would exhaust the memory or the time of Hydra, which reads a file without a bound.
+        """Check the size of the files in `--config-dir`, which Hydra reads without a bound on memory or time.
 
         Raises:
-            UserError: a `--config-dir` is no directory, or a file in it is too large or too deeply nested, or its
-                aliases stand for too much.
+            UserError: a `--config-dir` is not a directory, or a file in it is too large, too deeply nested, or too
+                large after its aliases are expanded.
         """
         for directory in self.own:
             if not directory.is_dir():
@@ -87,7 +87,7 @@ class OptionFiles:
                 raise UserError(f"--config-dir={directory}: not found; expected a directory{hint}")
         patterns = ("*.yaml", "*/*.yaml", "*/*/*.yaml")
         found = (_files(directory, pattern) for directory in self.own for pattern in patterns)
-        for file in (file for files in found for file in files if file.is_file()):  # Hydra opens nothing else
+        for file in (file for files in found for file in files if file.is_file()):  # Hydra opens regular files only
             _check_bounds(file)
 
 
@@ -99,13 +99,13 @@ def _files(directory: Path, pattern: str) -> list[Path]:
 
 
 def _text(file: Path) -> str:
-    """The content of a file, which may be a link: where options lie is the user's own word."""
+    """The content of a file. Links are followed, as config directories are trusted."""
     real = file.resolve()
     return Directory(real.parent).read_text(real.name)
 
 
 def _load(file: Path) -> dict[str, Any]:
-    """The group of keys that a file holds; nothing where it is no such file."""
+    """The group of keys in a file; an empty dict where it cannot be read as one."""
     real = file.resolve()
     try:
         return read_group(Directory(real.parent), real.name)
@@ -118,9 +118,9 @@ def _check_bounds(file: Path) -> None:
         raise FileError(f"{file}: is larger than {SMALL:,} bytes, the most that is read of it")
     try:
         text = _text(file)
-    except FileError:  # which Hydra will say, if it is to read it
+    except FileError:  # reported by Hydra, if it reads the file
         return
-    sizes: dict[str, int] = {}  # of what has an anchor
+    sizes: dict[str, int] = {}  # number of values by anchor
     open_nodes: list[tuple[str | None, int]] = [(None, 0)]  # anchor, and values so far
     for event in _events(text):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -145,7 +145,7 @@ def _check_bounds(file: Path) -> None:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    """What a YAML parser finds, up to the first error, which Hydra will meet, too."""
+    """The events of a YAML parser up to the first error, which Hydra reports."""
     try:
         yield from yaml.parse(text, Loader=Loader)
     except yaml.YAMLError:

@@ -1,4 +1,4 @@
-"""The directories that a command names for its runs: which of them are refused before anything is written."""
+"""Checks of the directories of runs and sweeps, before anything is written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pg_experiments.support.errors import UserError
 
 
 def refuse_directory(key: str, value: object) -> None:
-    """Refuse a directory that would be the current one by mistake, or the root of the file system.
+    """Refuse an empty directory name, which means the current directory, and the root of the file system.
 
     Raises:
-        UserError: it is empty, null or the root.
+        UserError: the value is empty, null or the root.
     """
     if value is None or not str(value).strip():
         given = "null" if value is None else value
@@ -26,10 +26,10 @@ def refuse_one_place(subdirectory: object, jobs: Sequence[object] | None) -> Non
 
     Args:
         subdirectory: `hydra.sweep.subdir` before its interpolations are resolved.
-        jobs: of the sweep; None where they are not known beforehand.
+        jobs: the jobs of the sweep; None where they are not known beforehand.
 
     Raises:
-        UserError: it is empty, or the same for several jobs.
+        UserError: the subdirectory is empty, or the same for several jobs.
     """
     key = "hydra.sweep.subdir"
     expected = f"expected what differs between jobs, as {key}='${{hydra.job.num}}'"

@@ -1,4 +1,4 @@
-"""`preview=true`: the jobs of a command as a table, and none of them run."""
+"""`preview=true`: prints the jobs of a command as a table without running them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def preview(directories: Sequence[Path], config_name: str, overrides: Sequence[O
     """Print the jobs: number, what differs, directory, and state (new, done, failed, …).
 
     Args:
-        directories: where configs lie, the project's own first.
+        directories: config directories, the project's first.
         config_name: the primary config.
-        overrides: as on the command line.
-        sweeping: whether they are a sweep's.
+        overrides: the overrides of the command line.
+        sweeping: whether the command is a sweep.
 
     Raises:
-        UserError: the sweeper decides as it goes, or a job's configuration or directory is wrong.
+        UserError: the sweeper chooses jobs during the sweep, or a job's configuration or directory is invalid.
     """
     jobs = _planned(directories, config_name, overrides, sweeping)
     rows = [(str(number), job.differs, job.directory.name, job.state) for number, job in enumerate(jobs)]
@@ -73,7 +73,7 @@ def _planned(
 
 
 def _directory(config: DictConfig, number: int, sweeping: bool) -> Path:
-    """Where Hydra would put the job."""
+    """The output directory that Hydra would use for the job."""
     with open_dict(config):
         config.hydra.job.num = number
     if not sweeping:

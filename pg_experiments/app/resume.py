@@ -1,4 +1,4 @@
-"""`resume=DIR`: go on with a run from its newest checkpoint, in its own directory, to the bits it would have had."""
+"""`resume=DIR`: resumes a run in its directory from its newest checkpoint, bit for bit as without interruption."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from pg_experiments.support.legacy import is_of_version_0_1
 from pg_experiments.support.plain_data import read_group
 from pg_experiments.support.run_directory import EMPTY, RESULT, RunDirectory, read_result
 
-ROOTS = ("outputs", "multirun")  # where `latest` is looked for
+ROOTS = ("outputs", "multirun")  # searched for `latest`
 
 
 def resume(which: str, overrides: Sequence[Override]) -> float:
-    """Go on with a run.
+    """Resume a run.
 
     Args:
-        which: its directory, or `latest`: the run below `outputs` and `multirun` that wrote its result last.
-        overrides: what is to be otherwise than before: a longer limit, another device, what is recorded.
+        which: its directory, or `latest`: the run below `outputs` and `multirun` with the newest result.
+        overrides: settings to change: a longer limit, another device, tracking or checkpoints.
 
     Returns:
-        The mean final return over seeds; that of before, if the run is done and nothing is changed.
+        The mean final return over seeds; the recorded one, if the run is done and nothing is changed.
 
     Raises:
-        UserError: there is no such run, or it would become another one.
+        UserError: there is no such run, or an override would change its identity.
     """
     path = _latest() if which == "latest" else Path(which)
     files = Directory(path)
@@ -70,24 +70,24 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
 def _latest() -> Path:
     runs: list[tuple[int, Path]] = []
     for files in map(Directory, ROOTS):
-        for folder, entries in files.walk(unreadable=lambda *_: None):  # another user's
+        for folder, entries in files.walk(unreadable=lambda *_: None):  # such as another user's folders
             if Entry(RESULT, "file") in entries:
                 runs.append((files.status(f"{folder}/{RESULT}").st_mtime_ns, files.path / folder))
-                entries.clear()  # a run holds no runs
+                entries.clear()  # runs are not nested
     if not runs:
         raise UserError(f"resume=latest: no run is below {' or '.join(ROOTS)}; expected the directory of one")
     return max(runs)[1]
 
 
 def _instead(path: Path) -> str:
-    """What there is, where no run is."""
+    """A hint for a path without a run: it is a sweep, or the nearest directory."""
     if Directory(path).glob(f"*/{CONFIG}"):
         return "; of a sweep's jobs each is a run, and the sweep's own command goes on with all of them"
     return near_directory(path)
 
 
 def _what_goes_on(path: Path, config: dict[str, Any]) -> str:
-    """With a run that has come to its end: it was solved, or it was at its limit."""
+    """The setting that lets a finished run continue: a higher threshold if it was solved, else a longer limit."""
     seeds = (read_result(path) or EMPTY)["seeds"]
     if seeds and all(seed["solved"] for seed in seeds):
         return "it was solved; a higher env.threshold"
@@ -97,10 +97,10 @@ def _what_goes_on(path: Path, config: dict[str, Any]) -> str:
 
 
 def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
-    """The config with the overrides.
+    """The config with the overrides applied.
 
     Raises:
-        UserError: an override is no plain `key=value`, or of a key that makes it another run.
+        UserError: an override is not a plain `key=value`, or its key is part of the run's identity.
     """
     now = {key: dict(value) if isinstance(value, dict) else value for key, value in before.items()}
     allowed = [key for key in flat(before) if key in RESUMABLE or is_sideshow(key)]
@@ -118,7 +118,7 @@ def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str,
 
 
 def _choices(path: Path) -> dict[str, str]:
-    """What the options were called; only shown."""
+    """The chosen option of each group, for display; empty where Hydra's record cannot be read."""
     try:
         choices = read_group(Directory(path), ".hydra/hydra.yaml")["hydra"]["runtime"]["choices"]
         return {str(group): str(option) for group, option in choices.items()}

@@ -1,4 +1,4 @@
-"""A sweep's jobs, each recognised by its configuration: the same command goes on where the last one stopped."""
+"""Jobs of a sweep, identified by their configuration, so that repeating the command resumes the sweep."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from pg_experiments.support.identity import CONFIG, differences, identity, in_wo
 from pg_experiments.support.plain_data import read_group, read_yaml
 from pg_experiments.support.run_directory import read_result, state
 
-INDEX = ".jobs"  # in a sweep's directory: for each configuration a file that names its job's directory
+INDEX = ".jobs"  # in a sweep's directory: one file for each configuration, with the name of its job's directory
 OVERRIDES = ".hydra/overrides.yaml"  # in a job's directory
 WRITTEN_OUT = re.compile(r"[\w./@]+=[\w.+-]*")  # an override whose value is a number or a name
 
 
 def _job_name(name: str) -> str:
-    """The name of a job's directory; one whose values would lead out of the sweep has no slashes."""
+    """The name of a job's directory; slashes are replaced where the name would lead out of the sweep."""
     return name.replace("/", "_") if _leads_out(name) else name
 
 
@@ -41,31 +41,31 @@ def _leads_out(name: str) -> bool:
     return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
 
 
-# for `hydra.sweep.subdir`: Hydra makes the directory before a job begins
+# used in `hydra.sweep.subdir`, as Hydra creates the directory before a job starts
 OmegaConf.register_new_resolver("job_name", _job_name, replace=True)
 
 
 class Begun(Callback):
-    """Called by Hydra where a sweep begins, which alone knows its directory, sweeper and jobs."""
+    """Callback of Hydra at the start of a sweep. Stores the sweep's directory and jobs for the report at its end."""
 
     directory: Path | None = None
-    jobs: list[list[str]] | None = None  # the overrides of each; None where the sweeper chooses them as it goes
+    jobs: list[list[str]] | None = None  # the overrides of each; None where the sweeper chooses them during the sweep
 
     @classmethod
     def forget(cls) -> None:
-        """Before a command, for the process may have run another one."""
+        """Reset the state, as the process may have run another command."""
         cls.directory, cls.jobs = None, None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         try:
             Begun.directory, Begun.jobs = _checked(config)
         except (UserError, HydraException) as error:
-            sys.exit(f"error: {one_line(str(error))}")  # Hydra would let an Exception pass
+            sys.exit(f"error: {one_line(str(error))}")  # Hydra only logs an Exception from a callback
         import_libraries(_target(config, part) for part in ("launcher", "sweeper"))
 
 
 def _checked(config: DictConfig) -> tuple[Path, list[list[str]] | None]:
-    """A sweep's directory, and the overrides of its jobs where they are known beforehand."""
+    """Validate a sweep. Returns its directory, and the overrides of its jobs where they are known beforehand."""
     sweep = config.hydra.sweep
     for part in ("launcher", "sweeper"):
         if not _target(config, part):
@@ -73,8 +73,8 @@ def _checked(config: DictConfig) -> tuple[Path, list[list[str]] | None]:
     refuse_directory("hydra.sweep.dir", sweep.dir)
     directory = Path(sweep.dir).absolute()
     _refuse_links(Directory(directory))
-    of_sweeper = config.hydra.sweeper.get("params") or {}
-    overrides = [*(f"{key}={value}" for key, value in of_sweeper.items()), *config.hydra.overrides.task]
+    params = config.hydra.sweeper.get("params") or {}
+    overrides = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
     jobs = jobs_of(overrides) if is_plain(config.hydra) else None
     as_written = cast("dict[str, Any]", OmegaConf.to_container(sweep, resolve=False))
     if _leads_out(str(as_written["subdir"])):
@@ -84,16 +84,16 @@ def _checked(config: DictConfig) -> tuple[Path, list[list[str]] | None]:
 
 
 def _target(config: DictConfig, part: str) -> str:
-    """The class of Hydra's launcher or sweeper by its dotted name; empty where the config has none."""
+    """The dotted name of the class of the launcher or sweeper; empty where the config has none."""
     chosen = config.hydra[part]
     return str(chosen.get("_target_") or "") if isinstance(chosen, DictConfig) else ""
 
 
 def _refuse_links(sweep: Directory) -> None:
-    """Raises FileError where a link leads out of a sweep, or a FIFO or a device is there.
+    """Raises FileError where a sweep's directory has a link that leads out of it, a FIFO or a device.
 
-    Hydra, launchers and sweepers write there by names of their own, and some of them make links within it. The folders
-    of a job are left to the job.
+    Hydra, launchers and sweepers write there without such checks; some create links within it. The folders of a job are
+    checked by the job.
     """
     for folder, entries in sweep.walk(_fail):
         for entry in entries:
@@ -109,12 +109,12 @@ def _fail(_: str, error: FileError) -> NoReturn:
 
 
 def is_plain(hydra: Any) -> bool:
-    """Whether the sweeper of Hydra's own part of a config takes all combinations, not jobs that it chooses."""
+    """Whether the sweeper in a config's `hydra` node runs a grid, rather than jobs that it chooses."""
     return str(hydra.sweeper._target_).endswith(".BasicSweeper")
 
 
-class JobFailed(Exception):  # noqa: N818  (what happened, not what it is)
-    """A job of a sweep failed; its own directory says how."""
+class JobFailed(Exception):  # noqa: N818  (named after the event)
+    """A job of a sweep failed; its directory has the traceback."""
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -122,11 +122,11 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 
 def place_of(sweep: Path, values: Mapping[str, Any], otherwise: Path) -> Path:
-    """The directory of the sweep's job with this identity; `otherwise`, if there is none.
+    """The directory of the sweep's job with this identity; `otherwise` where there is none.
 
     Raises:
-        UserError: a job with another identity is there: its number was another's, or `resume=` has changed it; or the
-            directory is not within the sweep's.
+        UserError: the directory holds a job with another identity (the job numbers have changed, or `resume=` has
+            changed it), or is not within the sweep's.
     """
     files, noted = Directory(sweep), f"{INDEX}/{_digest(values)}"
     name = files.read_text(noted) if files.has_file(noted) else ""
@@ -141,14 +141,14 @@ def place_of(sweep: Path, values: Mapping[str, Any], otherwise: Path) -> Path:
 
 
 def note_place(sweep: Path, values: Mapping[str, Any], place: Path) -> None:
-    """Remember where the job with this identity is."""
+    """Record the directory of the job with this identity in the sweep's index."""
     files = Directory(sweep)
     files.make_folder(INDEX)
     files.replace(f"{INDEX}/{_digest(values)}", lambda file: file.write(os.path.relpath(place, sweep).encode()))
 
 
 def done_before(place: Path) -> float | None:
-    """The objective of a job that is done; None where there is still something to do."""
+    """The objective of a job that is done; None for other jobs."""
     result = read_result(place)
     if result is None or result["status"] != "done":
         return None
@@ -157,18 +157,18 @@ def done_before(place: Path) -> float | None:
 
 
 def overrides_of(job: Path) -> list[str]:
-    """What a job's directory says that it was told."""
-    told = read_yaml(Directory(job), OVERRIDES)
-    if not isinstance(told, list):
+    """The overrides recorded in a job's directory."""
+    overrides = read_yaml(Directory(job), OVERRIDES)
+    if not isinstance(overrides, list):
         raise UserError(f"{job / OVERRIDES}: expected a list of overrides; without it the job is not known as one")
-    return [str(override) for override in told]
+    return [str(override) for override in overrides]
 
 
 def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose) -> None:
-    """Refuse to go on with a sweep whose jobs would now be others: told from its first job, before any begins.
+    """Refuse to resume a sweep whose configuration has changed. Compares its first job, before any job starts.
 
     Raises:
-        UserError: the same values of what is swept now compose another configuration.
+        UserError: the first job's swept values now compose another configuration.
     """
     jobs = [sweep / PurePosixPath(name).parent.parent for name in Directory(sweep).glob(f"*/{OVERRIDES}")]
     if not jobs or state(first := jobs[0]) == "new":
@@ -180,7 +180,7 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
     values = [override for override in overrides_of(first) if override.partition("=")[0] in swept]
     typed = {override for job in jobs_of([str(each.input_line) for each in overrides]) for override in job}
     if not all(value in typed or WRITTEN_OUT.fullmatch(value) for value in values):
-        return  # composing would resolve what stands in the file; each job is compared when its turn comes
+        return  # untrusted text, which composing would resolve; each job is compared again when it starts
     _refuse_another(first, identity(plain(compose([*shared, *values]))))
 
 

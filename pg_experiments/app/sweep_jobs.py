@@ -1,4 +1,4 @@
-"""The jobs of a sweep's command among the directories that are there, each counted once."""
+"""Matches the jobs of a sweep's command with the job directories on disk, each counted once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pg_experiments.support.run_directory import is_busy, read_result, state
 
 
 class Job(NamedTuple):
-    """A job that has begun, as its directory tells it."""
+    """A job that has started, as recorded in its directory."""
 
     directory: Path
     overrides: list[str]
@@ -29,7 +29,7 @@ class Job(NamedTuple):
 
     @property
     def command(self) -> str:
-        """Runs it again by itself, or resumes it where it is."""
+        """The command that resumes the job, or runs it again."""
         stopped = self.state in ("interrupted", "killed")
         arguments = [f"resume={os.path.relpath(self.directory)}"] if stopped else self.overrides
         return shlex.join(["python", "-m", "pg_experiments.train", *flags(), *arguments])
@@ -41,21 +41,21 @@ class Job(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What is in a sweep's directory, as seen from one command."""
+    """The jobs in a sweep's directory, in relation to one command."""
 
-    jobs: list[Job]  # the command's own that have begun
-    not_begun: int
-    copies: dict[Path, Path]  # directories with the overrides of a job of this command -> the one that counts
-    others: int  # jobs that an earlier command had beside these
+    jobs: list[Job]  # jobs of the command that have started
+    not_begun: int  # jobs of the command that have not started
+    copies: dict[Path, Path]  # duplicate directory of a job -> the directory that counts
+    others: int  # jobs of other commands
 
 
 def count_jobs(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: Compose) -> Counted:
-    """Find each job of a command by its overrides; where that is not unique, by the identity of its configuration.
+    """Find each job of a command by its overrides, or by its configuration's identity where these are ambiguous.
 
     Args:
-        sweep: its directory.
-        expected: the overrides of each job; None where a sweeper chose them, and all that are there count.
-        compose: the config of a job's overrides.
+        sweep: the sweep's directory.
+        expected: the overrides of each job; None where a sweeper chose them, so that all jobs found count.
+        compose: composes the config of a job's overrides.
     """
     found = _jobs_in(sweep)
     if expected is None:
@@ -75,14 +75,14 @@ def count_jobs(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: C
             continue
         counted[job.directory] = job
         copies |= {other.directory: job.directory for other in candidates if other.directory != job.directory}
-    copies = {copy: of for copy, of in copies.items() if copy not in counted}
+    copies = {copy: original for copy, original in copies.items() if copy not in counted}
     return Counted(list(counted.values()), len(not_begun), copies, len(found) - len(counted.keys() | copies.keys()))
 
 
 def _by_identity(sweep: Path, overrides: Sequence[str], compose: Compose, candidates: Sequence[Job]) -> Job | None:
-    """The job that the sweep's index names for a configuration; of candidates that it does not name, one that is done.
+    """The job that the sweep's index has for a configuration; without an entry, a candidate, preferably a done one.
 
-    The same configuration may have been written in another way: `seed=0` or nothing, 0.1 or 1e-1.
+    The overrides of equal configurations may differ: `seed=0` or its default, 0.1 or 1e-1.
     """
     nowhere = sweep / ".nowhere"
     try:
@@ -95,7 +95,7 @@ def _by_identity(sweep: Path, overrides: Sequence[str], compose: Compose, candid
 
 
 def _jobs_in(sweep: Path) -> list[Job]:
-    """The jobs that have begun, by number."""
+    """The jobs that have started, in order of their numbers."""
     files = Directory(sweep)
     found = []
     for folder, entries in files.walk(
@@ -103,7 +103,7 @@ def _jobs_in(sweep: Path) -> list[Job]:
     ):
         if Entry(".hydra", "folder") in entries and files.has_file(f"{folder}/{OVERRIDES}"):
             found.append(sweep / folder)
-            entries.clear()  # a run holds no runs
+            entries.clear()  # runs are not nested
     return [_job_in(path) for path in sorted(found, key=lambda path: (len(path.name.partition("_")[0]), path.name))]
 
 
@@ -112,6 +112,6 @@ def _job_in(path: Path) -> Job:
 
 
 def _of_the_run(overrides: Sequence[str]) -> frozenset[str]:
-    """Those that make a job this one."""
+    """The overrides that are part of a run's identity."""
     others = ("hydra.", "hydra/", *(f"{group}." for group in SIDESHOWS))
     return frozenset(override for override in overrides if not override.lstrip("+~").startswith(others))

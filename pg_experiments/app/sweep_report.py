@@ -1,4 +1,4 @@
-"""What became of a sweep's jobs, told from their directories: no launcher needs to survive for it."""
+"""Report of a sweep's jobs, read from their directories, so that it does not depend on the launcher."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pg_experiments.app.sweep_jobs import Job, count_jobs
 from pg_experiments.support.run_directory import is_busy
 from pg_experiments.support.terminal import Terminal, terminal
 
-PLAIN_WIDTH = 160  # of a table that no terminal shows
-WAIT_SECONDS = 0.5  # between two looks at a job that another process runs
+PLAIN_WIDTH = 160  # characters of a table where the output is not a terminal
+WAIT_SECONDS = 0.5  # polling interval for jobs that another process runs
 
 
 def report(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: Compose) -> bool:
-    """Say how a sweep ended. Returns whether all of its jobs are done.
+    """Print the report of a sweep. Returns whether all of its jobs are done.
 
     Args:
-        sweep: its directory.
-        expected: the overrides of each of its jobs; None if its sweeper chose them.
-        compose: the config of a job's overrides.
+        sweep: the sweep's directory.
+        expected: the overrides of each job; None if the sweeper chose them.
+        compose: composes the config of a job's overrides.
     """
     counted = count_jobs(sweep, expected, compose)
     unfinished = [job for job in counted.jobs if job.state != "done"]
@@ -36,7 +36,8 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: Compo
     out = console(stderr=not good)
     out.print(f"sweep of {total} jobs: {', '.join(f'{n} {name}' for name, n in counts.items())}{others}")
     if counted.copies:
-        names = ", ".join(f"{os.path.relpath(copy, sweep)} (of {of.name})" for copy, of in counted.copies.items())
+        copies = counted.copies.items()
+        names = ", ".join(f"{os.path.relpath(copy, sweep)} (of {original.name})" for copy, original in copies)
         out.print(f"copies of a job, not counted: {names}")
     if unfinished:
         out.print(_why(sweep, unfinished))
@@ -66,12 +67,12 @@ def _why(sweep: Path, jobs: Sequence[Job]) -> Table:
 
 
 def console(stderr: bool = False) -> Terminal:
-    """Where to print: what is printed is shown as it is, and lines are as long as they are."""
+    """A console without markup that does not wrap lines."""
     return terminal(PLAIN_WIDTH, stderr=stderr, markup=False, soft_wrap=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Columns with headings; a cell that is too long folds."""
+    """A table with headings, in which long cells are folded."""
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
         made.add_column(heading, overflow="fold")

@@ -1,4 +1,4 @@
-"""From a composed config to a trained run, begun or gone on with: what `job.py` and `resume.py` share."""
+"""Trains a new or resumed run from a composed config. Shared by `job.py` and `resume.py`."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def run_training(
     """Train a run, from its newest checkpoint if its directory has one. Returns the mean final return over seeds.
 
     Args:
-        composed: the config, plain data.
-        claim: takes the run's directory, once the config is known to be good.
-        note: writes the config down, once it is known that the directory can be gone on with.
-        choices: the option of each group, by the name that it was chosen with.
-        overridden: the keys that are shown first.
-        browse: what TensorBoard is told to show.
+        composed: the config as plain data.
+        claim: claims the run's directory; called after the config has been validated.
+        note: saves the config; called after a checkpoint, if there is one, has been restored.
+        choices: the chosen option of each group, by config name.
+        overridden: the keys that TensorBoard shows first.
+        browse: the directory in the printed TensorBoard command.
     """
     with deferred() as interruption:
-        # here and not above: what needs torch waits until a command really runs, so that `--help` answers at once
+        # deferred imports: these need torch, and `--help` must be fast
         from pg_experiments.run.checkpoint import Checkpoints
         from pg_experiments.run.config import check, every_key
         from pg_experiments.run.needs import write_needs
@@ -84,10 +84,10 @@ def run_training(
 
 
 def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mapping[str, Any]) -> None:
-    """Put the run where its newest checkpoint says, or begin it anew where there is none.
+    """Restore the run from its newest checkpoint, or start it anew where there is none.
 
     Raises:
-        UserError: no checkpoint can be used, it belongs to another configuration, or has passed a new limit.
+        UserError: no checkpoint can be used, or it belongs to another configuration or has passed a new limit.
     """
     from pg_experiments.run.checkpoint import newest
 
@@ -113,12 +113,12 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
 
 
 def _refuse_shorter(run: Run, before: Mapping[str, Any]) -> None:
-    """A limit that was passed long ago would make a config say what is not so."""
+    """Raises UserError where a new limit is below what a restored seed has already used."""
     accounts = run.accounts.seeds
-    played = {
+    used = {
         "env.max_episodes": (run.config.env.max_episodes, max(account.episodes for account in accounts)),
         "env.max_steps": (run.config.env.max_steps, max(account.env_steps for account in accounts)),
     }
-    for key, (limit, so_far) in played.items():
+    for key, (limit, so_far) in used.items():
         if limit is not None and limit < so_far and limit != before[key]:
             raise UserError(f"{key}={limit}: the run has come to {so_far} already; the nearest is {so_far}")

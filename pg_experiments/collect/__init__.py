@@ -1,4 +1,4 @@
-"""The group `collect`: what a batch of experience is, and how policy and environments play it."""
+"""The group `collect`: the definition of a batch of experience, and its collection."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Unfinished = Literal["wait", "carry_over"]
 
 
 class Collector(Protocol):
-    """Plays one batch after another."""
+    """Collects one batch after another."""
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
-        """Plays a batch of the active learners.
+        """Collects a batch of the active learners.
 
         Args:
             update: index of the batch, from 0; with the seeds it determines every random number.
-            active: [R] the learners that play, by index. The environments of the others stand still.
+            active: [R] indices of the learners that take part. The environments of the others are not stepped.
         """
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the games that go on from batch to batch."""
+        """The state of episodes that continue across batches, for a checkpoint."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from a state. Raises UserError where that cannot be exact."""
+        """Restores a state. Raises UserError where that cannot be exact."""
 
 
 class CollectOption(Protocol):
@@ -44,10 +44,10 @@ class CollectOption(Protocol):
 
     @property
     def episodes_per_batch(self) -> int | None:
-        """Episodes of a learner that every batch has; None where a batch is no quota of episodes."""
+        """Number of episodes in a batch of a learner; None where a batch is not a quota of episodes."""
 
     def make(self, env: EnvOption, learners: Learners) -> Environments:
-        """The environments that batches of all learners are played in. Raises UserError where there are none such."""
+        """Makes the environments of all learners. Raises UserError where they cannot be made."""
 
     def build(
         self,
@@ -59,21 +59,21 @@ class CollectOption(Protocol):
         device: torch.device,
         keep_graph: bool,
     ) -> Collector:
-        """The collector.
+        """Builds the collector.
 
         Args:
-            environments: as `make` has made them.
-            policy: that acts.
-            learners: all of the run.
-            env: the option that the environments come from.
-            device: where rollouts go.
+            environments: the result of `make`.
+            policy: the policy that acts.
+            learners: all learners of the run.
+            env: the option that made the environments.
+            device: device of the rollouts.
             keep_graph: whether the graph of the policy's outputs is kept while acting.
         """
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """A quota of whole episodes of each learner, fixed before they start."""
+    """A fixed number of whole episodes per learner, chosen before they start."""
 
     episodes: Annotated[int, Ge(1)]
     unfinished: Unfinished
@@ -83,7 +83,7 @@ class Episodes:
         return self.episodes
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where the environment cannot play such batches."""
+        """Raises UserError where the environment does not support such batches."""
         limit = config.env.max_episodes
         if limit is not None and self.episodes > limit:
             raise UserError(
@@ -128,7 +128,7 @@ class Episodes:
 
 @dataclass(frozen=True)
 class Points:
-    """A quota of whole points of each learner, of games that go on from batch to batch."""
+    """A fixed number of whole points per learner, from games that continue across batches."""
 
     points: Annotated[int, Ge(1)]
     unfinished: Unfinished
@@ -138,7 +138,7 @@ class Points:
         return None
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where the environment has no points, or more environments than a batch has points."""
+        """Raises UserError where the environment has no points, or a learner more environments than points."""
         if config.env.emulators is None:
             raise UserError(
                 f"collect=points: for games of points that go on, as env=pong; not for {config.env.label}; the nearest "
@@ -165,7 +165,7 @@ class Points:
         device: torch.device,
         keep_graph: bool,
     ) -> Collector:
-        assert isinstance(environments, Arcade), "`validate` sees to it"
+        assert isinstance(environments, Arcade), "checked by `validate`"
         return ArcadeCollector(
             environments,
             policy,

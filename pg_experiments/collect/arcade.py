@@ -1,17 +1,17 @@
-"""Playing batches of points or of whole episodes in an arcade whose games go on from batch to batch.
+"""Collects batches of points or of whole episodes from Atari games that continue across batches.
 
-A seed has E environments, fewer than a batch has points (or episodes), and an environment that has finished one goes
-on with the next. A batch is a quota, fixed beforehand, and every return in it is complete. How a quota ends is the
-algorithm's choice:
+A learner has E environments, at most as many as a batch has points (or episodes). An environment that finishes a point
+starts the next one. A batch is a fixed quota, and every return in it is complete. `collect.unfinished` chooses how a
+batch ends:
 
-* `wait`: the quota's points are begun in order; when all are begun, an environment that finishes its own stands still
-  until the batch has been learned from. Strictly on-policy, and no length bias: a point is chosen by its number.
-* `carry_over`: no environment waits. The batch is the first points to end since the last batch, and those under way
-  when it is complete go on, the next policy acting from then on, and count for a later batch. Every point is used once,
-  long ones like short ones. Not strictly on-policy: the first steps of a batch's first points were chosen by an older
-  policy, and are learned from as if the current one had chosen them, without importance weights. With `env=pong` these
-  are 8 to 15 % of the steps; the cosine to the weighted gradient was 0.98 to 1.00
-  (`python -m benchmarks.pong_carry_over`).
+* `wait`: points are started in order until the quota is started. An environment that then finishes its point is not
+  stepped until the batch has been learned from. Strictly on-policy and without length bias, since a point is selected
+  by its number.
+* `carry_over`: no environment waits. The batch is the first points to end since the last batch. Unfinished points
+  continue with the updated policy, and belong to a later batch. Every point is used exactly once, so there is no length
+  bias. Not strictly on-policy: the first steps of a batch's first points were chosen by an older policy, and are used
+  without importance weights. With `env=pong` these are 8 to 15 % of the steps; the cosine similarity to the weighted
+  gradient was 0.98 to 1.00 (`python -m benchmarks.pong_carry_over`).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from pg_experiments.tensors.rollout import Episodes, Rollout
 from pg_experiments.tensors.threads import one_thread
 
 NONE = -1  # no point or episode
-KEPT = ("pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that outlive a batch
+KEPT = ("pending", "fresh", "scores", "lengths", "unit")  # arrays [R, E] that persist across batches
 
 
 @dataclass
 class _Half:
-    """A half of the arcade, and its part of what the collector keeps of all: views [R, E of the half]."""
+    """One half of the emulators, with views [R, E of the half] of the collector's arrays."""
 
     emulators: ArcadeHalf
     differences: Differences
-    first: int  # the number of its first environment
+    first: int  # index of its first environment
     playing: np.ndarray
     in_flight: np.ndarray
     pending: np.ndarray
@@ -56,7 +56,7 @@ class _Half:
 
 
 class ArcadeCollector:
-    """Plays batches of `quota` points or episodes for each of the seeds."""
+    """Collects batches of `quota` points or episodes per learner."""
 
     def __init__(
         self,
@@ -80,17 +80,17 @@ class ArcadeCollector:
         self.carry_over = carry_over
         self.device = device
         self.size = arcade.image_shape[0] * arcade.image_shape[1]
-        self.playing = np.zeros((R, E), dtype=np.bool_)  # goes on with this batch
-        self.in_flight = np.zeros((R, E), dtype=np.bool_)  # an action was sent, its outcome not yet received
-        self.pending = np.zeros((R, E), dtype=np.int64)  # the row of the tape whose outcome is awaited
+        self.playing = np.zeros((R, E), dtype=np.bool_)  # is stepped in this batch
+        self.in_flight = np.zeros((R, E), dtype=np.bool_)  # an action was sent, and its outcome not yet received
+        self.pending = np.zeros((R, E), dtype=np.int64)  # row on the tape of the action in flight
         self.fresh = np.ones((R, E), dtype=np.bool_)  # the screen is the first of an episode
-        self.scores = np.zeros((R, E))  # of the episode so far
+        self.scores = np.zeros((R, E))  # return of the episode so far
         self.lengths = np.zeros((R, E), dtype=np.int64)
         self.ended: list[list[tuple[float, int]]] = [[] for _ in seeds]  # returns and lengths since the last batch
-        self.unit = np.full((R, E), NONE)  # the point or episode under way
-        self.units = 0  # ever begun
-        self.begun = [0] * len(seeds)  # for this batch
-        self.complete: list[list[Unit]] = [[] for _ in seeds]  # and not in a batch yet
+        self.unit = np.full((R, E), NONE)  # id of the current point or episode
+        self.units = 0  # number of points or episodes started so far
+        self.begun = [0] * len(seeds)  # number started for this batch
+        self.complete: list[list[Unit]] = [[] for _ in seeds]  # finished, and not yet in a batch
         self.tape = Tape()
         self.halves = [self._half(half, span) for half, span in zip(arcade.halves, arcade.spans, strict=True)]
 
@@ -99,7 +99,7 @@ class ArcadeCollector:
         return _Half(emulators, Differences(emulators.shape, WIDTH, self.arcade.crop), span.start, **views)
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
-        """Play until every active seed has its quota. Arguments as in `EpisodeCollector.collect`."""
+        """Collects the quota of every active learner. Arguments as in `Collector.collect`."""
         self._begin(active)
         E = self.in_flight.shape[1]
         cpu = torch.device("cpu")
@@ -115,7 +115,7 @@ class ArcadeCollector:
         return self._rollout(active)
 
     def state(self) -> dict[str, Any]:
-        """What every emulator was told, what the screens then showed, and the points under way."""
+        """The actions sent to every emulator, a checksum of the screens, and the unfinished points."""
         arrays = {name: torch.from_numpy(getattr(self, name).copy()) for name in KEPT}
         return {
             **arrays,
@@ -130,7 +130,7 @@ class ArcadeCollector:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state: play all games again, action by action, and then take up the points under way."""
+        """Restores a state: replays the actions of all games, then restores the unfinished points."""
         self.arcade.replay([told.numpy() for told in state["told"]], state["moving"])
         if self._checksum() != state["screens"]:
             raise UserError(
@@ -148,13 +148,13 @@ class ArcadeCollector:
         self.tape = Tape.of(state["tape"])
 
     def _checksum(self) -> int:
-        """Of what all screens show where they are looked at."""
+        """CRC-32 of all screens, within the crop."""
         crop = self.arcade.crop
         rows = slice(crop.top, crop.bottom, crop.stride)
         return crc32(b"".join(half.screens[:, :, rows].tobytes() for half in self.arcade.halves))
 
     def _begin(self, active: np.ndarray) -> None:
-        """Give every environment of the active seeds a point or an episode."""
+        """Assigns a point or an episode to every environment of the active learners."""
         self.playing[:] = False
         for r in active.tolist():
             self.begun[r] = 0
@@ -171,7 +171,7 @@ class ArcadeCollector:
             self.unit[r, e], self.playing[r, e] = NONE, False
 
     def _act(self, at: _Half, act: CompiledStep, noise: np.ndarray, masks: np.ndarray | None) -> None:
-        """Send the next actions of those of the half that play and do not move already."""
+        """Sends the next actions of the half's active environments that have no action in flight."""
         acting = at.playing & ~at.in_flight
         if not np.count_nonzero(acting):
             return
@@ -184,7 +184,7 @@ class ArcadeCollector:
         at.fresh[acting] = False
 
     def _receive(self, at: _Half) -> None:
-        """Take what followed the last actions of the half."""
+        """Receives the outcomes of the half's last actions."""
         received = at.playing & at.in_flight
         if not np.count_nonzero(received):
             return
@@ -196,14 +196,14 @@ class ArcadeCollector:
             self.tape.pay(at.pending[received], rewards[received])
             at.scores += rewards
         elif not np.count_nonzero(over):
-            return  # as nearly always
+            return  # the common case
         ends = over | (rewards != 0) if self.of_points else over
         self._end_units(at, ends, cut_off=truncated & ~terminated & ((rewards == 0) | (not self.of_points)))
         for r, e in np.argwhere(over).tolist():
             self._end_episode(r, at.first + e)
 
     def _end_units(self, at: _Half, ends: np.ndarray, cut_off: np.ndarray) -> None:
-        """End points or episodes [R, E of the half], by a time limit where `cut_off` says so, and begin the next."""
+        """Ends points or episodes [R, E of the half], truncated where `cut_off` is True, and starts the next ones."""
         if cut_off.any():
             self._record_final(at, cut_off)
         for r, of_half in np.argwhere(ends).tolist():
@@ -215,7 +215,7 @@ class ArcadeCollector:
                 self.playing[r] = False
 
     def _record_final(self, at: _Half, cut_off: np.ndarray) -> None:
-        """Record what stood there when a time limit cut episodes off, for whoever continues their returns."""
+        """Records the final observations of truncated episodes, which bootstrapping needs."""
         look = at.differences.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
         nothing = np.zeros(cut_off.shape, dtype=np.int64)
         count = int(cut_off.sum())
@@ -228,7 +228,7 @@ class ArcadeCollector:
         self.scores[r, e], self.lengths[r, e], self.fresh[r, e] = 0.0, 0, True
 
     def _rollout(self, active: np.ndarray) -> Rollout:
-        """The batch of the active seeds; what belongs to a later one stays on the tape."""
+        """Assembles the batch of the active learners; rows of later batches stay on the tape."""
         recorded = self.tape.rows()
         batch, games = [self._take_batch(r) for r in active], [self._take_games(r) for r in active]
         rollout = assemble(
@@ -245,7 +245,7 @@ class ArcadeCollector:
 
     def _take_batch(self, r: int) -> list[Unit]:
         if not self.carry_over:
-            self.complete[r].sort(key=lambda unit: unit.id)  # as they were begun
+            self.complete[r].sort(key=lambda unit: unit.id)  # in the order in which they were started
         batch, self.complete[r] = self.complete[r][: self.quota], self.complete[r][self.quota :]
         return batch
 
@@ -254,7 +254,7 @@ class ArcadeCollector:
         return Episodes(torch.from_numpy(ended[:, 0]), torch.from_numpy(ended[:, 1].astype(np.int64)))
 
     def _keep(self, recorded: Rows, used: list[int]) -> None:
-        """Start a new tape with the rows that no batch has used yet."""
+        """Starts a new tape with the rows that have not been used in a batch."""
         left = ~np.isin(recorded.units, used)
         self.pending[:] = (np.cumsum(left) - 1)[self.pending]
         self.tape = Tape(recorded[np.flatnonzero(left)])

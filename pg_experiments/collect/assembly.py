@@ -1,4 +1,4 @@
-"""From the rows of a tape to a rollout: each point or episode becomes a column."""
+"""Converts rows of a tape to a rollout: each point or episode becomes a column."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pg_experiments.tensors.sparse import SparseSteps, StepsByRow
 class Unit:
     """A point or an episode, and how it ended."""
 
-    id: int  # that its rows bear
+    id: int  # value of `Rows.units` in its rows
     terminated: bool
-    truncated: bool  # then its last row is what stood there afterwards, and no step
+    truncated: bool  # then its last row is the final observation, not a step
 
 
 def assemble(
@@ -32,24 +32,24 @@ def assemble(
     games: list[Episodes] | None,
     device: torch.device,
 ) -> Rollout:
-    """The rollout of a batch.
+    """Assembles the rollout of a batch.
 
     Args:
         batch: [R][E] points or episodes.
-        recorded: where their rows are from; columns of observations modulo `size`.
-        learners: [R] whose they are, by index.
-        size: D, pixels of an observation.
-        points_within: whether every reward ends a return, though the column may go on.
-        games: per learner the episodes that ended, where columns are points; else None.
-        device: where the rollout goes.
+        recorded: all recorded rows; their `columns` are taken modulo `size`.
+        learners: [R] indices of the learners.
+        size: D, number of pixels of an observation.
+        points_within: whether every non-zero reward ends a return within its column.
+        games: finished episodes of each learner where columns are points; else None.
+        device: device of the rollout.
     """
     R, E = len(batch), len(batch[0])
     units = [unit for of_seed in batch for unit in of_seed]
     truncated = np.array([unit.truncated for unit in units])
-    of_units = np.argsort(recorded.units, kind="stable")
-    bounds = np.searchsorted(recorded.units[of_units], [(unit.id, unit.id + 1) for unit in units])  # [R · E, 2]
+    order = np.argsort(recorded.units, kind="stable")
+    bounds = np.searchsorted(recorded.units[order], [(unit.id, unit.id + 1) for unit in units])  # [R · E, 2]
     counts = bounds[:, 1] - bounds[:, 0]
-    rows = recorded[of_units[ranges(bounds[:, 0], counts)]]
+    rows = recorded[order[ranges(bounds[:, 0], counts)]]
     firsts, lengths = np.cumsum(counts) - counts, counts - truncated
     steps = np.arange(lengths.max())[:, None]  # [T, 1]
     mask = steps < lengths

@@ -1,8 +1,8 @@
-"""Playing batches of whole episodes, in environments that start anew with each batch.
+"""Collects batches of whole episodes, in environments that are reset for each batch.
 
-Each learner has E environments, and each of them plays exactly one episode of a batch. The episodes of a batch are so
-fixed before they start, all of them are used, and none crosses an update: no bias towards short episodes, and strictly
-on-policy. The price is that an environment that is done waits for the longest episode.
+Each learner has E environments, and each environment runs exactly one episode per batch. The episodes of a batch are
+fixed before they start, all of them are used, and none crosses an update. Batches are therefore strictly on-policy and
+have no bias towards short episodes. The cost is that finished environments wait for the longest episode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pg_experiments.tensors.threads import one_thread
 
 
 class EpisodeCollector:
-    """Plays batches of `episodes` episodes of each learner."""
+    """Collects batches of `episodes` episodes per learner."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class EpisodeCollector:
         self.keep_graph = keep_graph
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
-        """Plays one episode in every environment of the active learners. Arguments as of `Collector.collect`."""
+        """Runs one episode in every environment of the active learners. Arguments as in `Collector.collect`."""
         R, E = len(active), self.episodes
-        envs = (active[:, None] * E + np.arange(E)).ravel()  # [R · E] theirs
-        everyone = len(self.seeds) == R
+        envs = (active[:, None] * E + np.arange(E)).ravel()  # [R · E] environments of the active learners
+        all_active = len(self.seeds) == R
         learners = torch.from_numpy(active).to(self.device)
         head = self.policy.head
         noise = Noise(self.policy, {i: self.seeds[i] for i in active.tolist()}, E, update, self.device)
@@ -70,7 +70,7 @@ class EpisodeCollector:
                     outputs.append(output)
                 every_action[envs] = head.for_environment(action.cpu().numpy().reshape(R * E, *action.shape[2:]))
                 observation, reward, ended, cut, _ = self.env.step(every_action)
-                if not everyone:
+                if not all_active:
                     observation, reward, ended, cut = observation[envs], reward[envs], ended[envs], cut[envs]
                 rewards.append(reward)
                 terminated.append(ended)
@@ -78,26 +78,26 @@ class EpisodeCollector:
                 alive = alive & ~(ended | cut)
                 if not alive.any():
                     break
-        played = self._stack(mask)
+        steps_taken = self._stack(mask)
         return Rollout(
             learners=learners,
             observations=self._stack(observations),
             actions=torch.stack(actions),
             rewards=self._stack(rewards).float(),
-            mask=played,
+            mask=steps_taken,
             terminated=self._stack(terminated),
             truncated=self._stack(truncated),
-            finals=_finals(self._columns(observation), played),
+            finals=_finals(self._columns(observation), steps_taken),
             dropout_masks=noise.of_network(len(mask)),
             outputs=torch.stack(outputs) if outputs else None,
         )
 
     def state(self) -> dict[str, Any]:
-        """Nothing: every batch starts with episodes whose seeds follow from (seed, update)."""
+        """An empty state: every batch starts with new episodes, whose seeds follow from (seed, update)."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from a state."""
+        """Does nothing, as the state is empty."""
 
     def _columns(self, array: np.ndarray) -> Tensor:
         """[R · E, *shape] -> [R, E, *shape] on the device."""
@@ -109,7 +109,7 @@ class EpisodeCollector:
         return tensor.view(len(arrays), -1, self.episodes, *tensor.shape[2:])
 
     def _reset(self, update: int, envs: np.ndarray) -> np.ndarray:
-        """Starts the batch's episodes. Returns the first observations [R · E, *shape]."""
+        """Resets the environments `envs` for a batch. Returns the first observations [R · E, *shape]."""
         chosen = np.zeros(len(self.seeds) * self.episodes, dtype=np.bool_)
         chosen[envs] = True
         seeds = [s for seed in self.seeds for s in episode_seeds(seed, update, self.episodes)]

@@ -1,4 +1,4 @@
-"""The random numbers of acting: noise for the actions, and the noise of the network (masks for dropout)."""
+"""Random numbers used while acting: action noise, and the network's noise (dropout masks)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.streams import Purpose, numpy_stream
 
-CHUNK = 64  # time steps whose random numbers are drawn at once
+CHUNK = 64  # time steps whose random numbers are drawn together
 
 
 class Noise:
     """The random numbers of each time step of a batch.
 
-    They are drawn a chunk of steps at a time, in order of time, from each learner's own streams: neither the size of a
-    chunk nor a neighbour changes a learner's numbers.
+    Numbers are drawn in chunks of steps, in order of time, from each learner's own streams. A learner's numbers depend
+    neither on the size of a chunk nor on the other learners.
     """
 
     def __init__(self, policy: Policy, seeds: Mapping[int, int], envs: int, update: int, device: torch.device) -> None:
-        """`seeds` has the seed of each learner that acts, by the learner's index."""
+        """`seeds` maps the index of each active learner to its seed."""
         self.policy = policy
         self.learners = list(seeds)
         self.shape = (CHUNK, len(seeds), envs)
@@ -32,18 +32,18 @@ class Noise:
         self.drawn: list[Tensor] = []
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """For each step: noise [R, E, K] for the head, and the network's [R, E, *noise_shape] or None."""
+        """Yields, for each step, the head's noise [R, E, K] and the network's noise [R, E, *noise_shape] or None."""
         while True:
             noise = self._action_noise().unbind(0)
             if not self.policy.has_noise:
                 yield from ((step, None) for step in noise)
                 continue
             self.drawn.append(self._network_noise())
-            # as numbers: multiplying with booleans takes three times as long
+            # as floats: multiplying by booleans takes three times as long
             yield from zip(noise, self.drawn[-1].float().unbind(0), strict=True)
 
     def of_network(self, steps: int) -> Tensor | None:
-        """[T, R, E, *noise_shape]: the network's noise in the first `steps` steps; None where it has none."""
+        """The network's noise of the first `steps` steps, [T, R, E, *noise_shape]; None for a network without noise."""
         return torch.cat(self.drawn)[:steps] if self.drawn else None
 
     def _action_noise(self) -> Tensor:

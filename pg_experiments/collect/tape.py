@@ -1,4 +1,4 @@
-"""What was seen, done and paid at each recorded step, in order of recording: rows, taken out by their numbers."""
+"""Storage of recorded steps: observations, actions and rewards as rows, in order of recording."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pg_experiments.env.screens import Look
 class Rows:
     """M recorded steps."""
 
-    columns: np.ndarray  # [nnz] int32 numbers that were not zero, rows in order
-    values: np.ndarray  # [nnz] int8
-    counts: np.ndarray  # [M] int64 how many of them each row has
+    columns: np.ndarray  # [nnz] int32 positions of the non-zero numbers of observations, rows in order
+    values: np.ndarray  # [nnz] int8 those numbers
+    counts: np.ndarray  # [M] int64 number of non-zero numbers of each row
     actions: np.ndarray  # [M] int64
     rewards: np.ndarray  # [M] float32
-    units: np.ndarray  # [M] int64 which point or episode each is a step of
-    masks: np.ndarray | None  # [M, L, H] bool hidden units that were kept; None without dropout
+    units: np.ndarray  # [M] int64 id of the point or episode of each step
+    masks: np.ndarray | None  # [M, L, H] bool hidden units kept by dropout; None without dropout
 
     def __getitem__(self, rows: np.ndarray) -> Rows:
-        """Those rows, in that order."""
+        """The rows with these numbers, in this order."""
         starts = np.cumsum(self.counts) - self.counts
         counts = self.counts[rows]
         places = ranges(starts[rows], counts)
@@ -42,7 +42,7 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """A copy of all of them, one part after another."""
+        """Concatenates parts into a copy."""
         columns: dict[str, Any] = {
             name: None if column is None else np.concatenate([getattr(part, name) for part in parts])
             for name, column in vars(parts[0]).items()
@@ -51,38 +51,38 @@ class Rows:
 
 
 def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """start, start + 1, …, count numbers of each, one range after another."""
+    """Concatenates the integer ranges start, …, start + count − 1."""
     before = np.cumsum(counts) - counts
     numbers: np.ndarray = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
     return numbers
 
 
 class Tape:
-    """Grows a few rows at a time; a row is paid after it was recorded."""
+    """A growing sequence of rows. The reward of a row is set after the row was recorded."""
 
     def __init__(self, kept: Rows | None = None) -> None:
-        """Begin with the rows that are `kept` from an earlier tape."""
+        """`kept` are the first rows, from an earlier tape."""
         self.kept = kept
         self.length = 0 if kept is None else len(kept.counts)
         self._pieces: list[tuple[np.ndarray, ...]] = []
         self._masks: list[np.ndarray] = []
-        self._paid: list[tuple[np.ndarray, np.ndarray]] = []
+        self._rewards: list[tuple[np.ndarray, np.ndarray]] = []  # row numbers, and their rewards
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor | None]) -> Tape:
-        """A tape with the rows of a state."""
+        """Creates a tape from a state."""
         parts: dict[str, Any] = {name: None if part is None else part.numpy() for name, part in state.items()}
         return cls(Rows(**parts) if parts else None)
 
     def state(self) -> dict[str, Tensor | None]:
-        """What a checkpoint keeps: nothing, or all rows."""
+        """All rows, for a checkpoint; empty where there are none."""
         parts = vars(self.rows()) if self.length else {}
         return {name: None if part is None else torch.from_numpy(part) for name, part in parts.items()}
 
     def record(
         self, look: Look, which: np.ndarray, actions: np.ndarray, units: np.ndarray, masks: np.ndarray | None
     ) -> np.ndarray:
-        """Add a row for each of those of R × E that `which` chooses. Returns their numbers."""
+        """Appends a row for each True entry of `which` [R, E]. Returns the row numbers."""
         self._pieces.append((look.columns, look.values, look.counts, which, actions, units))
         if masks is not None:
             self._masks.append(masks)
@@ -91,14 +91,14 @@ class Tape:
         return np.arange(first, self.length)
 
     def pay(self, rows: np.ndarray, rewards: np.ndarray) -> None:
-        """Note what followed those rows."""
-        self._paid.append((rows, rewards))
+        """Sets the rewards of rows."""
+        self._rewards.append((rows, rewards))
 
     def rows(self) -> Rows:
-        """Everything that was recorded; what was not paid yet has no reward."""
+        """All recorded rows; the reward is 0 where it has not been set."""
         kept = [] if self.kept is None else [self.kept]
         rows = Rows.joined(kept + ([self._recorded()] if self._pieces else []))
-        for places, rewards in self._paid:
+        for places, rewards in self._rewards:
             rows.rewards[places] = rewards
         return rows
 

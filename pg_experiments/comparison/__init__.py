@@ -1,1 +1,1 @@
-"""From the files that runs leave to a statement that a reader can trust."""
+"""Statistical comparison of runs, from the files in their directories."""

@@ -1,4 +1,4 @@
-"""Configurations: what makes two runs the same but for their seed, and which keys tell different ones apart."""
+"""Configurations: the identity of a run apart from its seed, and the keys that distinguish configurations."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pg_experiments.support.files import Directory, FileError
 from pg_experiments.support.identity import is_sideshow
 from pg_experiments.support.plain_data import read_group
 
-GROUP = re.compile(r"\w+\.name")  # the key that tells which option of a group it is
+GROUP = re.compile(r"\w+\.name")  # the key with the option of a group
 Settings = Mapping[str, str]
 Identity = frozenset[tuple[str, str]]
 
 
 def identity(run: Run) -> Identity:
-    """What makes two runs the same but for their seed."""
+    """The settings of a run without its seeds and without settings that do not affect learning."""
     return frozenset(_settings(run).items())
 
 
@@ -28,7 +28,7 @@ def _settings(run: Run) -> dict[str, str]:
 
 
 def with_choices(runs: Sequence[Run]) -> dict[Identity, dict[str, str]]:
-    """Each configuration once, with the option of each group in place of the name of its class."""
+    """The distinct configurations, with the chosen option of each group in place of its `name`."""
     found: dict[Identity, dict[str, str]] = {}
     for run in runs:
         if identity(run) in found:
@@ -41,10 +41,10 @@ def with_choices(runs: Sequence[Run]) -> dict[Identity, dict[str, str]]:
 
 
 def _options(run: Run) -> dict[str, str]:
-    """The option of each group by the name that it was chosen with, where Hydra's own record can be read."""
+    """The chosen option of each group by config name, where Hydra's record can be read."""
     try:
         found: Any = read_group(Directory(run.path), ".hydra/hydra.yaml")
-    except FileError:  # another program's file: without it, a group has the name of its class
+    except FileError:  # written by Hydra, and optional: without it, `name` is shown
         return {}
     for key in ("hydra", "runtime", "choices"):
         found = found.get(key) if isinstance(found, dict) else None
@@ -54,12 +54,12 @@ def _options(run: Run) -> dict[str, str]:
 
 
 def choices(runs: Sequence[Run]) -> set[str]:
-    """The keys that choose an option."""
+    """The keys that choose an option, that is, the groups and `experiment`."""
     return {"experiment", *(key.removesuffix(".name") for run in runs for key in run.settings if GROUP.fullmatch(key))}
 
 
 def named(runs: Sequence[Run]) -> dict[str, None]:
-    """The keys that command lines set, in their order."""
+    """The keys that the runs' command lines set, in order of appearance."""
     keys = (override.lstrip("+~").partition("=")[0] for run in runs for override in run.overrides)
     return dict.fromkeys(keys)
 
@@ -67,9 +67,10 @@ def named(runs: Sequence[Run]) -> dict[str, None]:
 def telling_keys(
     configurations: Sequence[Settings], choices: Collection[str], named: Mapping[str, None], by: str | None
 ) -> list[str]:
-    """The keys that differ, less those that nobody named and that follow from the choices of options.
+    """The keys that differ, without those that no command line set and that are determined by the chosen options.
 
-    With `baseline=none,value` the keys of `value` follow; with `env=cartpole,pong` so do tuned values of all groups.
+    With `baseline=none,value` the keys of `value` are determined; with `env=cartpole,pong` so are the tuned values of
+    all groups.
     """
     every = dict.fromkeys(key for settings in configurations for key in settings)
     differing = [key for key in every if len({settings.get(key) for settings in configurations}) > 1]
@@ -80,13 +81,13 @@ def telling_keys(
     kept: list[str] = []
     for key in differing:
         chosen = [choice for choice in kept if choice in choices]
-        if key == by or key in named or not _follows(key, chosen, configurations):
+        if key == by or key in named or not _is_determined(key, chosen, configurations):
             kept.append(key)
     return kept
 
 
-def _follows(key: str, choices: Sequence[str], configurations: Sequence[Settings]) -> bool:
-    """Whether configurations of the same choices have the same value of the key."""
+def _is_determined(key: str, choices: Sequence[str], configurations: Sequence[Settings]) -> bool:
+    """Whether configurations with the same choices have the same value of the key."""
     values: dict[tuple[str | None, ...], set[str | None]] = {}
     for settings in configurations:
         values.setdefault(tuple(map(settings.get, choices)), set()).add(settings.get(key))

@@ -1,4 +1,4 @@
-"""What a person sees of a comparison in the terminal."""
+"""Terminal output of a comparison."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pg_experiments.support import terminal as support
 from pg_experiments.support.errors import one_line
 
 MOST_LINES = 20
-WIDE = 200  # columns where there is no terminal, so that a file has whole lines
+WIDE = 200  # columns where the output is not a terminal, so that lines are not wrapped
 
 
 def show(summary: Summary) -> None:
-    """The table, what it supports, and what does not count."""
+    """Print the table, the findings, the notes and the excluded runs."""
     console = terminal()
     for table in rich_tables(summary, console.width):
         console.print(table)
@@ -34,7 +34,7 @@ def show(summary: Summary) -> None:
 
 
 def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
-    """Runs that are not in the table, and seeds that failed and are, each with its reason."""
+    """Print the runs that are not in the table, and the failed seeds that are, each with its reason."""
     _list(FAILED, failed(outcomes))
     _list("Not counted", not_counted(grouping, outcomes))
 
@@ -50,12 +50,12 @@ def _list(heading: str, runs: Sequence[tuple[Run, str]]) -> None:
 
 
 def show_files(directory: Path, names: Sequence[str]) -> None:
-    """Where the files lie."""
+    """Print the names of the files that were written."""
     cwd = Path.cwd()
     shown = directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory
     terminal().print(f"\n{one_line(shlex.quote(str(shown)))}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
 def terminal() -> support.Terminal:
-    """Where tables and sentences are printed."""
+    """The console of comparisons and evaluations."""
     return support.terminal(WIDE)

@@ -1,4 +1,4 @@
-"""`metrics.csv`: the rows of each seed, with the columns that are compared."""
+"""Reads `metrics.csv`: the compared columns of each seed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pg_experiments.support.files import METRICS_LIMIT, Directory, FileError
 METRICS = "metrics.csv"
 COUNTS = ("seed", "env_steps", "episodes")  # columns of whole numbers
 MOST_ROWS = 5_000_000  # some 200 MB of numbers
-LARGEST_COUNT = 2**53  # up to which a float tells whole numbers apart
-LARGEST_VALUE = 1e100  # whose square is a finite number, too
+LARGEST_COUNT = 2**53  # up to which float64 represents every integer
+LARGEST_VALUE = 1e100  # its square is finite
 
 
-class NoSuchColumn(UserError):  # noqa: N818  (a word for what is missing)
-    """A metric that is asked for is no column of a run's `metrics.csv`."""
+class NoSuchColumn(UserError):  # noqa: N818  (named after the condition)
+    """A requested metric is not a column of a run's `metrics.csv`."""
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Curve:
 
     env_steps: array[int] = field(default_factory=lambda: array("q"))
     episodes: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))  # of each row all columns; NaN where it has none
-    wrong: str | None = None  # the first value that is no finite number, as it may be of a seed that failed
+    values: array[float] = field(default_factory=lambda: array("d"))  # row by row; NaN for an empty cell
+    wrong: str | None = None  # the first value that is not finite; accepted only for a seed that failed
 
     def columns(self, names: Sequence[str]) -> Mapping[str, np.ndarray]:
         """Each column as an array [U] float64."""
@@ -40,11 +40,11 @@ class Curve:
 
 
 def read_curves(directory: Directory, columns: Sequence[str], seeds: Collection[int]) -> dict[int, Curve]:
-    """The curve of each of those seeds. A seed is a whole number of any size, so that no two are taken for one.
+    """Read the curve of each of these seeds. Seeds are integers of any size, so that distinct ones never coincide.
 
     Raises:
-        FileError: the file cannot be read, or something in it is not as a run writes it.
-        NoSuchColumn: one of the columns is not there.
+        FileError: the file cannot be read, or its content is not that of a run.
+        NoSuchColumn: the file does not have one of the columns.
     """
     rows = _rows(directory)
     header = next(rows, None)
@@ -78,7 +78,7 @@ def _damaged(directory: Directory, why: str) -> FileError:
 
 
 def _places(directory: Directory, header: Sequence[str], columns: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Where in a row the counts are, and where the columns."""
+    """The indices in a row of the counts, and of the columns."""
     for column in COUNTS:
         if column not in header:
             raise _damaged(directory, f"it has no column {column}")
@@ -92,7 +92,7 @@ def _places(directory: Directory, header: Sequence[str], columns: Sequence[str])
 def _add(
     curves: dict[int, Curve], number: int, counts: Sequence[str], values: Sequence[str], columns: Sequence[str]
 ) -> None:
-    """Add a row to its seed's curve. Raises ValueError where a count is none, or falls."""
+    """Add a row to its seed's curve. Raises ValueError where a count is invalid or decreases."""
     seed = _whole("seed", counts[0])
     curve = curves.get(seed)
     if curve is None:

@@ -1,4 +1,4 @@
-"""What is not in the table, and what in it has failed, each with its reason: nothing is left out in silence."""
+"""Runs and seeds that are excluded from the table, and failed seeds that are included, each with its reason."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pg_experiments.comparison.grouping import Grouping
 from pg_experiments.comparison.outcomes import Outcome, Outcomes
 from pg_experiments.comparison.records import Run
 
-FAILED = "Failed, and counted with the last value"  # the heading of seeds in the table whose learning went wrong
+FAILED = "Failed, and counted with the last value"  # heading of the included seeds whose learning failed
 
 
 def not_counted(grouping: Grouping, outcomes: Outcomes) -> list[tuple[Run, str]]:
-    """Runs, and runs with seeds, that are not in the table, each with the reason."""
+    """The excluded runs, and the runs with excluded seeds, each with the reason."""
     found = [(run, run.problem or "") for run in grouping.set_aside]
     seeds: dict[Path, list[Outcome]] = {}
     for outcome in outcomes.without_value:
         seeds.setdefault(outcome.run.path, []).append(outcome)
-    for of_run in seeds.values():
-        numbers = ", ".join(_name(outcome) for outcome in of_run)
+    for excluded in seeds.values():
+        numbers = ", ".join(_name(outcome) for outcome in excluded)
         by_then = "" if outcomes.common_steps is None else f" within {outcomes.common_steps:,} steps"
-        found.append((of_run[0].run, f"seed {numbers} has no value of {' or '.join(outcomes.metrics)}{by_then}"))
+        found.append((excluded[0].run, f"seed {numbers} has no value of {' or '.join(outcomes.metrics)}{by_then}"))
     return found
 
 
 def failed(outcomes: Outcomes) -> list[tuple[Run, str]]:
-    """The seeds whose learning went wrong and that are in the table all the same, each with the reason."""
-    counted = [o for _, strata in outcomes.groups for of_stratum in strata.values() for o in of_stratum]
+    """The included seeds whose learning failed, each with the reason."""
+    counted = [outcome for _, strata in outcomes.groups for stratum in strata.values() for outcome in stratum]
     return [(o.run, f"seed {o.seed.seed} {o.seed.error}") for o in counted if o.seed.error]
 
 

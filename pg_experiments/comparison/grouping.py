@@ -1,4 +1,4 @@
-"""Which runs are the same but for their seed, and by which keys the others differ."""
+"""Groups runs by configuration, or by one key with the other settings as strata."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ ABSENT = "(none)"  # the value of a key that a configuration does not have
 
 @dataclass(frozen=True)
 class Group:
-    """Seeds that are compared as one: of one configuration, or of all that share a value."""
+    """Seeds that are compared as one sample: of one configuration, or of all configurations that share a value."""
 
-    settings: Settings  # of the keys that the groups differ in
-    strata: Mapping[str, tuple[Sample, ...]]  # what else differs within the group -> its seeds
+    settings: Settings  # values of the keys that distinguish groups
+    strata: Mapping[str, tuple[Sample, ...]]  # other settings that differ within the group -> seeds
 
     @property
     def lines(self) -> list[str]:
-        """The settings, each as on a command line."""
+        """The settings, each as `key=value`."""
         return [f"{key}={value}" for key, value in self.settings.items()] or ["the one configuration"]
 
     @property
     def label(self) -> str:
-        """The settings in a line."""
+        """The settings in one line."""
         return ", ".join(self.lines)
 
     @property
     def runs(self) -> list[Run]:
-        """Each of its runs once."""
+        """The distinct runs of the group."""
         return list({run.path: run for seeds in self.strata.values() for run, _ in seeds}.values())
 
 
@@ -51,9 +51,9 @@ class Grouping:
     """All groups, in the order of their first runs."""
 
     groups: tuple[Group, ...]
-    keys: tuple[str, ...]  # those that differ, less those that follow from them
-    configurations: tuple[Settings, ...]  # that are compared, with all their keys
-    set_aside: tuple[Run, ...]  # runs that do not count, with their problem
+    keys: tuple[str, ...]  # keys that distinguish configurations, as `telling_keys` returns them
+    configurations: tuple[Settings, ...]  # compared configurations with all their keys
+    set_aside: tuple[Run, ...]  # excluded runs, with their problem
     notes: tuple[str, ...]
 
 
@@ -88,13 +88,13 @@ def group(runs: Sequence[Run], by: str | None = None) -> Grouping:
 
 
 def _group(keys: Sequence[str], values: Sequence[str], strata: Mapping[str, list[Sample]], by: str | None) -> Group:
-    """A setting that a configuration does not have is left out, unless it is the one that groups."""
+    """Build a group. Absent settings are left out, except that of the key `by`."""
     settings = {key: value for key, value in zip(keys, values, strict=True) if value != ABSENT or key == by}
     return Group(settings, {name: tuple(samples) for name, samples in strata.items()})
 
 
 def _each_seed_once(runs: Sequence[Run]) -> tuple[dict[Path, tuple[Seed, ...]], list[Run], list[str]]:
-    """For each run that counts its seeds that no run before it has; the others; and what to say of them."""
+    """Remove repeated seeds. Returns the counted seeds of each run, the excluded runs, and notes about them."""
     counted: dict[Path, tuple[Seed, ...]] = {}
     first: dict[tuple[Identity, int], Run] = {}
     set_aside, repeated = [run for run in runs if run.problem is not None], 0
@@ -117,10 +117,10 @@ def _each_seed_once(runs: Sequence[Run]) -> tuple[dict[Path, tuple[Seed, ...]], 
 
 
 def find_reference(groups: Sequence[Group], wanted: str | None) -> int:
-    """The index of the group that the others are compared with: the first, or the first that has those settings.
+    """The index of the reference group: the first group, or the first with the given settings.
 
     Raises:
-        UserError: no group has them.
+        UserError: no group has these settings.
     """
     if wanted is None:
         return 0

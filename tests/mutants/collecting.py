@@ -178,8 +178,8 @@ MUTANTS = [
     ),
     episodes(
         "the final observation is the last that was acted on",
-        "finals=_finals(self._columns(observation), played)",
-        "finals=_finals(self._columns(observations[-1]), played)",
+        "finals=_finals(self._columns(observation), steps_taken)",
+        "finals=_finals(self._columns(observations[-1]), steps_taken)",
         SLOW,
     ),
     episodes(
@@ -340,8 +340,8 @@ MUTANTS = [
     ),
     assembly(
         "columns are taken from the rows as they were recorded",
-        'of_units = np.argsort(recorded.units, kind="stable")',
-        "of_units = np.arange(len(recorded.units))",
+        'order = np.argsort(recorded.units, kind="stable")',
+        "order = np.arange(len(recorded.units))",
         COLUMN,
     ),
     tape(
