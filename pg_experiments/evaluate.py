@@ -1,4 +1,4 @@
-"""`python -m pg_experiments.evaluate`: what a run has learned, in fresh episodes, and on video."""
+"""`python -m pg_experiments.evaluate`: evaluates the policy of a run in new episodes, and records videos."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Into the run's directory it writes evaluation.json, with every return."""
 
 @dataclass(frozen=True)
 class Arguments:
-    """What is evaluated, and how."""
+    """Arguments of an evaluation, as described in `HELP`."""
 
     run: str
     episodes: int
@@ -72,7 +72,7 @@ DEFAULTS = {
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
-    """Read `key=value` arguments.
+    """Parse `key=value` arguments.
 
     Raises:
         UserError: a key is unknown or missing, or a value does not fit.
@@ -88,14 +88,14 @@ def parse(arguments: Sequence[str]) -> Arguments:
 
 
 def evaluate(arguments: Arguments) -> None:
-    """Play, print the table, write `evaluation.json`, and record videos if they are wanted.
+    """Evaluate a run: print the table, write `evaluation.json`, and record videos if requested.
 
     Raises:
         NoSuchFile: there is no such run or checkpoint.
         FileError: one of its files cannot be read, is damaged, or is of another run.
-        UserError: the run has no such seed, or what a video needs is not installed.
+        UserError: the run has no such seed, or the extra for videos is not installed.
     """
-    # here and not above: what takes long to import waits until the arguments are known to be right
+    # deferred imports: slow, and not needed where an argument is wrong
     with deferred():
         from pg_experiments.comparison.console import show_files, terminal
         from pg_experiments.evaluation import table, video
@@ -112,11 +112,11 @@ def evaluate(arguments: Arguments) -> None:
     console = terminal()
     ways, files = [], ["evaluation.json"]
     for greedy in (True, False) if arguments.greedy is None else (arguments.greedy,):
-        played = {}
+        episodes = {}
         for run in runs:
             with console.status(f"seed {run.seed}, {'greedy' if greedy else 'sampling'}"):
-                played[run.seed] = play(run, arguments.episodes, greedy=greedy)
-        ways.append(Way(greedy, {run.seed: run.update for run in runs}, played))
+                episodes[run.seed] = play(run, arguments.episodes, greedy=greedy)
+        ways.append(Way(greedy, {run.seed: run.update for run in runs}, episodes))
     console.print(table.rich_table(ways))
     console.print(table.NOTE, style="dim", soft_wrap=True)
     text = json.dumps(_as_data(arguments, saved.update, ways), indent=2, allow_nan=False) + "\n"
@@ -131,7 +131,7 @@ def evaluate(arguments: Arguments) -> None:
 
 
 def _as_data(arguments: Arguments, update: int, ways: Sequence[Way]) -> dict[str, Any]:
-    """The content of `evaluation.json`, whose format docs/evaluation.md describes."""
+    """The content of `evaluation.json`; the format is described in docs/evaluation.md."""
     return {
         "format": 1,
         "episodes": arguments.episodes,

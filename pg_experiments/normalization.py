@@ -1,8 +1,7 @@
-"""The group `normalization`: standardising returns or advantages, with every degenerate case defined.
+"""The group `normalization`: standardisation of returns or advantages, with all degenerate cases defined.
 
-The sample deviation (n − 1) is used, as in the text's code. One value alone, or values that are all equal, have
-no deviation: they become 0, which says "nothing to tell these actions apart", where a plain
-`(x - x.mean()) / x.std()` gives NaN or blows rounding errors up to the size of a signal.
+The sample standard deviation (n − 1) is used, as in the text's code. A single value, or values that are all equal,
+become 0, where `(x - x.mean()) / x.std()` gives NaN or amplifies rounding errors.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pg_experiments.tensors.masked import masked_mean, masked_sum
 
 
 def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """(x − mean) / s over `dims`, counting masked-in places alone; s is the sample standard deviation.
+    """(x − mean) / s over `dims`, where the mask is True; s is the sample standard deviation.
 
     Args:
         values: any shape.
@@ -26,8 +25,8 @@ def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
         dims: the axes that are reduced.
 
     Returns:
-        Same shape: 0 where the mask is False, and 0 for a group of fewer than two values or of equal values. A value
-        that is not finite makes NaN of its group: it is no reason to learn nothing in silence.
+        Same shape: 0 where the mask is False, and 0 for a group of fewer than two values or of equal values. A group
+        with a value that is not finite becomes NaN, so that it is detected downstream.
     """
     values = torch.where(mask, values, 0.0)
     centred = values - masked_mean(values, mask, dims).to(values.dtype)
@@ -38,23 +37,23 @@ def standardize(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 class Normalization(Protocol):
-    """An option of the group `normalization`: [T, R, E] -> [T, R, E], learners never mixed."""
+    """An option of the group `normalization`: [T, R, E] -> [T, R, E]. Learners are never mixed."""
 
     @property
     def changes_returns(self) -> bool:
-        """Whether returns are not in the environment's units any more."""
+        """Whether normalised returns are not in the environment's units."""
 
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
-        """Normalises what the baseline is subtracted from."""
+        """Normalises returns, before the baseline is subtracted."""
 
     def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
-        """Normalises what the log-probabilities are weighted with."""
+        """Normalises advantages, the weights of the log-probabilities."""
 
     def centres(self, columns: int | None) -> str | None:
-        """The setting by which equal returns of an episode all become 0; None where they do not.
+        """The settings with which returns that are equal within each episode become 0; None where they do not.
 
         Args:
-            columns: episodes of a batch; None where a batch is no quota of episodes.
+            columns: number of episodes in a batch; None where a batch is not a quota of episodes.
         """
 
 
@@ -78,11 +77,11 @@ class NoNormalization:
 
 @dataclass(frozen=True)
 class NormalizedReturns(NoNormalization):
-    """Returns to mean 0 and deviation 1, over each episode by itself, as in the text, or over a learner's batch.
+    """Standardises returns over each episode, as in the text, or over a learner's batch.
 
-    Not the same as subtracting a baseline that is independent of the action: the mean and the deviation come
-    from the returns themselves and bias the gradient (a little, in long episodes). Over an episode, the difference
-    between episodes is lost: only early and late steps of one episode are compared.
+    This is not equivalent to a baseline that is independent of the action: mean and standard deviation are computed
+    from the returns themselves and bias the gradient (slightly, in long episodes). Over an episode, differences between
+    episodes are lost, and only steps of the same episode are compared.
     """
 
     over: Literal["episode", "batch"]
@@ -92,7 +91,7 @@ class NormalizedReturns(NoNormalization):
         return True
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where an episode's returns all have one sign."""
+        """Raises UserError for points, whose returns all have the same sign."""
         if self.over == "episode" and config.collect.episodes_per_batch is None:
             raise UserError(
                 "normalization.over=episode with collect=points: all returns of a point have one sign, and "
@@ -110,7 +109,7 @@ class NormalizedReturns(NoNormalization):
 
 @dataclass(frozen=True)
 class NormalizedAdvantages(NoNormalization):
-    """All advantages of a learner's batch to mean 0 and deviation 1: good episodes stay better than bad ones."""
+    """Standardises advantages over a learner's batch, so that episodes are compared with each other."""
 
     def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
         return standardize(advantages, mask, (0, 2))

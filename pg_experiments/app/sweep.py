@@ -60,7 +60,7 @@ class Begun(Callback):
         try:
             Begun.directory, Begun.jobs = _checked(config)
         except (UserError, HydraException) as error:
-            sys.exit(f"error: {one_line(str(error))}")  # Hydra only logs an Exception from a callback
+            sys.exit(f"error: {one_line(str(error))}")  # Hydra only warns of an Exception in a callback
         import_libraries(_target(config, part) for part in ("launcher", "sweeper"))
 
 

@@ -4,9 +4,9 @@ A learner has E environments, at most as many as a batch has points (or episodes
 starts the next one. A batch is a fixed quota, and every return in it is complete. `collect.unfinished` chooses how a
 batch ends:
 
-* `wait`: points are started in order until the quota is started. An environment that then finishes its point is not
-  stepped until the batch has been learned from. Strictly on-policy and without length bias, since a point is selected
-  by its number.
+* `wait`: the points of the quota are started in order. Once all are started, an environment that finishes its point is
+  not stepped until the batch has been learned from. Strictly on-policy and without length bias, since points are
+  selected by their number.
 * `carry_over`: no environment waits. The batch is the first points to end since the last batch. Unfinished points
   continue with the updated policy, and belong to a later batch. Every point is used exactly once, so there is no length
   bias. Not strictly on-policy: the first steps of a batch's first points were chosen by an older policy, and are used

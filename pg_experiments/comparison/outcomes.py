@@ -1,7 +1,7 @@
-"""What each seed came to: its final values, and when it reached the threshold.
+"""Outcomes of seeds: final values, and the time until the threshold was reached.
 
-Where runs differ in length, by the last step that all of them have. A seed whose learning went wrong counts, as one
-that was not solved, with the last value that it had: a configuration must not look better the more of its seeds fail.
+Runs with different limits are compared at the last step that all of them have. A seed whose learning failed is counted
+as not solved, with its last value. Otherwise a configuration would look better the more of its seeds fail.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pg_experiments.comparison.records import Run, Seed
 
 @dataclass(frozen=True)
 class Outcome:
-    """One seed."""
+    """The outcome of one seed."""
 
     run: Run
     seed: Seed
@@ -27,22 +27,22 @@ class Outcome:
     episodes: float  # likewise
 
 
-Strata = Mapping[str, tuple[Outcome, ...]]  # by what else differs within a group
+Strata = Mapping[str, tuple[Outcome, ...]]  # by the other settings that differ within a group
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Each group that has seeds that count, with their outcomes; and what to know about all of them."""
+    """The groups that have counted seeds, with the outcomes of these, and facts about all groups."""
 
     metrics: tuple[str, ...]
     groups: tuple[tuple[Group, Strata], ...]
-    common_steps: int | None  # where runs of different length are compared; None: each at its own end
-    without_value: tuple[Outcome, ...]  # seeds that do not count, since a metric has no value
-    stopped_early: int  # seeds that were solved, and so stopped, before they could reach the threshold asked for
+    common_steps: int | None  # the step at which runs of different limits are compared; None: each at its end
+    without_value: tuple[Outcome, ...]  # excluded seeds: a metric has no value
+    stopped_early: int  # number of seeds that were solved and stopped before they reached the given threshold
 
 
 def outcomes(groups: Sequence[Group], metrics: Sequence[str], threshold: float | None) -> Outcomes:
-    """The outcomes of all seeds. A threshold of None is each run's own: the episode at which it was solved."""
+    """Compute the outcomes of all seeds. With a threshold of None, each run's own threshold is used."""
     pairs = [pair for group in groups for seeds in group.strata.values() for pair in seeds]
     common = _common_steps(pairs)
     every: list[Outcome] = []
@@ -52,8 +52,8 @@ def outcomes(groups: Sequence[Group], metrics: Sequence[str], threshold: float |
             name: tuple(_outcome(run, seed, metrics, threshold, common) for run, seed in seeds)
             for name, seeds in group.strata.items()
         }
-        every += [outcome for of_stratum in strata.values() for outcome in of_stratum]
-        with_values = {name: tuple(filter(_has_values, of_stratum)) for name, of_stratum in strata.items()}
+        every += [outcome for stratum in strata.values() for outcome in stratum]
+        with_values = {name: tuple(filter(_has_values, stratum)) for name, stratum in strata.items()}
         if any(with_values.values()):
             counted.append((group, {name: kept for name, kept in with_values.items() if kept}))
     return Outcomes(
@@ -70,7 +70,7 @@ def _has_values(outcome: Outcome) -> bool:
 
 
 def _common_steps(pairs: Sequence[tuple[Run, Seed]]) -> int | None:
-    """Where runs had different limits, the least number of steps at which a seed ended, unsolved and not failed."""
+    """The smallest number of steps of a seed that was neither solved nor failed; None where all limits are equal."""
     if len({run.limits for run, _ in pairs}) < 2:
         return None
     ends = [int(seed.env_steps[-1]) for _, seed in pairs if not (seed.solved or seed.error) and len(seed.env_steps)]
@@ -91,7 +91,7 @@ def _outcome(run: Run, seed: Seed, metrics: Sequence[str], threshold: float | No
 
 
 def _last(seed: Seed, metric: str, limit: float) -> float:
-    """The last value at or before that many steps. An update in which no episode ended may have none of its own."""
+    """The last value at or before that many steps. An update in which no episode ended may have no value."""
     there = np.isfinite(seed.values[metric]) & (seed.env_steps <= limit)
     return float(seed.values[metric][there][-1]) if there.any() else math.nan
 
@@ -104,7 +104,7 @@ def _row_of_solving(seed: Seed) -> int | None:
 
 
 def _row_above(run: Run, seed: Seed, metric: str, threshold: float) -> int | None:
-    """The first update at which the metric is there; a mean of the last episodes counts once its window is full."""
+    """The first row at which the metric reaches the threshold; `mean_return` counts once its window is full."""
     window = run.settings.get("env.window", "") if metric == "mean_return" else ""
     full = seed.episodes >= (float(window) if window.isdecimal() else 0)
     rows = np.flatnonzero(full & (seed.values[metric] >= threshold))

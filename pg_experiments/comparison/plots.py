@@ -1,6 +1,6 @@
-"""The three pictures: learning curves, performance profiles, and who reached the threshold when.
+"""Figures of a comparison: learning curves, performance profiles, and the fraction of seeds at the threshold over time.
 
-Of more than ten groups six are drawn in colour, the reference and those of the highest final value.
+With more than ten groups, six are drawn in colour: the reference, and those with the highest final value.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from pg_experiments.comparison.statistics import band, interquartile_mean
 from pg_experiments.comparison.summary import Summary, finals_of, of_seeds
 from pg_experiments.comparison.wording import threshold_of
 
-MOST_IN_COLOUR = 10  # if there are more groups than that,
-OF_MANY = 6  # so many are
-MOST_BANDS = 6  # with more curves in colour, bands hide them;
-MOST_BANDS_OF_STEPS = 4  # those that change in steps sooner
-POINTS = 201
+MOST_IN_COLOUR = 10  # groups that are all drawn in colour
+OF_MANY = 6  # groups in colour where there are more
+MOST_BANDS = 6  # curves with bands; more bands would hide curves
+MOST_BANDS_OF_STEPS = 4  # likewise of step functions
+POINTS = 201  # on the x axis
 GREY = "0.85"
 WRAP = 80  # characters of a line of the legend
 STYLE: dict[Any, Any] = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25}
-STYLE["text.parse_math"] = False  # a dollar sign in somebody's value is no formula
+STYLE["text.parse_math"] = False  # a value may contain dollar signs
 
 
 def pictures(summary: Summary) -> dict[str, bytes]:
-    """Each picture as a PNG, by the name of its file."""
+    """The figures as PNG files, by file name."""
     with plt.rc_context(STYLE):
         return {
             "curves.png": _png(_curves(summary)),
@@ -47,7 +47,7 @@ def pictures(summary: Summary) -> dict[str, bytes]:
 
 
 def in_colour(summary: Summary) -> list[int]:
-    """The groups that are drawn in colour, by index."""
+    """The indices of the groups that are drawn in colour."""
     count = len(summary.rows)
     finals = [row.finals[summary.metrics[0]].value for row in summary.rows]
     best_first = sorted(range(count), key=lambda index: (index != summary.reference, -finals[index]))
@@ -97,17 +97,17 @@ def _to_threshold(summary: Summary) -> Figure:
 
 
 class _Curve:
-    """How one group is drawn."""
+    """The curve of one group."""
 
     def __init__(self, strata: Strata, label: str, colour: str | None, *, banded: bool, steps: bool) -> None:
         self.strata = strata
         self.label = label
-        self.colour = colour  # None: grey, among the others
+        self.colour = colour  # None: grey
         self.banded = banded
-        self.steps = steps  # whether the value changes in steps
+        self.steps = steps  # whether it is a step function
 
     def draw(self, panel: Axes, x: np.ndarray, samples: Sequence[np.ndarray], statistic: Callable[..., Any]) -> None:
-        """Draw a statistic of samples, for each stratum [P, seeds], at x [P]."""
+        """Draw a statistic of samples, [P, seeds] for each stratum, at x [P]."""
         style = "steps-post" if self.steps else "default"
         if self.colour is None:
             value = statistic(np.concatenate(samples, axis=-1), axis=-1)
@@ -122,7 +122,7 @@ class _Curve:
 
 
 def _curves_of(summary: Summary, *, steps: bool = False) -> list[_Curve]:
-    """One for each group, the grey ones first, so that they lie below the others."""
+    """One curve for each group. Grey curves come first, so that they are drawn below the others."""
     chosen = in_colour(summary)
     others = f"{len(summary.rows) - len(chosen)} others"
     curves = []
@@ -140,7 +140,11 @@ def _every_seed(summary: Summary) -> Iterator[Outcome]:
 
 
 def _sampled(strata: Strata, metric: str) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Steps [P] and for each stratum [P, seeds]: the last value until then, from where every seed has one."""
+    """Sample the curves of all seeds at common steps, starting where every seed has a value.
+
+    Returns:
+        Steps [P], and for each stratum the last value at or before each step, [P, seeds].
+    """
     known = {
         name: [(outcome.seed, np.isfinite(outcome.seed.values[metric])) for outcome in seeds]
         for name, seeds in strata.items()
@@ -157,7 +161,7 @@ def _sampled(strata: Strata, metric: str) -> tuple[np.ndarray, list[np.ndarray]]
 
 
 def _panels(summary: Summary, count: int) -> tuple[Figure, Sequence[Axes]]:
-    """Panels below each other, and room for a legend under them."""
+    """A figure of vertically stacked panels with room for a legend below."""
     chosen = in_colour(summary)
     lines = sum(math.ceil(len(summary.rows[index].group.label) / WRAP) for index in chosen) + 1
     height = 3.4 * count + 0.5 + 0.2 * math.ceil(lines / _legend_columns(summary))
@@ -176,12 +180,12 @@ def _banded(summary: Summary, steps: bool) -> bool:
 
 
 def _finish(figure: Figure, panel: Axes, summary: Summary, title: str, *, steps: bool = False) -> None:
-    """Title, and a legend that names the grey curves once, at its end."""
+    """Add a title, and a legend in which the grey curves have one entry, the last."""
     panel.set_title(title + (", with 95 % interval" if _banded(summary, steps) else ""), fontsize="medium", loc="left")
     handles, labels = panel.get_legend_handles_labels()
     entries = dict(zip(labels, handles, strict=True))
     if len(entries) > len(in_colour(summary)):
-        entries[labels[0]] = entries.pop(labels[0])  # the grey ones, which were drawn first
+        entries[labels[0]] = entries.pop(labels[0])  # grey curves were drawn first
     figure.legend(
         list(entries.values()),
         list(entries),

@@ -1,7 +1,7 @@
-"""Run directories as they are found: each one's result, configuration and metrics, or why it does not count.
+"""Reads run directories: result, configuration and metrics of each run, or the reason why it is excluded.
 
-They may be a stranger's, so they are read as plain data: nothing that a file says is looked up, resolved or called, and
-one run that cannot be read is listed and does not stop the comparison of the others.
+Directories are not trusted. Files are read as plain data: no name in them is imported, resolved or called. A run that
+cannot be read is listed and does not stop the comparison of the others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Seed:
     env_steps: np.ndarray  # [U] agent steps since the start, one entry per update
     episodes: np.ndarray  # [U] likewise
     values: Mapping[str, np.ndarray]  # column -> [U]; NaN where the cell is empty
-    error: str | None = None  # what stopped it where its learning went wrong
+    error: str | None = None  # reason where its learning failed
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,22 @@ class Run:
     path: Path
     settings: Mapping[str, str] = field(default_factory=dict)  # dotted key -> value, as on a command line
     overrides: tuple[str, ...] = ()
-    problem: str | None = None  # why it does not count; None where it does
+    problem: str | None = None  # reason why it is excluded; None where it is not
     env_steps: int = 0  # of all its seeds
     wall_time_s: float = 0.0
     seeds: tuple[Seed, ...] = ()
 
     @property
     def limits(self) -> tuple[str | None, str | None]:
-        """How long each seed may play at most."""
+        """The limits of each seed: `env.max_episodes` and `env.max_steps`."""
         return self.settings.get("env.max_episodes"), self.settings.get("env.max_steps")
 
 
 def read_runs(directories: Sequence[Path], columns: Sequence[str]) -> list[Run]:
-    """Every run below the directories, with those columns of its metrics.
+    """Read every run below the directories, with these columns of its metrics.
 
     Raises:
-        UserError: a directory cannot be read or has no run in it, or no run that is done has one of the columns.
+        UserError: a directory cannot be read or has no run in it, or a column is missing and no run can be compared.
     """
     runs, missing = [], None
     for found in find_runs(directories):
@@ -84,9 +84,9 @@ def read_runs(directories: Sequence[Path], columns: Sequence[str]) -> list[Run]:
 
 
 def find_runs(directories: Sequence[Path]) -> list[Run]:
-    """Every directory that has a `result.json`, at any depth, in the order of the jobs' numbers, and yet unread.
+    """Find every directory with a `result.json`, at any depth, in the order of job numbers. Files are not read.
 
-    A folder that cannot be looked into, and a link, which is not followed, are runs with a problem.
+    A folder that cannot be listed is returned as a run with a problem, and so is a link, which is not followed.
 
     Raises:
         UserError: a directory does not exist or cannot be read, or there is no run in it.
@@ -108,7 +108,7 @@ def _below(directory: Path) -> Iterator[Run]:
         path = directory / folder
         if any(entry.name == RESULT for entry in entries):
             yield Run(path)
-            entries.clear()  # a run holds no runs
+            entries.clear()  # runs are not nested
         for entry in entries:
             if entry.kind == "link" and not entry.name.startswith("."):
                 yield Run(path / entry.name, problem="is a link, and none is followed; name what it leads to in sweep=")
@@ -119,15 +119,15 @@ def _below(directory: Path) -> Iterator[Run]:
 
 
 def _natural(text: str) -> list[tuple[float, str]]:
-    """A key that sorts 2 before 10, and both before a letter."""
+    """A key for natural sorting: 2 before 10, and numbers before letters."""
     return [(float(part), "") if part.isdecimal() else (math.inf, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def read_run(path: Path, columns: Sequence[str]) -> Run:
-    """One run with those columns of its metrics. What cannot be read is a run with a problem, not an error.
+    """Read one run with these columns of its metrics. A run that cannot be read is returned with a problem.
 
     Raises:
-        NoSuchColumn: the run is done, its metrics can be read, and a column is not among them.
+        NoSuchColumn: the metrics of the run do not have one of the columns.
     """
     directory = Directory(path)
     settings: dict[str, str] = {}
@@ -147,7 +147,7 @@ def read_run(path: Path, columns: Sequence[str]) -> Run:
 
 
 def _within(path: Path, error: FileError) -> str:
-    """What is wrong, with the name of the file within the run's directory."""
+    """The message of an error, with the file's name relative to the run's directory."""
     text = one_line(str(error).removeprefix(f"{path}/").removeprefix(f"{path}: "))
     return text if text.startswith("cannot be read") else f"cannot be read: {text}"
 
@@ -172,7 +172,7 @@ def _overrides(directory: Directory) -> tuple[str, ...]:
 
 
 def _as_typed(value: Any) -> str:
-    """A value as on a command line; a whole number is written as one, be it a float or not."""
+    """A value as on a command line; a float that is an integer is written as an integer."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     return one_line(as_yaml(int(value) if whole else value))
 
@@ -188,7 +188,7 @@ def _result(directory: Directory) -> dict[str, Any]:
 
 def _problem(result: Mapping[str, Any]) -> str | None:
     status = result.get("status")
-    if status == "done" or _learning_went_wrong(result):
+    if status == "done" or _all_seeds_failed(result):
         return None
     if status == "failed":
         return f"failed: {one_line(str(result.get('error')))}"
@@ -199,8 +199,8 @@ def _problem(result: Mapping[str, Any]) -> str | None:
     return "has only begun" if not result else f"has an unknown status: {shown(status)}"
 
 
-def _learning_went_wrong(result: Mapping[str, Any]) -> bool:
-    """Whether a run failed because each of its seeds did: that is what its configuration does, and no accident."""
+def _all_seeds_failed(result: Mapping[str, Any]) -> bool:
+    """Whether a run failed because learning failed for each of its seeds, which is an outcome of its configuration."""
     seeds = result.get("seeds")
     if result.get("status") != "failed" or not isinstance(seeds, list) or not seeds:
         return False
@@ -208,7 +208,7 @@ def _learning_went_wrong(result: Mapping[str, Any]) -> bool:
 
 
 def _checked(directory: Directory, hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Those keys of a part of `result.json`, each checked against its annotation; other keys are of no interest."""
+    """Check keys of a part of `result.json` against their annotations; other keys are ignored."""
     try:
         return checked_fields(hints, {key: values[key] for key in hints if key in values}, prefix)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What is written into a sweep's directory: tables, pictures, and one page that needs nothing else."""
+"""Writes the files of a comparison: tables, figures, and a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LINKED = ("result.json", "metrics.csv", "train.log", ".hydra/config.yaml")
 def write_report(
     directory: Path, summary: Summary, pictures: Mapping[str, bytes], commands: Sequence[str]
 ) -> list[str]:
-    """Write every file, each replaced whole. Returns their names."""
+    """Write all files; each is replaced atomically. Returns their names."""
     texts = {
         "comparison.csv": as_csv(summary),
         "comparison.md": _markdown(summary, directory, commands),
@@ -51,10 +51,10 @@ def _title(directory: Path) -> str:
 
 
 def what_differed(summary: Summary) -> dict[str, list[str]]:
-    """Each key that tells configurations apart, and its values in the order of the runs."""
+    """The distinct values of each key that distinguishes configurations, in the order of the runs."""
     keys = summary.grouping.keys
     values = {key: [settings.get(key, ABSENT) for settings in summary.grouping.configurations] for key in keys}
-    return {key: list(dict.fromkeys(of_key)) for key, of_key in values.items()}
+    return {key: list(dict.fromkeys(repeated)) for key, repeated in values.items()}
 
 
 def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str:
@@ -73,7 +73,7 @@ def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str
 
 
 def _listed(summary: Summary) -> dict[str, list[tuple[Run, str]]]:
-    """By heading, what went wrong."""
+    """Failed seeds and excluded runs, by heading."""
     lists = {
         FAILED: failed(summary.outcomes),
         "Not counted": not_counted(summary.grouping, summary.outcomes),
@@ -111,9 +111,9 @@ def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], comm
 
 
 def _linked(run: Run, directory: Path) -> dict[str, Any]:
-    """A run's directory and files, as links from the page."""
+    """Links from the page to a run's directory and files."""
     path = _relative(run, directory)
-    # the dot keeps a directory's name from being read as a scheme; a name need not be UTF-8
+    # "./" prevents a directory's name from being parsed as a scheme; fsencode, as names need not be UTF-8
     base = "./" + quote(os.fsencode(path))
     return {
         "name": one_line(run.path.resolve().name if path == "." else path),
@@ -123,7 +123,7 @@ def _linked(run: Run, directory: Path) -> dict[str, Any]:
 
 
 def _is_file(directory: Directory, name: str) -> bool:
-    """Whether a file may be linked; not behind a link, or where it cannot be told."""
+    """Whether a name is a regular file; False for links, and where it cannot be determined."""
     try:
         return directory.kind(name) == "file"
     except FileError:

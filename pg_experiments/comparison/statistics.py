@@ -1,11 +1,11 @@
-"""Estimates with intervals, and whether two groups differ at all.
+"""Estimates with confidence intervals, and permutation tests of the difference between two groups.
 
 A group is a list of strata, each an array of one value per seed, and resampling never mixes strata. Interquartile mean,
 probability of improvement and stratified bootstrap intervals are those of Agarwal et al., "Deep Reinforcement Learning
-at the Edge of the Statistical Precipice" (2021); SciPy's bootstrap takes strata of unequal size, which rliable does
-not. The interval of the probability of improvement is another, for with few seeds the bootstrap's is far too narrow.
+at the Edge of the Statistical Precipice" (2021). SciPy's bootstrap supports strata of unequal size, which rliable does
+not. The probability of improvement has a score interval instead, as the bootstrap's is far too narrow with few seeds.
 
-Random numbers start from the same point at each call, so the same runs always give the same numbers.
+Each call uses a generator with a fixed seed, so results are reproducible.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ CONFIDENCE = 0.95
 NORMAL_QUANTILE = float(norm.ppf((1 + CONFIDENCE) / 2))
 RESAMPLES = 2000
 PERMUTATIONS = 9999
-NEARLY_EQUAL = 1e-9  # sums of ranks over products of sizes that differ by less are equal but for rounding
-CELLS = 4_000_000  # numbers that a step of resampling holds at most
+NEARLY_EQUAL = 1e-9  # tolerance for rounding when test statistics are compared
+CELLS = 4_000_000  # most numbers in memory in a batch of resampling
 Strata = Sequence[np.ndarray]
 
 
@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
 
 
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> Any:
-    """The mean without the lowest and the highest quarter (each rounded down) of all values."""
+    """The mean without the lowest and the highest quarter of the values, each rounded down."""
     return trim_mean(values, 0.25, axis=axis)
 
 
@@ -46,7 +46,7 @@ def estimate(statistic: Callable[..., Any], strata: Strata) -> Estimate:
     """A statistic of the pooled strata, with a stratified bootstrap interval (percentiles).
 
     Args:
-        statistic: takes an array and an axis, and is finite.
+        statistic: function of an array and an axis, with finite values.
         strata: each [seeds].
     """
     return _bootstrapped(_of_pooled(statistic), strata)
@@ -60,45 +60,45 @@ def band(statistic: Callable[..., Any], strata: Strata) -> tuple[np.ndarray, np.
     """The interval at each of P points, with all points of a seed resampled together: low and high, each [P].
 
     Args:
-        statistic: takes an array and an axis, and is finite.
+        statistic: function of an array and an axis, with finite values.
         strata: each [P, seeds].
     """
     return _interval(_of_pooled(statistic), strata, sum(stratum.size for stratum in strata))
 
 
 def median(strata: Strata) -> Estimate:
-    """The median of values of which some are infinite: never reached."""
+    """The median of values that may be infinite (the threshold was not reached)."""
     pooled = np.concatenate(strata)
     reached = pooled[np.isfinite(pooled)]
     if not len(reached):
         return Estimate(math.inf, math.inf, math.inf)
     largest = float(reached.max())
-    never = 1e9 * (1.0 + largest)  # so large that no mean of it and a reached value is one of the reached
+    never = 1e9 * (1.0 + largest)  # finite stand-in; its mean with any reached value exceeds all reached values
     found = estimate(np.median, [np.where(np.isfinite(stratum), stratum, never) for stratum in strata])
     return Estimate(*(math.inf if end > largest else end for end in found))
 
 
 def fraction(strata: Sequence[np.ndarray]) -> Estimate:
-    """The fraction of true values, with Wilson's interval; strata can only make it too wide."""
+    """The fraction of true values, with Wilson's interval, which is conservative where there are strata."""
     pooled = np.concatenate(strata).astype(bool)
     interval = binomtest(int(pooled.sum()), len(pooled)).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(float(pooled.mean()), float(interval.low), float(interval.high))
 
 
 def probability_of_improvement(first: Strata, second: Strata) -> Estimate:
-    """P(X > Y) + P(X = Y) / 2 for a seed X of `first` and Y of `second`, the mean over strata that belong together.
+    """P(X > Y) + P(X = Y) / 2 for a seed X of `first` and a seed Y of `second`, averaged over corresponding strata.
 
-    The interval is a score interval: every θ whose distance from the estimate is at most z √V(θ), V being the variance
-    that the estimate would have. Of two formulas for V the larger counts:
+    The interval is a score interval: all θ whose distance from the estimate is at most z √V(θ), where V is the variance
+    of the estimate if θ were the true value. V is the larger of two formulas:
 
     * Newcombe, "Confidence intervals for an effect size measure based on the Mann–Whitney statistic. Part 2" (2006),
-      method 5, which needs the numbers of seeds alone. It also holds where all seeds of one group are above the others;
+      method 5. It depends only on the numbers of seeds, and is valid where all seeds of one group are above the others;
     * θ (1 − θ) times a factor from the estimate of the variance by DeLong, DeLong and Clarke-Pearson (1988), at most
-      that of Birnbaum and Klose (1957). It is the larger one where one group spreads more than the other.
+      that of Birnbaum and Klose (1957). It is the larger one where one group has a larger spread than the other.
 
-    rliable takes a percentile bootstrap instead. With 5 seeds and a difference of two standard deviations that holds
-    the true value 61 times of 100, and this 98 times; `python -m benchmarks.interval_coverage` has the rest. V is taken
-    at the same θ for all strata; where those of equal size differ, the interval is too wide rather than too narrow.
+    rliable uses a percentile bootstrap instead. With 5 seeds and a difference of two standard deviations its coverage
+    is 61 %, and that of this interval 98 %; `python -m benchmarks.interval_coverage` has further results. V is
+    evaluated at the same θ for all strata; where strata of equal size differ, the interval is conservative.
     """
     parts = [_Improvement.estimate(x, y) for x, y in zip(first, second, strict=True)]
     others = [_Improvement.estimate(y, x) for x, y in zip(first, second, strict=True)]
@@ -106,12 +106,12 @@ def probability_of_improvement(first: Strata, second: Strata) -> Estimate:
 
 
 def mean_wins(first: Strata, second: Strata) -> float:
-    """P(X > Y) + P(X = Y) / 2, the mean over strata."""
+    """P(X > Y) + P(X = Y) / 2, averaged over strata."""
     return float(np.mean([_placements(x, y).mean() for x, y in zip(first, second, strict=True)]))
 
 
 def _placements(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """For each of x the fraction of y that is less, ties counting half."""
+    """The fraction of y below each value of x; ties count half."""
     y = np.sort(y)
     return (np.searchsorted(y, x, "left") + np.searchsorted(y, x, "right")) / (2 * len(y))
 
@@ -122,7 +122,7 @@ class _Improvement(NamedTuple):
     value: float
     m: int
     n: int
-    spread: float  # its variance as the placements have it, over value (1 − value)
+    spread: float  # DeLong's variance of the value, divided by value (1 − value)
 
     @classmethod
     def estimate(cls, x: np.ndarray, y: np.ndarray) -> _Improvement:
@@ -130,7 +130,7 @@ class _Improvement(NamedTuple):
         above, below = _placements(x, y), _placements(y, x)
         value, most = float(above.mean()), 1 / min(m, n)
         if min(m, n) == 1:
-            return cls(value, m, n, most)  # nothing is known of the spread
+            return cls(value, m, n, most)  # the spread cannot be estimated
         if not 0 < value < 1:
             return cls(value, m, n, 0.0)
         variance = above.var(ddof=1) / m + below.var(ddof=1) / n
@@ -144,7 +144,7 @@ class _Improvement(NamedTuple):
 
 
 def _lower_end(parts: Sequence[_Improvement]) -> float:
-    """The least θ that the mean of the parts is not too far above."""
+    """The lower end of the score interval of the mean of the parts."""
     value = float(np.mean([part.value for part in parts]))
     if value <= NEARLY_EQUAL:
         return 0.0
@@ -162,7 +162,7 @@ def _bootstrapped(statistic: Callable[..., Any], samples: Strata) -> Estimate:
 
 
 def _interval(statistic: Callable[..., Any], samples: Strata, size: int) -> tuple[Any, Any]:
-    """Percentiles of the statistic over resampled samples. `size`: the numbers that one of them takes."""
+    """Percentile bootstrap interval of the statistic. `size` is the number of values in one resample."""
     if min(sample.shape[-1] for sample in samples) < 2:
         nothing = np.full(samples[0].shape[:-1], np.nan)
         return nothing, nothing
@@ -181,16 +181,16 @@ def _interval(statistic: Callable[..., Any], samples: Strata, size: int) -> tupl
 
 
 def permutations(comparisons: int) -> int:
-    """How many divisions of the seeds a test looks at: so many that a p-value times the comparisons can be small."""
+    """The number of permutations of a test, large enough for small p-values after Holm's correction."""
     return max(PERMUTATIONS, 200 * comparisons - 1)
 
 
 def permutation_p(first: Strata, second: Strata, comparisons: int = 1) -> float:
-    """How probable so uneven a probability of improvement is where both groups are the same. Two-sided.
+    """Two-sided p-value of a stratified permutation test of the probability of improvement.
 
-    Seeds are divided anew into two groups, within each stratum: in every way there is, if there are at most
-    `permutations(comparisons)`, else in that many ways drawn at random. The result depends on the values alone: not on
-    the order of the seeds or of the strata, and not on which group comes first.
+    Seeds are reassigned to the two groups within each stratum. All assignments are enumerated if there are at most
+    `permutations(comparisons)`, else that many are drawn at random. The result depends only on the values: not on the
+    order of the seeds, of the strata or of the groups.
     """
     times = permutations(comparisons)
     strata = [_ranks(x, y) for x, y in _in_one_order(first, second)]
@@ -204,34 +204,34 @@ def permutation_p(first: Strata, second: Strata, comparisons: int = 1) -> float:
 
 
 def _in_one_order(first: Strata, second: Strata) -> list[tuple[Sequence[float], Sequence[float]]]:
-    """The strata with their values sorted, the strata themselves sorted, and the groups in whichever order is less."""
+    """Sort values, strata and groups, so that the random permutations do not depend on their order."""
     pairs = [(sorted(x.tolist()), sorted(y.tolist())) for x, y in zip(first, second, strict=True)]
     return min(sorted(pairs), sorted((y, x) for x, y in pairs))
 
 
 def _ranks(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, int]:
-    """The ranks of x and then of y among both, less their mean; and how many x are."""
+    """The centred ranks of x, followed by those of y, in the pooled sample; and the size of x."""
     ranks = rankdata([*x, *y])
     return ranks - (len(ranks) + 1) / 2, len(x)
 
 
 def _every_division(strata: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-    """The statistic of each way to divide the ranks of all strata."""
+    """The statistic of each assignment of the ranks of all strata."""
     found = np.zeros(1)
     for ranks, m in strata:
-        of_stratum = ranks[_choices(len(ranks), m)].sum(1) / (m * (len(ranks) - m))
-        found = np.add.outer(found, of_stratum).ravel()
+        terms = ranks[_choices(len(ranks), m)].sum(1) / (m * (len(ranks) - m))
+        found = np.add.outer(found, terms).ravel()
     return found
 
 
 @lru_cache(maxsize=8)
 def _choices(count: int, m: int) -> np.ndarray:
-    """[ways, m]: the ways to choose m of so many places."""
+    """[ways, m]: all combinations of m of `count` indices."""
     return np.array(list(combinations(range(count), m)))
 
 
 def _drawn_divisions(strata: Sequence[tuple[np.ndarray, int]], times: int) -> np.ndarray:
-    """The statistic of so many ways drawn at random."""
+    """The statistic of `times` random assignments."""
     rng = np.random.default_rng(0)
     found = np.zeros(times)
     for ranks, m in strata:
@@ -243,17 +243,17 @@ def _drawn_divisions(strata: Sequence[tuple[np.ndarray, int]], times: int) -> np
 
 
 def splits(first: Strata, second: Strata) -> int:
-    """How many ways there are to divide the seeds of each stratum into two groups of these sizes."""
+    """The number of ways to assign the seeds of each stratum to two groups of these sizes."""
     return math.prod(math.comb(len(x) + len(y), len(x)) for x, y in zip(first, second, strict=True))
 
 
 def least_p(first: Strata, second: Strata) -> float:
-    """The p-value if every seed of one group were above every seed of the other: the least there can be."""
+    """The smallest possible p-value: that of groups where every seed of one is above every seed of the other."""
     return min(1.0, 2 / splits(first, second))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number: Holm, "A simple sequentially rejective multiple test procedure" (1979)."""
+    """P-values adjusted by Holm, "A simple sequentially rejective multiple test procedure" (1979)."""
     corrected, largest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(np.argsort(p_values)):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))

@@ -1,4 +1,4 @@
-"""All numbers of a comparison: a row for each group, and a verdict on each pair."""
+"""Numerical results of a comparison: a row for each group, and a verdict for each pair."""
 
 from __future__ import annotations
 
@@ -28,47 +28,47 @@ from pg_experiments.comparison.statistics import (
 )
 
 FEWEST_SEEDS = 3
-MOST_GROUPS_IN_PAIRS = 5  # with more of them, each is compared with the reference alone
+MOST_GROUPS_IN_PAIRS = 5  # more groups are compared with the reference only, not in all pairs
 Verdict = Literal["better", "worse", "not distinguishable", "too few seeds", "nothing in common"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One group."""
+    """The results of one group."""
 
     group: Group
     seeds: int
-    failed: int  # of those seeds, though they count
+    failed: int  # how many of these seeds failed
     finals: Mapping[str, Estimate]  # metric -> interquartile mean
     solved: Estimate  # fraction that reached the threshold
-    episodes: Estimate  # median until then
-    steps: Estimate  # likewise, agent steps
-    steps_per_second: float  # of a run, the median over runs
-    wall_time_s: float  # likewise
+    episodes: Estimate  # median number of episodes to the threshold
+    steps: Estimate  # median number of agent steps to the threshold
+    steps_per_second: float  # median over runs
+    wall_time_s: float  # median over runs
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two groups, by index, and whether the second returns more than the first."""
+    """The comparison of two groups, by index."""
 
     first: int
     second: int
     seeds: tuple[int, int]
     improvement: Estimate  # of the second over the first
-    p: float  # corrected for the number of comparisons; NaN where nothing can be said
-    verdict: Verdict
-    sooner: float = math.nan  # the probability that a seed of the second reaches the threshold before one of the first
-    sooner_p: float = math.nan  # likewise corrected, by itself; NaN where nobody reached it
+    p: float  # corrected for the number of comparisons; NaN where there was no test
+    verdict: Verdict  # on the second group
+    sooner: float = math.nan  # probability that a seed of the second reaches the threshold before one of the first
+    sooner_p: float = math.nan  # its p-value, corrected separately; NaN where no seed reached the threshold
 
     @property
     def differs_in_time(self) -> bool:
-        """Whether one of them reaches the threshold sooner."""
+        """Whether the groups differ significantly in the steps to the threshold."""
         return self.sooner_p < 1 - CONFIDENCE
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything that is shown."""
+    """All results of a comparison."""
 
     grouping: Grouping
     outcomes: Outcomes
@@ -80,22 +80,22 @@ class Summary:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What is compared; the first decides what is better."""
+        """The compared metrics; the first decides which group is better."""
         return self.outcomes.metrics
 
     @property
     def against_reference(self) -> dict[int, Pair]:
-        """For each other group its pair with the reference, which comes first in it."""
+        """The pair of each other group with the reference, by the group's index; the reference is `first`."""
         return {pair.second: pair for pair in self.pairs if pair.first == self.reference}
 
     @property
     def tested(self) -> int:
-        """How many comparisons there were to correct for."""
+        """The number of tests that p-values are corrected for."""
         return sum(not math.isnan(pair.p) for pair in self.pairs)
 
 
 def summarise(grouping: Grouping, found: Outcomes, threshold: float | None, by: str | None, reference: int) -> Summary:
-    """All rows and pairs."""
+    """Compute all rows and pairs."""
     rows = tuple(_row(group, strata, found.metrics) for group, strata in found.groups)
     pairs = tuple(_pairs([strata for _, strata in found.groups], found.metrics[0], reference))
     return Summary(grouping, found, threshold, by, reference, rows, pairs)
@@ -106,7 +106,7 @@ def _row(group: Group, strata: Strata, metrics: Sequence[str]) -> Row:
     return Row(
         group=group,
         seeds=sum(map(len, strata.values())),
-        failed=sum(outcome.seed.error is not None for of_stratum in strata.values() for outcome in of_stratum),
+        failed=sum(outcome.seed.error is not None for stratum in strata.values() for outcome in stratum),
         finals={metric: estimate(interquartile_mean, finals_of(strata, metric)) for metric in metrics},
         solved=fraction([np.isfinite(steps) for steps in steps_of(strata)]),
         episodes=median(of_seeds(strata, lambda o: o.episodes)),
@@ -127,7 +127,7 @@ def finals_of(strata: Strata, metric: str) -> list[np.ndarray]:
 
 
 def steps_of(strata: Strata) -> list[np.ndarray]:
-    """The steps of each seed to the threshold, by stratum; infinite for those that did not reach it."""
+    """The steps of each seed to the threshold, by stratum; infinite where it was not reached."""
     return of_seeds(strata, lambda outcome: outcome.steps)
 
 
@@ -158,7 +158,7 @@ def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, compar
         return Pair(first, second, seeds, improvement, np.nan, "too few seeds")
     found = Pair(first, second, seeds, improvement, permutation_p(x, y, comparisons), "not distinguishable")
     s, t = (steps_of({name: groups[index][name] for name in shared}) for index in (first, second))
-    if not any(np.isfinite(of_stratum).any() for of_stratum in [*s, *t]):
+    if not any(np.isfinite(stratum).any() for stratum in [*s, *t]):
         return found
     return replace(found, sooner=mean_wins(s, t), sooner_p=permutation_p(s, t, comparisons))
 

@@ -1,4 +1,4 @@
-"""The table of a comparison: for a terminal, as CSV, and as Markdown."""
+"""Tables of a comparison: for a terminal, as CSV, and as Markdown."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pg_experiments.comparison.statistics import Estimate
 from pg_experiments.comparison.summary import FEWEST_SEEDS, Pair, Row, Summary
 from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
 
-# what a spreadsheet takes for the beginning of a formula, in its wide forms, too
+# first characters of a formula in spreadsheets, including their full-width forms
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
-SOONER = ("probability_of_fewer_steps", "p_of_steps")  # to the threshold, than the reference
+SOONER = ("probability_of_fewer_steps", "p_of_steps")  # columns about steps to the threshold, against the reference
 
 
 def header(summary: Summary) -> list[str]:
@@ -67,7 +67,7 @@ def _improvement(pair: Pair) -> str:
 
 
 def rich_tables(summary: Summary, width: int) -> list[Table]:
-    """For a terminal of that many columns: an interval stands below its value; where there is no room, two tables."""
+    """Tables for a terminal with `width` columns. Intervals are below values; two tables where one is too wide."""
     names, rows = header(summary), cells(summary)
     middle = names.index("episodes")
     whole = _rich_table(summary, names, rows, range(1, len(names)))
@@ -88,9 +88,9 @@ def _rich_table(summary: Summary, names: Sequence[str], rows: Sequence[Sequence[
 
 
 def as_csv(summary: Summary) -> str:
-    """One row per group and plain numbers: `inf` is never reached, an empty cell is nothing to say.
+    """One row per group with plain numbers: `inf` for a threshold that was not reached, an empty cell for no value.
 
-    A text that a spreadsheet would run as a formula has an apostrophe before it.
+    A text that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -122,7 +122,7 @@ def as_csv(summary: Summary) -> str:
 
 
 def _inert(text: str) -> str:
-    """The text, so that a spreadsheet shows it; numbers stay as they are."""
+    """Prefix a text that a spreadsheet would evaluate as a formula with an apostrophe; numbers are unchanged."""
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
@@ -136,12 +136,12 @@ def _plain(value: float) -> str:
 
 
 def as_markdown(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
-    """A table whose texts are shown as they are, whatever they hold."""
+    """A Markdown table with escaped cells."""
     lines = [names, ["---", *("---:" for _ in names[1:])], *([escaped(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def escaped(text: str) -> str:
-    """A text that Markdown shows as it is, on one line."""
+    """Escape a text for Markdown, on one line."""
     one_line = " ".join(text.split())
     return html.escape(re.sub(r"([\\`*\[\]|~])", r"\\\1", one_line), quote=False)

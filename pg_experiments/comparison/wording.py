@@ -1,4 +1,4 @@
-"""How numbers are written, and what the data supports and does not, in sentences."""
+"""Formats numbers, and states the findings of a comparison in sentences."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable
 from pg_experiments.comparison.statistics import Estimate, permutations
 from pg_experiments.comparison.summary import FEWEST_SEEDS, MOST_GROUPS_IN_PAIRS, Pair, Summary
 
-MOST_SENTENCES = 10  # with more pairs, those of one verdict share a sentence
+MOST_SENTENCES = 10  # with more pairs, pairs with the same verdict share a sentence
 RETURNS = ("mean_return", "episodic_return")
 MOST_NAMES = 10  # in such a sentence
 
 
 def number(value: float) -> str:
-    """A return, or another metric."""
+    """Format a return, or another metric."""
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def whole(value: float) -> str:
-    """A number of steps or episodes."""
+    """Format a number of steps or episodes."""
     return "not reached" if math.isinf(value) else f"{value:,.0f}"
 
 
 def probability(value: float) -> str:
-    """A fraction, or a probability."""
+    """Format a fraction or a probability."""
     return f"{value:.2f}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours."""
+    """Format a duration in seconds, minutes or hours."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 
 def with_interval(estimate: Estimate, write: Callable[[float], str]) -> str:
-    """`value [low, high]`, or the value alone where there is no interval."""
+    """Format an estimate as `value [low, high]`, or as the value where there is no interval."""
     if math.isinf(estimate.low) or math.isnan(estimate.low):
         return write(estimate.value)
     high = "∞" if math.isinf(estimate.high) else write(estimate.high)
@@ -45,7 +45,7 @@ def with_interval(estimate: Estimate, write: Callable[[float], str]) -> str:
 
 
 def findings(summary: Summary) -> list[str]:
-    """What the data says of each pair, the reference's pairs first."""
+    """One sentence on each pair, those with the reference first; fewer sentences where verdicts are equal."""
     if len(summary.rows) == 1:
         return ["There is one configuration, and nothing to compare it with."]
     alike = len(summary.pairs) > 1 and len({(pair.verdict, pair.seeds) for pair in summary.pairs}) == 1
@@ -58,7 +58,7 @@ def findings(summary: Summary) -> list[str]:
 
 
 def _of_all(summary: Summary, pair: Pair) -> str:
-    """What holds for each pair, where it is that nothing is known."""
+    """One sentence for all pairs, where none of them can be distinguished."""
     if pair.verdict == "not distinguishable":
         return f"No configuration is distinguishable from another by its final {_what(summary)} with {_seeds(pair)}."
     return f"Nothing can be said of which configuration is better: {_seeds(pair)} cannot tell any difference."
@@ -92,7 +92,7 @@ def _by_verdict(summary: Summary) -> list[str]:
 
 
 def _in_time(summary: Summary, pair: Pair) -> str:
-    """Who of a pair reaches the threshold sooner, where that is known."""
+    """A sentence on the group that reaches the threshold in fewer steps; empty without a significant difference."""
     if not pair.differs_in_time:
         return ""
     upper, value = (pair.second, pair.sooner) if pair.sooner > 0.5 else (pair.first, 1 - pair.sooner)
@@ -128,7 +128,7 @@ def _sentence(summary: Summary, pair: Pair) -> str:
 
 
 def better(summary: Summary) -> str:
-    """What more of the first metric is."""
+    """The word for a larger value of the first metric."""
     return "better" if summary.metrics[0] in RETURNS else "higher"
 
 
@@ -150,7 +150,7 @@ def _p(p: float) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """What a reader must know to trust the numbers."""
+    """Notes on how the numbers were computed."""
     found = [
         *_about_what(summary),
         "Final values are interquartile means over seeds. Intervals are 95 % each by itself: stratified bootstrap for "
@@ -201,7 +201,7 @@ def _about_failures(summary: Summary) -> list[str]:
 
 
 def threshold_of(summary: Summary) -> str:
-    """The threshold with its metric; of the runs' own where there is one for all."""
+    """The threshold with its metric; with several thresholds of runs, "the run's own threshold"."""
     if summary.threshold is not None:
         return f"{summary.metrics[0]} {summary.threshold:g}"
     own = {run.settings.get("env.threshold", "null") for row in summary.rows for run in row.group.runs}

@@ -1,4 +1,4 @@
-"""The group `env`: what is acted in, when it counts as solved, and how long a run may train on it."""
+"""The group `env`: the environment, the threshold at which it counts as solved, and the limits of training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -13,39 +13,39 @@ __all__ = ["OPTIONS", "Arcade", "AtariEnv", "EnvOption", "Environments", "Gymnas
 
 
 class Environments(Protocol):
-    """The environments of a run: those of all learners together."""
+    """The environments of all learners of a run."""
 
     @property
     def single_observation_space(self) -> Space[Any]:
-        """Of one environment."""
+        """Observation space of one environment."""
 
     @property
     def single_action_space(self) -> Space[Any]:
-        """Of one environment."""
+        """Action space of one environment."""
 
     @property
     def action_names(self) -> list[str] | None:
-        """Of each action, where they have names."""
+        """Names of the actions; None where they have none."""
 
     @property
     def image_shape(self) -> tuple[int, int] | None:
-        """Height and width of an observation that is an image; else None."""
+        """Height and width of observations that are images; else None."""
 
     @property
     def facts(self) -> dict[str, str]:
-        """Lines for the header that no setting says."""
+        """Additional lines for the run's header, by name."""
 
     def resume_note(self, state: Mapping[str, Any]) -> str:
-        """What a user is told before a collector's state is restored: how long it takes, or whether it is exact."""
+        """A note for the user before a collector's state is restored, on its duration or exactness; may be empty."""
 
 
 class EnvOption(Protocol):
     """An option of the group `env`.
 
     Attributes:
-        window: episodes that the mean return is taken over.
-        max_episodes: of a learner.
-        max_steps: of a learner; the batch that passes it is finished.
+        window: number of episodes in the mean return.
+        max_episodes: limit of episodes per learner.
+        max_steps: limit of agent steps per learner; the batch that passes it is completed.
     """
 
     @property
@@ -59,40 +59,40 @@ class EnvOption(Protocol):
 
     @property
     def solved_at(self) -> float:
-        """The mean return that counts as solved; infinity for none."""
+        """The mean return at which the environment counts as solved; infinity for no threshold."""
 
     @property
     def label(self) -> str:
-        """Its name, for messages."""
+        """The environment's name in messages."""
 
     @property
     def emulators(self) -> int | None:
-        """Environments of a learner whose episodes go on from batch to batch; None where each batch starts anew."""
+        """Number of environments per learner where episodes continue across batches; None where batches are reset."""
 
     @property
     def has_points(self) -> bool:
-        """Whether returns end with points, inside of an episode."""
+        """Whether returns end with points within an episode."""
 
     def make(self, seeds: Sequence[int], episodes: int, *, alone: bool) -> Any:
-        """The environments of learners with these seeds.
+        """Makes the environments of all learners.
 
         Args:
-            seeds: [R] of the learners.
-            episodes: of a batch of a learner; environments that start anew with each batch are that many.
-            alone: whether an environment must be able to stand still while its neighbours are stepped.
+            seeds: [R] seeds of the learners.
+            episodes: number of episodes in a learner's batch; the number of its environments if batches are reset.
+            alone: whether each environment must be steppable independently of the others.
 
         Raises:
-            UserError: they cannot be made here.
+            UserError: the environments cannot be made here.
         """
 
     def spaces(self) -> tuple[Space[Any], Space[Any]]:
-        """Of observations and of actions. Raises as `make` does."""
+        """The observation space and the action space. Raises as `make` does."""
 
     def sized(self, environments: int) -> "EnvOption":
-        """The same with that many environments of a learner."""
+        """A copy of this option with that many environments per learner."""
 
     def single(self, render_mode: str | None = None) -> Env[Any, Any]:
-        """One environment by itself. Raises as `make` does."""
+        """Makes one environment. Raises as `make` does."""
 
 
 OPTIONS: dict[str, type] = {"gymnasium": GymnasiumEnv, "atari": AtariEnv}

@@ -1,8 +1,9 @@
-"""Many Atari emulators, in two halves that take turns: while one half is looked at, the other is emulated.
+"""Vectorised Atari emulators in two halves: while the policy acts on one half, the other half is emulated.
 
-ale-py's `AtariVectorEnv` emulates in C++ threads, and steps all of its members or none. So the unit that can stand
-still is one `AtariVectorEnv`: all of a seed's environments of a half, or a single environment each. Its state cannot be
-saved. But it follows from the seeds and the actions, so whoever writes all actions down can play them again.
+ale-py's `AtariVectorEnv` emulates in C++ threads, and always steps all of its members. The unit that can be paused is
+therefore one `AtariVectorEnv`, called a block: all environments of a learner in a half, or a single environment. The
+state of an emulator cannot be saved, but it is determined by the seeds and the actions. All actions are logged, and are
+replayed on resume.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from gymnasium.vector import AutoresetMode
 from pg_experiments.env.screens import Crop
 
 HEIGHT, WIDTH = 210, 160  # pixels of a screen
-AUTORESET = AutoresetMode.SAME_STEP  # the emulator's threads start the next episode; no step is spent on it
+AUTORESET = AutoresetMode.SAME_STEP  # resets run in the emulator's threads and take no step
 
 
 class Outcome(NamedTuple):
-    """What followed a step, [R, E] each; where no step was made, nothing."""
+    """Outcome of a step, [R, E] each; 0 or False where no step was made."""
 
     rewards: np.ndarray
     terminated: np.ndarray  # bool
@@ -34,13 +35,13 @@ class Outcome(NamedTuple):
 
 @dataclass
 class _Block:
-    """Environments that step together. What they were told since they were made is their whole state."""
+    """Environments that are stepped together. Their state is determined by the seed and the logged actions."""
 
-    seed: int
-    envs: slice
+    seed: int  # index of the learner
+    envs: slice  # of the learner's environments in the half
     emulators: AtariVectorEnv
     log: bytearray = field(default_factory=bytearray)  # the actions of every step, one byte each
-    moving: bool = False  # the outcome of the last step was not asked for yet
+    moving: bool = False  # the outcome of the last step has not been received
 
     @property
     def size(self) -> int:
@@ -48,11 +49,11 @@ class _Block:
 
     @property
     def told(self) -> np.ndarray:
-        """[steps, size] uint8."""
+        """[steps, size] uint8: all actions since the emulators were made."""
         return np.frombuffer(bytes(self.log), dtype=np.uint8).reshape(-1, self.size)
 
     def send(self, actions: list[int]) -> None:
-        # as lists and past the checks of `AtariVectorEnv.send`: 4 µs for 16 environments instead of 25
+        # lists, and bypassing the checks of `AtariVectorEnv.send`: 4 µs for 16 environments instead of 25
         self.emulators.ale.send(actions, [1.0] * len(actions))  # type: ignore[arg-type]
         self.log += bytes(actions)
         self.moving = True
@@ -62,18 +63,18 @@ class ArcadeHalf:
     """Environments [R, E] and their screens."""
 
     def __init__(self, make: Callable[[int], AtariVectorEnv], seeds: Sequence[Sequence[int]], alone: bool) -> None:
-        """Make the emulators and start their first episodes.
+        """Makes the emulators and starts their first episodes.
 
         Args:
-            make: how to make an `AtariVectorEnv` of that many members.
+            make: makes an `AtariVectorEnv` with a number of members.
             seeds: [R][E], a seed for each emulator.
-            alone: whether each environment can stand still by itself, or all of a seed's together.
+            alone: whether each environment can be paused alone, or all of a learner's together.
         """
         R, E = len(seeds), len(seeds[0])
         size = 1 if alone else E
         self.shape = (R, E)
         self.screens = np.zeros((R, E, HEIGHT, WIDTH), dtype=np.uint8)  # grey levels
-        self.final_screens = self.screens.copy()  # of episodes that have just ended
+        self.final_screens = self.screens.copy()  # last screens of episodes that have just ended
         self.blocks = [_Block(r, slice(e, e + size), make(size)) for r in range(R) for e in range(0, E, size)]
         for block in self.blocks:
             if block.emulators.autoreset_mode != AUTORESET:
@@ -82,13 +83,13 @@ class ArcadeHalf:
             self._show(block, screens)
 
     def send(self, actions: np.ndarray, playing: np.ndarray) -> None:
-        """Let the emulators go on with actions [R, E] where `playing` [R, E], whole blocks of it, says so."""
+        """Sends actions [R, E] to the blocks whose entries of `playing` [R, E] are True."""
         for block in self._of(playing):
             block.send(actions[block.seed, block.envs].tolist())
 
     def receive(self, playing: np.ndarray) -> Outcome:
-        """Wait for what was sent, [R, E]. Then `screens` shows what follows: an ended episode's successor."""
-        if len(self.blocks) == 1:  # as usual; nothing has to be put together
+        """Waits for the outcomes. Then `screens` shows the next screens; after an episode's end, those of the next one."""
+        if len(self.blocks) == 1:  # the common case, without copying
             rewards, terminated, truncated, info = self.take(self.blocks[0])
             if "final_obs" in info:
                 self.final_screens = info["final_obs"][None, :, 0]
@@ -103,7 +104,7 @@ class ArcadeHalf:
         return Outcome(rewards, terminated, truncated)
 
     def take(self, block: _Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Wait for one block's outcome and show its screens."""
+        """Waits for one block's outcome and updates its screens."""
         block.moving = False
         screens, rewards, terminated, truncated, info = block.emulators.recv()
         self._show(block, screens)
@@ -114,13 +115,13 @@ class ArcadeHalf:
 
     def _show(self, block: _Block, frames: np.ndarray) -> None:
         if len(self.blocks) == 1:
-            self.screens = frames[None, :, 0]  # nothing needs to be copied
+            self.screens = frames[None, :, 0]  # without copying
         else:
             self.screens[block.seed, block.envs] = frames[:, 0]
 
 
 class Arcade:
-    """The environments of R seeds, E each, in (up to) two halves."""
+    """The environments of R learners, E each, in up to two halves."""
 
     def __init__(
         self,
@@ -133,16 +134,16 @@ class Arcade:
         names: Sequence[str],
         emulator_names: Sequence[str | None],
     ) -> None:
-        """As `ArcadeHalf`, where `make` also takes the number of threads.
+        """Makes the emulators and starts their first episodes.
 
         Args:
-            make: how to make an `AtariVectorEnv` of that many members and threads.
+            make: makes an `AtariVectorEnv` with a number of members and of threads.
             seeds: [R][E], a seed for each emulator.
-            alone: whether each environment can stand still by itself, or all of a seed's half together.
-            crop: what is looked at.
-            actions: [A] the emulator's index of each action that a policy chooses from.
-            names: [A] what they are called.
-            emulator_names: [A] what the emulator calls them, where that is another name.
+            alone: whether each environment can be paused alone, or all of a learner's in a half together.
+            crop: the pixels that are observed.
+            actions: [A] the emulator's index of each action of the policy.
+            names: [A] names of the actions.
+            emulator_names: [A] the emulator's names of the actions; None where they are the same.
         """
         E = len(seeds[0])
         split = [0, -(-E // 2), E] if E > 1 else [0, 1]
@@ -154,41 +155,41 @@ class Arcade:
         self.single_observation_space = Box(-1, 1, self.image_shape, np.float32)
         self.single_action_space = Discrete(len(actions))
         self.shape = (len(seeds), E)
-        self.spans = [slice(a, b) for a, b in pairwise(split)]  # which of E each half has
+        self.spans = [slice(a, b) for a, b in pairwise(split)]  # of the E environments, those of each half
         self.halves = [
-            ArcadeHalf(lambda size: make(size, threads), [of_one[span] for of_one in seeds], alone)
+            ArcadeHalf(lambda size: make(size, threads), [learner_seeds[span] for learner_seeds in seeds], alone)
             for span in self.spans
         ]
 
     @property
     def image_shape(self) -> tuple[int, int]:
-        """h and w of what is looked at."""
+        """h and w of an observation."""
         return self.crop.shape(WIDTH)
 
     @property
     def facts(self) -> dict[str, str]:
-        """What no setting says, for the header: the actions, as the game and the emulator call them."""
-        called = [
-            name if theirs is None else f"{name} (the emulator's {theirs})"
-            for name, theirs in zip(self.action_names, self._emulator_names, strict=True)
+        """The header line `actions`: names of the actions, with the emulator's names where these differ."""
+        names = [
+            name if emulator_name is None else f"{name} (the emulator's {emulator_name})"
+            for name, emulator_name in zip(self.action_names, self._emulator_names, strict=True)
         ]
-        return {"actions": ", ".join(f"{index} {name}" for index, name in enumerate(called))}
+        return {"actions": ", ".join(f"{index} {name}" for index, name in enumerate(names))}
 
     def resume_note(self, state: Mapping[str, Any]) -> str:
-        """How much is played again: all of it, since an emulator's state cannot be saved."""
+        """The number of steps that are replayed, which are all, since an emulator's state cannot be saved."""
         steps = sum(actions.numel() for actions in state["told"])
         return f"; {steps:,} steps of its games are played again first"
 
     def told(self) -> list[np.ndarray]:
-        """What every block was told since it was made, [steps, environments] uint8 each."""
+        """All actions of every block since it was made, [steps, environments] uint8 each."""
         return [block.told for block in self._blocks]
 
     def moving(self) -> list[bool]:
-        """Of every block, whether the outcome of its last step was not asked for yet."""
+        """Whether the outcome of the last step is still to be received, for every block."""
         return [block.moving for block in self._blocks]
 
     def in_motion(self) -> np.ndarray:
-        """[R, E] bool: the same of every environment."""
+        """[R, E] bool: likewise for every environment."""
         moving = np.zeros(self.shape, dtype=np.bool_)
         for half, span in zip(self.halves, self.spans, strict=True):
             for block in half.blocks:
@@ -196,10 +197,14 @@ class Arcade:
         return moving
 
     def replay(self, told: Sequence[np.ndarray], moving: Sequence[bool]) -> None:
-        """Play again, on emulators that were just made, what was `told` others like them.
+        """Replays logged actions on new emulators.
+
+        Args:
+            told: the actions of every block, as `told` returns them.
+            moving: whether the outcome of every block's last step is not received, as `moving` returns it.
 
         Raises:
-            ValueError: these are not as many blocks, or not of that size, or an action is none of the policy's.
+            ValueError: the emulators are not new, the number or size of blocks differs, or an action is invalid.
         """
         blocks = self._blocks
         if any(block.log for block in blocks) or len(told) != len(blocks) or len(moving) != len(blocks):

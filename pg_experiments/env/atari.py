@@ -1,4 +1,4 @@
-"""Atari games: every setting of the emulator stated, and what a policy sees and does chosen by the config."""
+"""Atari games with explicit settings for the emulator, the observations and the actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GYMNASIUM_ID = re.compile(r"(?:ALE/)?(?P<game>[A-Z]\w*?)(?:-ram)?(?:NoFrameskip|
 
 @dataclass(frozen=True)
 class AtariEnv:
-    """One of ale-py's games, seen as differences of screens."""
+    """A game of ale-py, observed as differences of screens."""
 
     game: str
     actions: dict[str, str] | None
@@ -52,7 +52,7 @@ class AtariEnv:
 
     @property
     def solved_at(self) -> float:
-        """The mean return that counts as solved: `threshold`, else infinity."""
+        """The mean return at which the game counts as solved: `threshold`, else infinity."""
         return math.inf if self.threshold is None else self.threshold
 
     @property
@@ -62,7 +62,7 @@ class AtariEnv:
 
     @property
     def emulators(self) -> int:
-        """Environments of a learner."""
+        """Number of environments per learner."""
         return self.num_envs
 
     @property
@@ -71,19 +71,19 @@ class AtariEnv:
         return self.return_ends == "point"
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where a run would have no limit."""
+        """Raises UserError where the run has no limit."""
         require_limit(self.max_episodes, self.max_steps)
 
     def make(self, seeds: Sequence[int], episodes: int, *, alone: bool) -> Arcade:
-        """The `num_envs` environments of each learner, already in their first episodes.
+        """Makes `num_envs` environments per learner, already in their first episodes.
 
         Args:
-            seeds: of the learners.
-            episodes: of a batch; the number of environments does not depend on it.
-            alone: whether each environment can stand still by itself, or all of a learner's half together.
+            seeds: [R] seeds of the learners.
+            episodes: ignored; the number of environments does not depend on the batch.
+            alone: whether each environment can be paused alone, or all of a learner's in a half together.
 
         Raises:
-            UserError: there is no such game or no ROM of it, or it has no such action.
+            UserError: the game, its ROM or one of the actions does not exist.
         """
         self._check_game()
         names, indices = self._chosen_actions()
@@ -98,22 +98,22 @@ class AtariEnv:
         )
 
     def spaces(self) -> tuple[Box, Discrete]:
-        """Of observations and actions. Raises as `make` does."""
+        """The observation space and the action space. Raises as `make` does."""
         self._check_game()
         return Box(-1, 1, self._crop().shape(WIDTH), np.float32), Discrete(len(self._chosen_actions()[1]))
 
     def sized(self, environments: int) -> AtariEnv:
-        """The same with that many environments of a learner."""
+        """A copy of this option with that many environments per learner."""
         return replace(self, num_envs=environments)
 
     def single(self, render_mode: str | None = None) -> SingleAtari:
-        """One environment by itself, as Gymnasium has them. Raises as `make` does."""
+        """Makes one environment with Gymnasium's API. Raises as `make` does."""
         self._check_game()
         _, indices = self._chosen_actions()
         return SingleAtari(self, self._crop(), indices, render_mode)
 
     def make_emulators(self, count: int, threads: int) -> AtariVectorEnv:
-        """ale-py's own vector environment, with nothing left to its defaults."""
+        """Makes ale-py's vector environment, with every setting passed explicitly."""
         return AtariVectorEnv(
             self.game,
             count,
@@ -160,7 +160,7 @@ class AtariEnv:
             ) from None
 
     def _chosen_actions(self) -> tuple[list[str], list[int]]:
-        """What the actions that a policy chooses from are called, and their indices for the emulator."""
+        """The names of the policy's actions, and their indices in the emulator's minimal action set."""
         minimal = minimal_actions(self.game)
         if self.actions is None:
             return minimal, list(range(len(minimal)))
@@ -174,17 +174,17 @@ class AtariEnv:
 
 
 def minimal_actions(game: str) -> list[str]:
-    """The emulator's names of the actions that make a difference in a game, by index."""
+    """The emulator's names of a game's minimal action set, by index."""
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     ale = ale_py.ALEInterface()
     path = roms.get_rom_path(game)
-    assert path is not None, "the caller knows that there is such a game"
+    assert path is not None, "the caller has checked that the game exists"
     ale.loadROM(path)
     return [action.name for action in ale.getMinimalActionSet()]
 
 
 def game_of_gymnasium_id(id: str) -> str | None:
-    """`ALE/MsPacman-v5` or `MsPacmanNoFrameskip-v4` -> `ms_pacman`; None for what is no Atari id."""
+    """`ALE/MsPacman-v5` or `MsPacmanNoFrameskip-v4` -> `ms_pacman`; None for ids of other environments."""
     match = GYMNASIUM_ID.fullmatch(id)
     if match is None:
         return None

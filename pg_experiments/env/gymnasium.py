@@ -1,4 +1,4 @@
-"""Any Gymnasium environment with a flat Box observation and Discrete actions."""
+"""Gymnasium environments with flat Box observations and Discrete actions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NATIVE_CARTPOLE = "gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv"
 
 @dataclass(frozen=True)
 class GymnasiumEnv:
-    """An environment by its id, when it counts as solved, and how long one may train on it."""
+    """A Gymnasium environment by id, with the threshold at which it counts as solved and the limits of training."""
 
     id: str
     threshold: float | None
@@ -32,7 +32,7 @@ class GymnasiumEnv:
 
     @property
     def solved_at(self) -> float:
-        """The mean return that counts as solved: `threshold`, else what Gymnasium registers, else infinity."""
+        """The mean return at which it counts as solved: `threshold`, else Gymnasium's registered one, else infinity."""
         if self.threshold is not None:
             return self.threshold
         registered = self._spec().reward_threshold
@@ -40,35 +40,35 @@ class GymnasiumEnv:
 
     @property
     def label(self) -> str:
-        """Its id."""
+        """The environment's id."""
         return self.id
 
     @property
     def source(self) -> str:
-        """The module that the environment comes from."""
+        """The module that defines the environment."""
         entry_point = self._spec().entry_point
         return entry_point.partition(":")[0] if isinstance(entry_point, str) else str(entry_point.__module__)
 
     @property
     def emulators(self) -> None:
-        """Each batch starts with fresh episodes."""
+        """None: environments are reset for each batch."""
 
     @property
     def has_points(self) -> bool:
-        """A return ends with the episode."""
+        """False: a return ends with its episode."""
         return False
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where a run would have no limit."""
+        """Raises UserError where the run has no limit."""
         require_limit(self.max_episodes, self.max_steps)
 
     def make(
         self, seeds: Sequence[int], episodes: int, *, alone: bool = True
     ) -> StandingCartPole | StandingSyncVectorEnv:
-        """`episodes` copies for each seed; finished ones stand still.
+        """Makes `episodes` copies per learner. A finished environment is not stepped until it is reset.
 
         Raises:
-            UserError: there is no such id, it cannot be made, or its spaces are not supported.
+            UserError: the id does not exist, the environment cannot be made, or its spaces are not supported.
         """
         num_envs = len(seeds) * episodes
         spec = self._spec()
@@ -82,26 +82,26 @@ class GymnasiumEnv:
         return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
 
     def spaces(self) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
-        """Of observations and actions. Raises as `make` does."""
+        """The observation space and the action space. Raises as `make` does."""
         env = self.single()
         env.close()
         return env.observation_space, env.action_space
 
     def sized(self, environments: int) -> GymnasiumEnv:
-        """Itself: there are as many environments as a batch has episodes."""
+        """This option, as the number of environments is the number of episodes in a batch."""
         return self
 
     def single(self, render_mode: str | None = None) -> gymnasium.Env:
-        """One environment by itself, as Gymnasium makes it, with the run's time limit. Raises as `make` does."""
+        """Makes one environment with `gymnasium.make` and the run's time limit. Raises as `make` does."""
         spec = self._spec()
-        # which not every environment takes
+        # passed only where it is set, as not every environment accepts it
         rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         try:
             env = gymnasium.make(spec, max_episode_steps=self.max_episode_steps, **rendered)
         except (gymnasium.error.Error, ImportError) as error:
             raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
         self._check_spaces(env)
-        self._limit(spec)  # after the spaces: a time limit mends nothing where these are not supported
+        self._limit(spec)  # checked last: a time limit does not help where the spaces are not supported
         return env
 
     def _limit(self, spec: gymnasium.envs.registration.EnvSpec) -> int:
@@ -115,9 +115,9 @@ class GymnasiumEnv:
         return limit
 
     def _spec(self) -> gymnasium.envs.registration.EnvSpec:
-        # Gymnasium would import the module in `module:id`, and a config must not be able to execute anything
+        # not `gymnasium.spec`, which imports the module in `module:id`: a config must not execute code
         spec = gymnasium.registry.get(self.id)
-        # of ids that Gymnasium lists, only ale-py's are Atari games: Blackjack-v1 is not, though a game has its name
+        # a registered id is an Atari game only if it is ale-py's: Blackjack-v1 is not, though a game has this name
         if (spec is None or _is_of_ale(spec)) and (game := game_of_gymnasium_id(self.id)):
             raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
         if spec is not None:

@@ -1,8 +1,8 @@
-"""From an emulator's screens to what a policy sees of them: where something came, and where something went.
+"""Preprocessing of screens: the difference between the foreground of consecutive screens.
 
-As in "Pong from Pixels" (Karpathy 2016): a part of the screen, every second pixel, 1 where there is anything in front
-of the background and 0 elsewhere, and of that the difference to the screen before. Axes: R seeds, E
-environments, h × w pixels that are looked at, D = h · w.
+As in "Pong from Pixels" (Karpathy 2016): the screen is cropped and subsampled, pixels are 1 in the foreground and 0 in
+the background, and the previous screen is subtracted. Axes: R learners, E environments, h × w observed pixels,
+D = h · w.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from pg_experiments.tensors.compiled import compiled
 
 @dataclass(frozen=True)
 class Crop:
-    """Which pixels of a screen are looked at, and which of their levels are nothing."""
+    """The observed pixels of a screen, and the grey levels of its background."""
 
     top: int  # first row
     bottom: int  # the row after the last
-    stride: int  # every how many rows and columns
-    background: tuple[int, ...]  # grey levels, 0 to 255, that are erased
+    stride: int  # of rows and columns
+    background: tuple[int, ...]  # grey levels, 0 to 255
 
     def shape(self, width: int) -> tuple[int, int]:
-        """h and w, of screens of that width in pixels."""
+        """h and w for screens that are `width` pixels wide."""
         return -(-(self.bottom - self.top) // self.stride), -(-width // self.stride)
 
     @property
     def foreground(self) -> np.ndarray:
-        """[256] int8: of each grey level, 1 for something in front of the background and 0 for nothing."""
+        """[256] int8: 1 for each grey level of the foreground, 0 for those of the background."""
         levels = np.ones(256, dtype=np.int8)
         levels[list(self.background)] = 0
         return levels
 
 
 class Look(NamedTuple):
-    """What changed on R × E screens: D numbers each, nearly all 0, as a list of those that are not."""
+    """Differences of R × E screens in sparse form: the non-zero numbers of D each."""
 
-    columns: np.ndarray  # [n] int32: seed · D + pixel, screens in order
-    values: np.ndarray  # [n] int8: 1 where something has come, −1 where something has gone
-    counts: np.ndarray  # [R · E] int64: how many each screen has
+    columns: np.ndarray  # [n] int32: learner · D + pixel, screens in order
+    values: np.ndarray  # [n] int8: 1 where a pixel became foreground, −1 where it became background
+    counts: np.ndarray  # [R · E] int64: number of non-zero numbers of each screen
 
 
 class Differences:
-    """What changed on each of R × E screens since it was last looked at."""
+    """Computes the difference of each of R × E screens to the previous observation of the same environment."""
 
     def __init__(self, shape: tuple[int, int], width: int, crop: Crop) -> None:
-        """`shape` is R and E, `width` that of a screen in pixels. 8 divides it, and the crop's stride divides 8."""
+        """`shape` is (R, E), `width` that of a screen in pixels, a multiple of 8. The crop's stride divides 8."""
         h, w = crop.shape(width)
         self.crop = crop
         self.foreground = crop.foreground
@@ -58,12 +58,12 @@ class Differences:
         self._columns, self._values = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int8)
 
     def look(self, screens: np.ndarray, chosen: np.ndarray, fresh: np.ndarray) -> Look:
-        """Look at some of the screens.
+        """Observe some of the screens.
 
         Args:
-            screens: [R, E, height, width] grey levels, without gaps in memory.
-            chosen: [R, E] bool, those that are looked at; the others stay as they were last seen.
-            fresh: [R, E] bool, those that show the first screen of an episode: nothing has changed there.
+            screens: [R, E, height, width] grey levels, C-contiguous.
+            chosen: [R, E] bool, True for the screens that are observed.
+            fresh: [R, E] bool, True for the first screen of an episode, whose difference is 0.
         """
         counts = np.empty(chosen.size, dtype=np.int64)
         n = _changes(
@@ -78,10 +78,10 @@ class Differences:
     "int8[::1]", "boolean[:, ::1]", "boolean[:, ::1]", "int32[::1]", "int8[::1]", "int64[::1]", returns="int64",
 )  # fmt: skip
 def _changes(now, seen, now_levels, seen_levels, top, stride, foreground, chosen, fresh, columns, values, counts):  # type: ignore[no-untyped-def]
-    """Fill columns, values and counts, and make `seen` what is `now`, rows from `top` on. Returns how many there are.
+    """Fill columns, values and counts, and copy the chosen screens `now` to `seen`. Returns the length of columns.
 
-    Few pixels change. So rows are compared first, and eight levels at a time; what is in front of the background is
-    asked of those few alone.
+    Few pixels change. Rows are therefore compared first, eight pixels at a time as a uint64, and the foreground is
+    looked up only where they differ.
     """
     R, E, h, eights = seen.shape
     n = 0

@@ -1,7 +1,7 @@
-"""One Atari game as a Gymnasium environment that shows what a policy sees and takes what a policy chooses.
+"""A single Atari game as a Gymnasium environment, with the observations and actions of the policy.
 
-The arcade's emulators step many games at once and show grey screens alone; this one can be rendered, and stepped by
-hand. Whatever the settings, it is the same game as theirs to the last pixel, but for its random numbers.
+`AtariVectorEnv` steps many games at once and returns grey screens only; this environment can be rendered. For all
+settings, both give identical observations and rewards, except for random numbers.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Step = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
 
 
 class SingleAtari(gymnasium.Env[np.ndarray, Any]):
-    """Observations [h, w]: 1 where something has come since the last step, −1 where something has gone, else 0."""
+    """One game. Observations [h, w]: 1 where a pixel became foreground, −1 where it became background, else 0."""
 
     def __init__(self, settings: AtariEnv, crop: Crop, actions: list[int], render_mode: str | None) -> None:
         """Make the emulator.
 
         Args:
-            settings: of the run.
-            crop: what is looked at.
+            settings: the run's settings of the game.
+            crop: the pixels that are observed.
             actions: [A] the emulator's index of each action.
             render_mode: None, `rgb_array` (the screen in colour, uint8 [210, 160, 3]) or `human`.
         """
@@ -40,14 +40,14 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         self.crop = crop
         self.actions = actions
         self.render_mode = render_mode
-        # a frame at a time: the brighter of two frames is taken, and the limit of frames is counted, out here
+        # frameskip=1: max-pooling, frame skip and the limit of frames are implemented in this class
         self.emulator = Emulator(
             settings.game,
             obs_type="grayscale",
             frameskip=1,
             repeat_action_probability=settings.repeat_action_probability,
             full_action_space=False,
-            render_mode=render_mode,  # type: ignore[arg-type]  # the emulator says which there are
+            render_mode=render_mode,  # type: ignore[arg-type]  # validated by the emulator
         )
         self.names = [action.name for action in self.emulator.ale.getMinimalActionSet()]
         self.metadata = {**Emulator.metadata, "render_fps": max(1, round(FRAMES_PER_SECOND / settings.frame_skip))}
@@ -59,14 +59,14 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode: the fire button where it is asked for, then a random number of frames of doing nothing."""
+        """Start an episode: press the fire button if configured, then do nothing for a random number of frames."""
         super().reset(seed=seed)
         screen, info = self.emulator.reset(seed=seed)
         fires = self.settings.fire_on_reset and "FIRE" in self.names
         if fires:
             screen, _, _, _, info = self.emulator.step(self.names.index("FIRE"))
         idle = int(self.np_random.integers(self.settings.noop_max)) if self.settings.noop_max else 0
-        for _ in range(idle - fires):  # the button counts as one of them, as in the arcade
+        for _ in range(idle - fires):  # the button counts as one of them, as in AtariVectorEnv
             screen, _, over, _, info = self.emulator.step(NOOP)
             if over:
                 screen, info = self.emulator.reset()
@@ -74,7 +74,7 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         return self._look(screen, fresh=True), dict(info)
 
     def step(self, action: int) -> Step:
-        """Hold one of the actions for `frame_skip` frames; the reward is the sum of theirs."""
+        """Repeat an action for `frame_skip` frames. The reward is the sum over frames."""
         settings, lives = self.settings, self.emulator.ale.lives()
         screens, rewards = [], 0.0
         for _ in range(settings.frame_skip):
@@ -92,13 +92,13 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         return self._look(shown, fresh=False), rewards, terminated, truncated, dict(info)
 
     def render(self) -> Any:
-        """The screen as it is now, in colour; with `human` it is shown by itself."""
+        """The current screen in colour; with `human` the emulator shows it."""
         return self.emulator.render()
 
     def _look(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
         screens = np.ascontiguousarray(screen)[None, None]  # [R = 1, E = 1, height, width]
         one = np.ones((1, 1), dtype=np.bool_)
         look = self.differences.look(screens, one, one & fresh)
-        seen = np.zeros(self.observation_space.shape or (), dtype=np.float32)
-        seen.reshape(-1)[look.columns] = look.values
-        return seen
+        observation = np.zeros(self.observation_space.shape or (), dtype=np.float32)
+        observation.reshape(-1)[look.columns] = look.values
+        return observation

@@ -1,1 +1,1 @@
-"""What a run has learned, played again: fresh episodes, what they say, and videos of them."""
+"""Evaluation of trained policies: new episodes, statistics of them, and videos."""

@@ -1,4 +1,4 @@
-"""Fresh episodes of a run's policy, played by the very collectors of the training."""
+"""Collects evaluation episodes with a run's policy, using the collectors of training."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.streams import evaluation_seed
 
-AT_ONCE = 64  # episodes side by side, at most: it bounds the memory
+AT_ONCE = 64  # most episodes in parallel, which bounds the memory
 
 
 class Played(NamedTuple):
-    """Episodes of one seed, in the order in which they were begun."""
+    """Evaluation episodes of one seed, in the order in which they were started."""
 
     returns: np.ndarray  # [N] float64, undiscounted
     lengths: np.ndarray  # [N] int64, steps
 
 
 def play(run: LoadedRun, count: int, *, greedy: bool) -> Played:
-    """Play that many whole episodes with the policy as it is.
+    """Collect `count` whole episodes with a fixed policy.
 
-    Their random numbers follow from the seed and from nothing else, and are none of the training's. Which episodes
-    count is known before they begin, so none counts for being short.
+    Random numbers depend only on the seed, and their streams differ from those of training. Episodes are selected
+    before they start, so there is no bias towards short ones.
 
     Raises:
         UserError: a return is not a finite number.

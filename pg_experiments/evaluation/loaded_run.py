@@ -1,7 +1,7 @@
-"""A run as it lies in its directory, to be used: its policy acts, in the environment that it was trained on.
+"""Loads the trained policy of a run, and its environment, from the run's directory.
 
-The directory may be a stranger's. Its config is data that is checked, and its checkpoint is numbers: nothing in either
-is looked up, resolved or called.
+The directory is not trusted. Its config is validated data, and its checkpoint holds only tensors and numbers: no name
+in either is imported, resolved or called.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class LoadedRun:
 
     Attributes:
         path: the run's directory.
-        config: everything that determined the run.
-        seed: whose policy this is.
-        seeds: all that the run has.
-        update: how many updates its parameters have learned from.
+        config: the run's config.
+        seed: the seed of this policy.
+        seeds: all seeds of the run.
+        update: number of updates that produced the parameters.
     """
 
     def __init__(self, path: Path, config: RunConfig, seed: int, update: int, parameters: Mapping[str, Tensor]) -> None:
@@ -68,25 +68,25 @@ class LoadedRun:
         self._chance = np.random.default_rng(evaluation_seed(seed))
 
     def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
-        """A new environment with the run's settings, whose observations `policy` takes as they are.
+        """Make a new environment with the run's settings. Its observations are those that `policy` takes.
 
         Args:
-            render_mode: as Gymnasium has it: None, `rgb_array` or `human`.
+            render_mode: Gymnasium's: None, `rgb_array` or `human`.
 
         Raises:
-            UserError: it cannot be made here.
+            UserError: the environment cannot be made here.
         """
         return self.config.env.single(render_mode)
 
     @torch.no_grad()
     def policy(self, observation: np.ndarray, greedy: bool = True) -> int | np.ndarray:
-        """What to do.
+        """Choose an action.
 
         Args:
-            observation: as the environment shows it, or several with a leading axis N.
-            greedy: take the most probable action, of equally probable ones the first, with dropout off. False: draw
-                one as in training, with dropout on. What is drawn begins anew with every `load_run`, and is the same
-                for the same calls.
+            observation: an observation of the environment, or N of them with a leading axis.
+            greedy: True: the most probable action (the first of equally probable ones), with dropout off. False: an
+                action sampled as in training, with dropout on. The random generator is seeded by `load_run`, so the
+                same sequence of calls gives the same actions.
 
         Returns:
             An action for the environment's `step`; int64 [N] for N observations.
@@ -94,14 +94,14 @@ class LoadedRun:
         Raises:
             ValueError: the observation has another shape.
         """
-        seen = np.asarray(observation, dtype=np.float32)
-        single = seen.shape == self._observation_shape
-        if not single and seen.shape[1:] != self._observation_shape:
+        observations = np.asarray(observation, dtype=np.float32)
+        single = observations.shape == self._observation_shape
+        if not single and observations.shape[1:] != self._observation_shape:
             raise ValueError(
-                f"observation of shape {seen.shape}: expected {self._observation_shape}, or N of them: "
+                f"observation of shape {observations.shape}: expected {self._observation_shape}, or N of them: "
                 f"(N, {', '.join(map(str, self._observation_shape))})"
             )
-        N = 1 if single else len(seen)
+        N = 1 if single else len(observations)
         policy = self.learner(greedy=greedy)
         shape = (1, N, policy.head.num_outputs)
         uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
@@ -109,39 +109,39 @@ class LoadedRun:
         if policy.has_noise:
             noise = torch.from_numpy(policy.network.draw_noise(0, self._chance, N))[None].float()
         with one_thread():
-            outputs = policy.bind()(torch.from_numpy(seen.reshape(1, N, *self._observation_shape)), noise)
+            outputs = policy.bind()(torch.from_numpy(observations.reshape(1, N, *self._observation_shape)), noise)
         actions = policy.head.sample(outputs, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
         actions = policy.head.for_environment(actions)
         return int(actions[0]) if single else actions
 
     def learner(self, *, greedy: bool) -> Policy:
-        """The policy as a collector takes it: of one learner."""
+        """The policy with one learner, for a collector."""
         return self._policies[greedy]
 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run's directory: what was configured, and one of its checkpoints."""
+    """A run's config, and the content of one of its checkpoints."""
 
     path: Path
     config: RunConfig
     file: Path  # the checkpoint
-    state: Mapping[str, Any]  # that the checkpoint holds
-    update: int  # how many updates the checkpoint has
-    best: bool  # whether each seed's parameters are those with which its mean return was best, or those of the update
+    state: Mapping[str, Any]  # content of the checkpoint
+    update: int  # number of updates at the checkpoint
+    best: bool  # whether to use each seed's parameters at its best mean return, rather than the last ones
 
     @classmethod
     def open(cls, directory: str | PathLike[str], which: str | PathLike[str]) -> SavedRun:
         """Read a run.
 
         Args:
-            directory: that it was trained in.
-            which: `best`, `last`, or a checkpoint's file, whose last parameters are meant.
+            directory: the run's directory.
+            which: `best`, `last`, or a checkpoint file, for its last parameters.
 
         Raises:
             NoSuchFile: there is no run or no checkpoint.
             FileError: a file cannot be read or is damaged, or the checkpoint is of another run.
-            UserError: a plugin that the run needs is not here.
+            UserError: a plugin that the run needs is not loaded.
         """
         path = Path(directory)
         files = Directory(path)
@@ -164,14 +164,14 @@ class SavedRun:
 
     @property
     def seeds(self) -> range:
-        """The seeds that the configuration names; whether the checkpoint has as many is not yet known."""
+        """The seeds of the configuration. The checkpoint may have another number of them, as it is not validated."""
         return range(self.config.seed, self.config.seed + self.config.num_seeds)
 
     def of(self, seed: int | None) -> LoadedRun:
-        """One of the seeds; None: the one whose best mean return is the highest.
+        """Load one seed; None: the seed with the highest best mean return.
 
         Raises:
-            FileError: the checkpoint does not hold the parameters of such a run.
+            FileError: the checkpoint does not hold parameters for this configuration.
             UserError: the run has no such seed, or its environment cannot be made here.
         """
         seeds, learners = self.seeds, self.config.num_seeds
@@ -187,18 +187,18 @@ class SavedRun:
 
 @contextmanager
 def _naming(file: Path) -> Iterator[None]:
-    """Let a ValueError about the content of a file be one that names the file."""
+    """Converts a ValueError about the content of a file to a FileError that names the file."""
     try:
         yield
     except ValueError as error:
         raise FileError(f"{file}: {error}") from None
 
 
-def _refuse_another(told: Any, values: Mapping[str, Any]) -> None:
-    """Raise ValueError where a checkpoint's configuration is not the run's, or it does not say which it is."""
-    if not isinstance(told, dict) or not all(map(_is_plain, told.values())):
+def _refuse_another(config: Any, values: Mapping[str, Any]) -> None:
+    """Raises ValueError where a checkpoint's configuration is missing or is not the run's."""
+    if not isinstance(config, dict) or not all(map(_is_plain, config.values())):
         raise ValueError("the checkpoint does not say of which configuration it is")
-    differ = differences(told, values)
+    differ = differences(config, values)
     others = [f"{key} is {there}, not {here}" for key, (there, here) in differ.items() if key not in RESUMABLE]
     if others:
         more = f"; and {len(others) - FEW} more" if len(others) > FEW else ""
@@ -206,14 +206,14 @@ def _refuse_another(told: Any, values: Mapping[str, Any]) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value is one that YAML has; a tensor cannot be compared with one."""
+    """Whether a value is plain YAML data. A tensor is not, and cannot be compared with it."""
     if isinstance(value, dict):
         return all(map(_is_plain, [*value, *value.values()]))
     return all(map(_is_plain, value)) if isinstance(value, list) else isinstance(value, str | int | float | None)
 
 
 def _what_is_there(path: Path) -> str:
-    """Of a directory that holds no run."""
+    """The error message for a directory that does not hold a run."""
     if not path.is_dir():
         return f"no such directory{near_directory(path)}"
     runs = Directory(path).glob(f"*/{RESULT}")

@@ -1,4 +1,4 @@
-"""Single pictures of a video: the screen, beside it what the policy sees, and above both a line that says who plays."""
+"""Frames of a video: the screen, the observation beside it, and a caption above."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pg_experiments.env import AtariEnv, EnvOption
 
-CAPTION = 28  # pixels of the line above
-GAP = 12  # pixels between the screen and what is seen of it
-LARGER = 2  # times as large as it is, an Atari screen is shown
+CAPTION = 28  # height of the caption in pixels
+GAP = 12  # pixels between the screen and the observation
+LARGER = 2  # scale of an Atari screen
 INK, PAPER = (235, 235, 235), (24, 24, 24)
-NOTHING = (46, 46, 50)  # where nothing has changed
-CAME, WENT = (255, 170, 60), (70, 140, 255)  # where something has come, and where something has gone
+NOTHING = (46, 46, 50)  # where the observation is 0
+CAME, WENT = (255, 170, 60), (70, 140, 255)  # where the observation is 1, and where it is −1
 
 
 def picture(env: EnvOption, screen: np.ndarray, observation: np.ndarray, caption: str) -> np.ndarray:
-    """One picture, uint8 [height, width, 3] with even sides, as video encoders want them.
+    """One frame, uint8 [height, width, 3], with even height and width as video encoders require.
 
     Args:
-        env: settings; of an Atari game the observation is shown, too, at the height where it is on the screen.
-        screen: uint8 [H, W, 3], as the environment renders it.
-        observation: what the policy sees at that moment.
-        caption: the line above.
+        env: the environment's settings. For an Atari game, the observation is shown at the height of its crop.
+        screen: uint8 [H, W, 3], as rendered by the environment.
+        observation: the observation of the same step.
+        caption: text above the screen.
     """
     if not isinstance(env, AtariEnv):
         return np.asarray(_framed(caption, [(Image.fromarray(screen), 0)]))
     height, width, _ = screen.shape
     large = Image.fromarray(screen).resize((width * LARGER, height * LARGER), Image.Resampling.NEAREST)
     tones = np.array([WENT, NOTHING, CAME], dtype=np.uint8)
-    seen = Image.fromarray(tones[observation.astype(np.int64) + 1])
-    seen = seen.resize((seen.width * env.stride * LARGER, seen.height * env.stride * LARGER), Image.Resampling.NEAREST)
-    return np.asarray(_framed(caption, [(large, 0), (seen, env.top * LARGER)]))
+    small = Image.fromarray(tones[observation.astype(np.int64) + 1])
+    scale = env.stride * LARGER
+    observed = small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST)
+    return np.asarray(_framed(caption, [(large, 0), (observed, env.top * LARGER)]))
 
 
 def _framed(caption: str, parts: list[tuple[Image.Image, int]]) -> Image.Image:
-    """The parts side by side, each so far below the line, and the line."""
+    """Place parts side by side below a caption; each part has its offset from the caption in pixels."""
     width = sum(part.width + GAP for part, _ in parts) - GAP
     height = CAPTION + max(part.height for part, _ in parts)
     whole = Image.new("RGB", (width + width % 2, height + height % 2), PAPER)

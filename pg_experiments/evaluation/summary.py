@@ -1,4 +1,4 @@
-"""What played episodes say, in numbers."""
+"""Statistics of evaluation episodes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pg_experiments.evaluation.episodes import Played
 
 @dataclass(frozen=True)
 class Numbers:
-    """Of the returns of one seed's episodes, or of several seeds' together."""
+    """Statistics of the episodes of one seed, or of several seeds pooled."""
 
     mean: float
-    std: float  # over episodes, of the sample; NaN of a single one
-    interquartile_mean: Estimate  # with its interval over episodes, which are resampled within each seed
+    std: float  # sample standard deviation over episodes; NaN for a single episode
+    interquartile_mean: Estimate  # with an interval over episodes, resampled within each seed
     best: float
     worst: float
     mean_length: float  # steps
 
     @classmethod
     def of(cls, played: Sequence[Played]) -> Numbers:
-        """Of each seed's episodes."""
+        """Compute the statistics of the episodes of each seed, pooled."""
         returns = np.concatenate([one.returns for one in played])
         return cls(
             mean=float(returns.mean()),
@@ -38,7 +38,7 @@ class Numbers:
         )
 
     def as_data(self) -> dict[str, float | None]:
-        """For JSON: null where there is nothing to say."""
+        """Plain data for JSON; null in place of NaN."""
         value, low, high = self.interquartile_mean
         data = {
             "mean": self.mean,
@@ -55,19 +55,19 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Way:
-    """One way of acting, of every seed."""
+    """The evaluation of all seeds with one way of acting: greedy or sampling."""
 
     greedy: bool
-    updates: Mapping[int, int]  # seed -> the updates that its parameters have learned from
+    updates: Mapping[int, int]  # seed -> number of updates that produced its parameters
     played: Mapping[int, Played]  # seed -> its episodes
 
     @property
     def name(self) -> str:
-        """As the table and `evaluation.json` call it."""
+        """The name in the table and in `evaluation.json`."""
         return "greedy" if self.greedy else "sampling"
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON: of all seeds together, and of each with its raw episodes."""
+        """Plain data for JSON: statistics of all seeds pooled, and of each seed with its raw episodes."""
         seeds = [
             {
                 "seed": seed,

@@ -1,4 +1,4 @@
-"""The table of an evaluation, for a terminal."""
+"""Terminal table of an evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTE = (
 
 
 def rich_table(ways: Sequence[Way]) -> Table:
-    """A row for each seed and way of acting; with several seeds, first one for all of them together."""
+    """A row for each way of acting and seed. With several seeds, rows for all seeds pooled come first."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("seed")
     table.add_column("acting")

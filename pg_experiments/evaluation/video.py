@@ -1,4 +1,4 @@
-"""Videos of a policy at play, as mp4 (H.264)."""
+"""Records episodes of a policy as mp4 videos (H.264)."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from pg_experiments.support.errors import UserError, needs_extra
 from pg_experiments.support.files import Directory
 from pg_experiments.tensors.streams import episode_seeds, evaluation_seed
 
-USUAL = 30  # pictures in a second, of an environment that does not say how fast it is
-PACKAGES = ("av", "pygame")  # the encoder, and what draws CartPole
-# of pygame: neither a greeting nor a window nor a sound
+USUAL = 30  # frames per second for an environment without `render_fps`
+PACKAGES = ("av", "pygame")  # the encoder, and the renderer of CartPole
+# disable pygame's greeting, window and sound
 QUIET = {"PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
 
 
 def require() -> None:
-    """Raises UserError where something of the extra is not installed."""
+    """Raises UserError where a package of the extra is not installed."""
     if not all(find_spec(package) for package in PACKAGES):
         raise UserError(needs_extra("video=true", "video"))
 
 
 def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> Path:
-    """Record the first of the evaluation's episodes, and name the file after its return.
+    """Record an episode. The file's name includes the episode's return.
 
     Args:
-        run: whose policy plays.
-        directory: where the file goes; it is made if it is not there.
-        greedy: as `LoadedRun.policy` has it.
-        seconds: of the video, at most, at the environment's own speed; the episode is played to its end all the same.
+        run: the run whose policy acts.
+        directory: directory of the file; created if it does not exist.
+        greedy: as in `LoadedRun.policy`.
+        seconds: maximum length of the video, at the environment's speed. The episode always runs to its end.
 
     Returns:
-        The file.
+        The path of the file.
     """
     files = Directory(directory.parent)
     files.make_folder(directory.name)
-    with NamedTemporaryFile(suffix=".mp4") as unfinished:  # the encoder opens it by its name, and writes parts again
+    with NamedTemporaryFile(suffix=".mp4") as unfinished:  # the encoder opens it by name, and seeks
         episode_return = _film(run, Path(unfinished.name), greedy=greedy, seconds=seconds)
         way = "greedy" if greedy else "sampling"
         name = f"{directory.name}/seed_{run.seed}_{way}_return_{episode_return:.10g}.mp4"
@@ -53,10 +53,10 @@ def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> 
 
 
 def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:
-    """Play and write. Returns the return of the whole episode."""
+    """Run an episode and write the video. Returns the return of the whole episode."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    import av  # of the extra, as pygame, which Gymnasium imports with the first picture
+    import av  # of the extra, like pygame, which Gymnasium imports at the first render
 
     env = run.make_env(render_mode="rgb_array")
     per_second = int(env.metadata.get("render_fps", USUAL))
@@ -78,7 +78,7 @@ def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:
 
 
 def _episode(run: LoadedRun, env: gymnasium.Env, greedy: bool) -> Iterator[tuple[np.ndarray, float]]:
-    """What is seen, and the return so far, from the first observation to the last."""
+    """Yields each observation of an episode with the return so far."""
     total, over = 0.0, False
     observation, _ = env.reset(seed=episode_seeds(evaluation_seed(run.seed), 0, 1)[0])
     yield observation, total

@@ -413,8 +413,8 @@ MUTANTS = [
     ),
     emulators(
         "both halves are the same emulators",
-        "[of_one[span] for of_one in seeds]",
-        "[of_one[: span.stop - span.start] for of_one in seeds]",
+        "[learner_seeds[span] for learner_seeds in seeds]",
+        "[learner_seeds[: span.stop - span.start] for learner_seeds in seeds]",
         REPLAYED,
     ),
 ]

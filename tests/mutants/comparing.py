@@ -188,8 +188,8 @@ MUTANTS = [
     ),
     statistics(
         "every division is of the first stratum",
-        "for ranks, m in strata:\n        of_stratum",
-        "for ranks, m in strata[:1]:\n        of_stratum",
+        "for ranks, m in strata:\n        terms",
+        "for ranks, m in strata[:1]:\n        terms",
         OF_STATISTICS + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
     ),
     statistics(
