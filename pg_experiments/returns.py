@@ -1,6 +1,6 @@
-"""The group `returns`: from rewards to what each action is credited with, before any baseline.
+"""The group `returns`: the return of each step, before the baseline is subtracted.
 
-Time is the first axis and everything behind it is a batch, `[T, *batch]`. One recursion serves every return.
+Time is the first axis: `[T, *batch]`. All returns are computed with the same recursion.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def lambda_returns(
     discount: Tensor | float,
     trace_decay: Tensor | float = 1.0,
 ) -> Tensor:
-    """G_t = r_t + γ (1 − e_t) [(1 − λ) v_{t+1} + λ G_{t+1}], with G_{t+1} := v_{t+1} where the data is cut.
+    """λ-returns: G_t = r_t + γ (1 − e_t) [(1 − λ) v_{t+1} + λ G_{t+1}], with G_{t+1} := v_{t+1} at cuts.
 
     Sutton & Barto 2018, eq. 12.20. With λ = 1 it is the discounted sum of rewards (eq. 3.9), with λ = 0 the one-step
     target of temporal-difference learning.
 
     Args:
-        rewards: [T, *batch], 0 where no step was played.
-        ends: [T, *batch] bool e_t: the return ends with this step; what follows does not count, whatever it is.
-        cuts: [T, *batch] bool: the data ends after this step, and the return goes on.
+        rewards: [T, *batch], 0 where there is no step.
+        ends: [T, *batch] bool e_t: the return ends with this step; later values are ignored.
+        cuts: [T, *batch] bool: the data ends after this step, but the return does not.
         next_values: [T, *batch] v_{t+1}, the value of the state after each step; None for 0 everywhere.
         discount: γ, 0 to 1; broadcastable to [*batch].
         trace_decay: λ, 0 to 1; broadcastable to [*batch].
@@ -55,10 +55,10 @@ def lambda_returns(
 
 
 def steps_since_start(restarts: Tensor) -> Tensor:
-    """[T, *batch] int64: how many steps of the same return came before each step.
+    """The index of each step within its return, [T, *batch] int64.
 
     Args:
-        restarts: [T, *batch] bool: the step after this one is the first of another return.
+        restarts: [T, *batch] bool: the next step is the first of another return.
     """
     steps = torch.arange(len(restarts), device=restarts.device).view(-1, *(1 for _ in restarts.shape[1:]))
     after = torch.cat([torch.zeros_like(restarts[:1]), restarts[:-1]])
@@ -69,24 +69,24 @@ class Returns(Protocol):
     """An option of the group `returns`."""
 
     def __call__(self, rollout: Rollout, values: Tensor | None, next_values: Tensor | None, discount: Tensor) -> Tensor:
-        """The return of each step.
+        """Computes the return of each step.
 
         Args:
             rollout: the batch.
-            values: [T, R, E] V(s_t); None where the baseline estimates no state's value.
+            values: [T, R, E] V(s_t); None where the baseline does not estimate state values.
             next_values: [T, R, E] V(s_{t+1}); None for 0.
             discount: [R] γ.
 
         Returns:
-            [T, R, E], 0 where no step was played.
+            [T, R, E], 0 where there is no step.
         """
 
     def weigh(self, advantages: Tensor, rollout: Rollout, discount: Tensor) -> Tensor:
-        """Multiplies each step's advantage with the step's weight, [T, R, E] -> [T, R, E]."""
+        """Multiplies the advantage of each step by the step's weight, [T, R, E] -> [T, R, E]."""
 
 
 def reward_to_go(rollout: Rollout, next_values: Tensor | None, discount: Tensor) -> Tensor:
-    """[T, R, E]: the discounted rewards from each step on, G_t = r_t + γ G_{t+1}. Arguments as of `Returns`."""
+    """[T, R, E]: the discounted sum of rewards from each step on, G_t = r_t + γ G_{t+1}. Arguments as in `Returns`."""
     rewards = torch.where(rollout.mask, rollout.rewards, 0.0)
     returns = lambda_returns(rewards, rollout.ends, rollout.cuts, next_values, discount[:, None])
     return torch.where(rollout.mask, returns, 0.0)
@@ -99,10 +99,11 @@ def discount_weights(rollout: Rollout, discount: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RewardToGo:
-    """Credits an action with the rewards that followed it: the mean of the whole return, and less variance.
+    """Credits an action with the discounted rewards that follow it.
 
-    That holds for γ = 1, or with `exact_discount`. As it is commonly written, Σ_k γ^(k−t) r_k without the factor
-    γ^t, it weighs late steps like early ones and is the gradient of no objective (Nota & Thomas 2020).
+    For γ = 1, or with `exact_discount`, the expected gradient equals that of the whole return, with less variance. The
+    common form Σ_k γ^(k−t) r_k without the factor γ^t weighs late steps like early ones, and is not the gradient of any
+    objective (Nota & Thomas 2020).
     """
 
     exact_discount: bool
@@ -118,12 +119,12 @@ class RewardToGo:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Credits every action of an episode with the whole discounted return R(τ) = Σ_k γ^k r_k. Unbiased as it is."""
+    """Credits every action of an episode with the whole discounted return R(τ) = Σ_k γ^k r_k, which is unbiased."""
 
-    exact_discount: bool  # the whole return is exact already; the key lets both options share one sweep
+    exact_discount: bool  # has no effect, as the return is exact; allows both options in one sweep
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where nothing is left to learn from: all steps of an episode have the same return."""
+        """Raises UserError where centring makes all advantages 0, as all steps of an episode have the same return."""
         columns = config.collect.episodes_per_batch
         centred_by = config.normalization.centres(columns)
         if centred_by is None and columns == 1 and config.baseline.is_mean_of_batch:

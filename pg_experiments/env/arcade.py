@@ -88,7 +88,7 @@ class ArcadeHalf:
             block.send(actions[block.seed, block.envs].tolist())
 
     def receive(self, playing: np.ndarray) -> Outcome:
-        """Waits for the outcomes. Then `screens` shows the next screens; after an episode's end, those of the next one."""
+        """Waits for the outcomes, and updates `screens`. After an episode's end they show the next episode."""
         if len(self.blocks) == 1:  # the common case, without copying
             rewards, terminated, truncated, info = self.take(self.blocks[0])
             if "final_obs" in info:

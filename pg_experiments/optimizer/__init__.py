@@ -1,4 +1,4 @@
-"""The group `optimizer`: which rule makes the policy's steps, and the schedule of its learning rate."""
+"""The group `optimizer`: the update rule of the policy's parameters, and its learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Schedule = Literal["constant", "linear", "cosine", "exponential"]
 
 
 def schedule_factor(schedule: Schedule, final_fraction: float, progress: float) -> float:
-    """What the learning rate is multiplied with after `progress` (0 to 1) of the run: 1 at its start.
+    """The factor of the learning rate at `progress` (0 to 1) of the run; 1 at the start.
 
     linear: 1 − (1 − f) p. cosine: f + (1 − f)(1 + cos πp)/2 (Loshchilov & Hutter 2017). exponential: f^p.
-    f is `final_fraction`, the value at p = 1.
+    f is `final_fraction`, the factor at p = 1.
     """
     progress = min(max(progress, 0.0), 1.0)
     if schedule == "linear":
@@ -33,7 +33,7 @@ def schedule_factor(schedule: Schedule, final_fraction: float, progress: float) 
     return 1.0
 
 
-LearningRate = Annotated[float, Gt(0), Le(1e30)]  # torch refuses a step size that float32 does not hold
+LearningRate = Annotated[float, Gt(0), Le(1e30)]  # torch refuses step sizes beyond the range of float32
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
@@ -41,7 +41,7 @@ NonNegative = Annotated[float, Ge(0)]
 
 @dataclass(frozen=True)
 class OptimizerOption:
-    """What every optimizer can be told."""
+    """Settings of all optimizers."""
 
     learning_rate: LearningRate
     weight_decay: NonNegative
@@ -50,17 +50,17 @@ class OptimizerOption:
     max_grad_norm: Positive | None
 
     def factor(self, progress: float) -> float:
-        """The schedule's factor after that share of the run."""
+        """The schedule's factor at `progress` (0 to 1) of the run."""
         return schedule_factor(self.schedule, self.final_fraction, progress)
 
     def build(self, parameters: NamedParameters, learners: Learners) -> StackedOptimizer:
-        """An optimizer over stacked parameters."""
+        """Builds an optimizer of stacked parameters."""
         rates = learners.values("optimizer.learning_rate", self.learning_rate)
         decays = learners.values("optimizer.weight_decay", self.weight_decay)
         return StackedOptimizer(parameters, self.rule(rates, decays), self.max_grad_norm)
 
     def rule(self, learning_rates: Tensor, weight_decays: Tensor) -> Rule:
-        """The element-wise rule, with values [R] of the learners."""
+        """Builds the element-wise rule from values [R] of the learners."""
         raise TypeError(f"{type(self).__name__} names no rule")
 
 

@@ -1,8 +1,8 @@
-"""Element-wise update rules for stacked parameters, with a state of its own for each learner.
+"""Element-wise update rules for stacked parameters, with separate state for each learner.
 
-`torch.optim` has one learning rate and one count of steps for a whole tensor, and moves all of its rows. Here each
-learner has its own, so that some can step while parameters, moments and counts of the others stay as they are. The
-arithmetic is that of `torch.optim` without `foreach`, operation by operation: on the CPU it gives the same bits.
+`torch.optim` has one learning rate and one step count per tensor, and updates all of its rows. Here each learner has
+its own, so that some learners can be updated without changing parameters, moments and step counts of the others. The
+operations and their order are those of `torch.optim` with `foreach=False`: on the CPU the results are bit-identical.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Tensors = Sequence[Tensor]
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """How a gradient and its moments move a parameter.
+    """An update rule: computes new parameters from parameters, gradients and moments.
 
-    Learning rate and weight decay are one number for all learners, or one for each: [R], on the CPU.
+    Learning rate and weight decay are a number for all learners, or a tensor [R] on the CPU.
     """
 
     learning_rate: float | Tensor
@@ -32,21 +32,21 @@ class Rule(ABC):
     @property
     @abstractmethod
     def moments(self) -> int:
-        """How many tensors of a parameter's shape are remembered. They start at 0."""
+        """The number of moments: tensors of the parameter's shape, initialised to 0."""
 
     @abstractmethod
     def factors(self, counts: Sequence[int]) -> np.ndarray:
-        """[K, R] float64: what differs between learners. `counts` [R] are their steps, with the one to be made."""
+        """[K, R] float64: factors that differ between learners. `counts` [R] are step counts, including this step."""
 
     @abstractmethod
     def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
-        """The parameter after the step. The moments are changed in place, and nothing else.
+        """The parameter after the step. Only the moments are changed in place.
 
         Args:
             parameter: [R, …].
             gradient: same shape.
-            moments: as many as `moments`, same shape.
-            factors: [R, 1, …] each of `factors`, in the parameter's type.
+            moments: tensors of the same shape, as many as the property `moments`.
+            factors: the K rows of `factors`, [R, 1, …] each, in the parameter's dtype.
         """
 
     @cached_property
@@ -55,12 +55,12 @@ class Rule(ABC):
         return bool(np.any(np.asarray(self.weight_decay)))
 
     def with_penalty(self, gradient: Tensor, parameter: Tensor, decay: Tensor) -> Tensor:
-        """The gradient with that of the L2 penalty added."""
+        """The gradient plus the gradient of the L2 penalty."""
         return gradient.addcmul(parameter, decay) if self.decays else gradient
 
 
 def per_learner(*values: float | Tensor | list[float], learners: int) -> np.ndarray:
-    """One number for all or one for each, of every value: [K, R] float64."""
+    """Broadcast each of K values, a number or [R], to all learners: [K, R] float64."""
     return np.stack([np.broadcast_to(np.asarray(value, dtype=np.float64), learners) for value in values])
 
 
@@ -69,7 +69,7 @@ class Adam(Rule):
     """Adam (Kingma & Ba 2015), with an L2 penalty or with decoupled weight decay (Loshchilov & Hutter 2019).
 
     m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², θ ← θ − α m̂ / (√v̂ + ε), where m̂ = m / (1 − β₁ⁿ) and v̂ likewise in the
-    n-th step. Decoupled: θ is multiplied with 1 − α λ before, and g has no penalty.
+    n-th step. Decoupled: θ is multiplied by 1 − α λ before the step, and g has no penalty.
     """
 
     beta1: float
@@ -82,7 +82,7 @@ class Adam(Rule):
         return 2
 
     def factors(self, counts: Sequence[int]) -> np.ndarray:
-        corrections = [1 - self.beta1**count for count in counts]  # in Python, whose powers torch.optim uses
+        corrections = [1 - self.beta1**count for count in counts]  # Python's powers, as in torch.optim
         roots = [(1 - self.beta2**count) ** 0.5 for count in counts]
         values = (self.learning_rate, self.weight_decay, corrections, roots)
         rate, decay, correction, root = per_learner(*values, learners=len(counts))

@@ -1,4 +1,4 @@
-"""One gradient step for R learners at once, each with its own clipping, its own learning rate and its own end."""
+"""Gradient steps of stacked learners, with separate clipping, learning rate and failure handling for each learner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NamedParameters = Iterable[tuple[str, nn.Parameter]]
 
 
 def gradient_norms(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """[R]: the Euclidean norm of each seed's whole gradient."""
+    """[R]: the Euclidean norm of each learner's gradient over all parameters."""
     squares = [_gradient(p).square().flatten(1).sum(1) for p in parameters]
     return torch.stack(squares).sum(0).sqrt()
 
@@ -25,13 +25,13 @@ class Step(NamedTuple):
     """The outcome of a gradient step."""
 
     losses: Tensor  # [R]
-    norms: Tensor  # [R] of their gradients, before clipping
-    broken: dict[int, str]  # learner -> what of it was not finite; its parameters are those of before the step
+    norms: Tensor  # [R] gradient norms before clipping
+    broken: dict[int, str]  # learner -> its non-finite quantity; its parameters are those from before the step
 
 
 @dataclass(frozen=True)
 class Move:
-    """A step of some learners [r] in one parameter: computed, not yet written."""
+    """The step of some learners [r] in one parameter, computed but not yet written."""
 
     name: str
     parameter: nn.Parameter  # [R, …]
@@ -41,10 +41,10 @@ class Move:
 
 
 class StackedOptimizer:
-    """A rule on stacked parameters, with what must not mix learners done for each of them.
+    """Applies an update rule to stacked parameters without mixing learners.
 
-    A learner that takes no part in a step keeps parameters, moments and count of steps to the last bit. The step of
-    each other one is scaled by a factor of its own, the schedule's: the step of every rule is proportional to its
+    Parameters, moments and step count of a learner that takes no part in a step do not change. The step of each other
+    learner is scaled by the factor of its schedule, which is exact as the step of every rule is proportional to the
     learning rate. The step of a learner whose loss, gradient or new parameters are not finite is undone.
     """
 
@@ -54,19 +54,19 @@ class StackedOptimizer:
         self.max_grad_norm = max_grad_norm
         first = next(iter(self.parameters.values()))
         self.device, self.dtype = first.device, first.dtype  # of all parameters
-        self.counts = torch.zeros(len(first), dtype=torch.int64)  # [R] steps of each learner; on the CPU
+        self.counts = torch.zeros(len(first), dtype=torch.int64)  # [R] step count of each learner; on the CPU
         self.moments = {
             name: [torch.zeros_like(parameter, requires_grad=False) for _ in range(rule.moments)]
             for name, parameter in self.parameters.items()
         }
 
     def step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
-        """Follow the gradients of the losses.
+        """Make one gradient step.
 
         Args:
-            losses: parts [R] of a sum. Each one's graph is gone before the next is asked for.
-            learners: [R] whose they are, by index in ascending order.
-            factors: [R] what each step is scaled by; a learner whose factor is 0 takes no part.
+            losses: terms [R] of the losses. The graph of each is freed before the next one is generated.
+            learners: [R] indices of the learners, ascending.
+            factors: [R] scale of each learner's step; a learner with factor 0 takes no part.
         """
         for parameter in self.parameters.values():
             parameter.grad = None
@@ -77,7 +77,7 @@ class StackedOptimizer:
         norms = gradient_norms(self.parameters.values())
         if self.max_grad_norm is not None:
             scale = (self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
-            scale = torch.where(norms.isfinite(), scale, 1.0)  # else it would hide which one is broken
+            scale = torch.where(norms.isfinite(), scale, 1.0)  # keeps the tensor that caused it identifiable
             for parameter in self.parameters.values():
                 _gradient(parameter).mul_(scale.view(-1, *(1 for _ in parameter.shape[1:])))
         norms = _rows(norms, self._index(learners))
@@ -91,7 +91,7 @@ class StackedOptimizer:
 
     @torch.no_grad()
     def _moves(self, scales: Mapping[int, float]) -> list[Move]:
-        """The steps of these learners in each parameter, scaled."""
+        """Compute the scaled steps of these learners in each parameter."""
         if not scales:
             return []
         index = self._index(list(scales))
@@ -103,8 +103,8 @@ class StackedOptimizer:
         for name, parameter in self.parameters.items():
             before, gradient = _rows(parameter.detach(), index), _rows(_gradient(parameter), index)
             moments = [_rows(moment, index) for moment in self.moments[name]]
-            *of_rule, scale = rows.view(*rows.shape, *(1 for _ in before.shape[1:])).unbind()
-            after = self.rule.moved(before, gradient, moments, of_rule)
+            *rule_factors, scale = rows.view(*rows.shape, *(1 for _ in before.shape[1:])).unbind()
+            after = self.rule.moved(before, gradient, moments, rule_factors)
             if is_scaled:
                 after = torch.lerp(before, after, scale)
             moves.append(Move(name, parameter, before, after, moments))
@@ -114,10 +114,10 @@ class StackedOptimizer:
     def _undo(
         self, moves: list[Move], stepping: list[int], sizes: Mapping[int, tuple[Tensor, Tensor]]
     ) -> dict[int, str]:
-        """Undo the step of each learner that broke. Returns them, each with what is not finite.
+        """Undo the step of each broken learner. Returns the non-finite quantity of each.
 
-        `stepping` [r] are the learners of the moves, `sizes` the loss and the norm of the gradient of every learner of
-        the batch. The moments of a broken one are emptied: it never steps again, and an infinity would stay there.
+        `stepping` [r] are the learners of the moves, `sizes` the loss and the gradient norm of every learner of the
+        batch. The moments of a broken learner are set to 0, since it is not updated again and they may be infinite.
         """
         broken: dict[int, str] = {}
         for learner, (loss, norm) in sizes.items():
@@ -135,7 +135,7 @@ class StackedOptimizer:
         return broken
 
     def _not_finite(self, learner: int, row: int | None, moves: list[Move], loss: Tensor, norm: Tensor) -> str | None:
-        """The first of a learner's tensors that is not finite: what comes later may only follow from it."""
+        """The first quantity of a learner that is not finite, in order of computation; later ones may be effects."""
         if not loss.isfinite():
             return "loss"
         for name, parameter in self.parameters.items():
@@ -150,12 +150,12 @@ class StackedOptimizer:
 
     @torch.no_grad()
     def _write(self, moves: list[Move], stepping: list[int]) -> None:
-        """Make the steps."""
+        """Write the steps to parameters, moments and step counts."""
         index = self._index(stepping)
         self.counts[stepping] += 1
         for move in moves:
             if index is None:
-                move.parameter.copy_(move.after)  # the moments are the stored ones themselves
+                move.parameter.copy_(move.after)  # without index, the moments alias the stored ones
                 continue
             move.parameter.index_copy_(0, index, move.after)
             for stored, moment in zip(self.moments[move.name], move.moments, strict=True):
@@ -166,19 +166,19 @@ class StackedOptimizer:
         return None if len(learners) == len(self.counts) else self._on_device(torch.tensor(learners))
 
     def _on_device(self, values: Tensor) -> Tensor:
-        return values.to(self.device, non_blocking=True)  # or it would wait for the gradients
+        return values.to(self.device, non_blocking=True)  # a blocking copy would wait for the gradients
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: moments and counts of steps. The settings are the config's."""
+        """Moments and step counts, for a checkpoint. Settings are part of the config."""
         return {"counts": self.counts, "moments": self.moments}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state. Raises ValueError where it is that of other parameters or of another rule."""
+        """Restore a state. Raises ValueError where it belongs to other parameters or to another rule."""
         if "counts" not in state:
             raise ValueError("its optimizer state is that of version 0.1, which kept one count for all learners")
         stored = {"counts": [self.counts], **self.moments}
         saved = {"counts": [state["counts"]], **state["moments"]}
-        shapes = [{name: [each.shape for each in of] for name, of in tensors.items()} for tensors in (stored, saved)]
+        shapes = [{k: [tensor.shape for tensor in v] for k, v in tensors.items()} for tensors in (stored, saved)]
         if shapes[0] != shapes[1]:
             raise ValueError("its optimizer state is that of other parameters or of another optimizer")
         for name, tensors in stored.items():
@@ -188,7 +188,7 @@ class StackedOptimizer:
 
 @torch.no_grad()
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether every number is finite, from the least and the greatest of each tensor: one pass, and one wait."""
+    """Whether all numbers are finite. Reduces each tensor to its extremes, so that the device is synchronised once."""
     return bool(torch.stack([bound for tensor in tensors for bound in torch.aminmax(tensor)]).isfinite().all())
 
 
@@ -200,5 +200,5 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 
 
 def _rows(tensor: Tensor, index: Tensor | None) -> Tensor:
-    """The rows [r] of some learners; the tensor itself where they are all."""
+    """The rows [r] of some learners; the tensor itself for all learners."""
     return tensor if index is None else tensor.index_select(0, index)

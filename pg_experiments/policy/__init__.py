@@ -1,4 +1,4 @@
-"""The group `policy`: which network chooses the actions."""
+"""The group `policy`: the network that parameterises the policy."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class PolicyOption(Protocol):
     """An option of the group `policy`."""
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
-        """The policy of the learners. Raises UserError where it does not fit the spaces."""
+        """Builds the policy of all learners. Raises UserError where it does not fit the spaces."""
 
     def load(
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
-        """The policy of one learner with those parameters, each with a leading axis of 1.
+        """Builds the policy of one learner from its parameters, each with a leading axis of 1.
 
         Raises:
             UserError: the policy does not fit the spaces.
@@ -54,7 +54,7 @@ class MLP:
     initialisation: Initialisation
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
-        """The policy of the learners; an image is taken as a vector. Raises UserError where the head does not fit."""
+        """Builds the policy of all learners. Images are flattened. Raises UserError where the head does not fit."""
         policy, network = self._uninitialised(observations, actions, learners)
         network.initialise(learners, Purpose.POLICY_PARAMETERS, self.initialisation, FIRST_POLICY_GAIN)
         return policy
@@ -62,7 +62,7 @@ class MLP:
     def load(
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
-        """As `PolicyOption.load`; nothing is allocated before the number of the parameters is known to fit."""
+        """As `PolicyOption.load`. The number of parameters is checked before anything is allocated."""
         expected = (self.layers + 1) * (1 + self.bias)
         if len(parameters) != expected:
             raise ValueError(f"{len(parameters)} tensors of parameters, not {expected}")
@@ -95,7 +95,7 @@ class Linear:
     initialisation: Initialisation
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
-        """As `MLP.build`: without a hidden layer, a perceptron is linear."""
+        """As `MLP.build`, without hidden layers."""
         return self._perceptron.build(observations, actions, learners)
 
     def load(
@@ -111,7 +111,7 @@ class Linear:
 
 @dataclass(frozen=True, kw_only=True)
 class ModulePolicy:
-    """A base for policies of any `torch.nn.Module`: a subclass adds its fields, and says how one module is made."""
+    """Base class of policies with any `torch.nn.Module`. Subclasses add fields and implement `module`."""
 
     head: HeadName = "categorical"
 
@@ -120,7 +120,7 @@ class ModulePolicy:
         raise TypeError(f"{type(self).__name__} makes no module")
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
-        """The policy of the learners. Raises UserError where the head or the module does not fit."""
+        """Builds the policy of all learners. Raises UserError where the head or the module does not fit."""
         head = HEADS[self.head](actions)
         shape = observations.shape or ()
         network = StackedModule(
@@ -140,7 +140,7 @@ class ModulePolicy:
 
 
 def _loaded(make: Callable[[], Policy], parameters: Mapping[str, Tensor]) -> Policy:
-    """A policy with those parameters. It is made without memory first: the config may claim any size."""
+    """A policy with the given parameters. Sizes are checked on the meta device first, as the config is not trusted."""
     try:
         with torch.device("meta"):
             expected = sum(parameter.numel() for parameter in make().parameters())

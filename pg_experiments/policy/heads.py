@@ -1,7 +1,7 @@
-"""From a network's outputs to actions: the distributions over a discrete action space.
+"""Heads: distributions over a discrete action space, parameterised by a network's outputs.
 
-A head is built from the action space. Outputs are [..., K], actions and everything else [...]. A head has no randomness
-of its own: noise of the outputs' shape is handed in, made by `noise` from uniform numbers for many steps at once.
+A head is built from the action space. Outputs are [..., K], actions and other results [...]. A head draws no random
+numbers: `sample` takes noise with the shape of the outputs, which `noise` makes from uniform numbers for many steps.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ class Head(Protocol):
     """A distribution over actions.
 
     Attributes:
-        num_outputs: K, what the network gives for each step.
-        max_entropy: the largest entropy that it can have, in nats; None where there is no limit.
+        num_outputs: K, number of outputs of the network for each step.
+        max_entropy: upper bound of the entropy in nats; None where there is none.
     """
 
     num_outputs: int
     max_entropy: float | None
 
     def noise(self, uniform: Tensor) -> Tensor:
-        """Uniform numbers in [0, 1) to the noise that `sample` takes, same shape."""
+        """Transforms uniform numbers in [0, 1) to the noise that `sample` takes, of the same shape."""
 
     def sample(self, outputs: Array, noise: Array) -> Array:
-        """Actions drawn from the distribution [...]; of torch's tensors or of NumPy's arrays."""
+        """Samples actions [...] from the distribution, for tensors or for NumPy arrays."""
 
     def for_environment(self, actions: np.ndarray) -> np.ndarray:
-        """Actions as the action space has them."""
+        """Converts actions to elements of the action space."""
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """π(a | s) of every action, [..., A]."""
@@ -52,10 +52,10 @@ class Head(Protocol):
 
 
 class _OfDiscrete:
-    """What heads over a `Discrete` space share: actions are counted from 0 here, and from `start` there."""
+    """Base class of heads over a `Discrete` space. Heads count actions from 0, the space counts from `start`."""
 
     def __init__(self, space: gymnasium.Space[Any]) -> None:
-        """Raises UserError where the actions are no `Discrete` space."""
+        """Raises UserError where the action space is not `Discrete`."""
         if not isinstance(space, Discrete):
             raise UserError(f"policy.head: the environment's actions are {describe(space)}; supported is Discrete")
         self.num_actions = int(space.n)
@@ -74,7 +74,7 @@ class Categorical(_OfDiscrete):
         self.num_outputs = self.num_actions
 
     def noise(self, uniform: Tensor) -> Tensor:
-        """Gumbel noise −log(−log u): the largest of z_i + g_i is i with probability π_i (Gumbel 1954)."""
+        """Gumbel noise g = −log(−log u): the argmax of z_i + g_i is i with probability π_i (Gumbel 1954)."""
         return -torch.log(-torch.log(uniform))
 
     def sample(self, outputs: Array, noise: Array) -> Array:
@@ -106,11 +106,11 @@ class Bernoulli(_OfDiscrete):
             )
 
     def noise(self, uniform: Tensor) -> Tensor:
-        """Logistic noise log u − log(1 − u): it lies below z with probability σ(z)."""
+        """Logistic noise log u − log(1 − u), which is below z with probability σ(z)."""
         return torch.log(uniform) - torch.log1p(-uniform)
 
     def sample(self, outputs: Array, noise: Array) -> Array:
-        return (noise < outputs).squeeze(-1) * 1  # an integer, in torch and in NumPy
+        return (noise < outputs).squeeze(-1) * 1  # to int64, in torch and in NumPy
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         up = outputs.sigmoid()
@@ -126,7 +126,7 @@ class Bernoulli(_OfDiscrete):
 
 
 class Greedy:
-    """A head whose every action is the most probable one, and of equally probable ones the first."""
+    """A head that always selects the most probable action; the first of equally probable ones."""
 
     def __init__(self, head: Head) -> None:
         self.num_outputs, self.max_entropy = head.num_outputs, head.max_entropy
@@ -134,12 +134,12 @@ class Greedy:
         self.probabilities, self.log_prob, self.entropy = head.probabilities, head.log_prob, head.entropy
 
     def noise(self, uniform: Tensor) -> Tensor:
-        """None: the largest z_i, or 1 where z is above 0."""
+        """Zeros, so that `sample` returns the argmax of z_i, or 1 where z is above 0."""
         return torch.zeros_like(uniform)
 
 
 def describe(space: gymnasium.Space[Any]) -> str:
-    """A space in words, for a message."""
+    """A description of a space for messages."""
     if isinstance(space, gymnasium.spaces.Box):
         return f"continuous, of shape {space.shape}"
     return type(space).__name__

@@ -1,4 +1,4 @@
-"""A policy of R learners: a network, and a head that turns the network's outputs into a distribution over actions."""
+"""A policy of R learners: a network, and a head that maps its outputs to a distribution over actions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pg_experiments.tensors.networks import BoundNetwork, Compilable, CompiledSt
 class Policy(nn.Module):
     """π(a | s) of R learners.
 
-    Dropout is active while acting, as in the text. Its masks are the network's noise: they are drawn outside and
-    handed in, so that the log-probabilities that are learned from are those of the very network that acted.
+    Dropout is active while acting, as in the text. Its masks are the network's noise. They are drawn outside and passed
+    in, so that learning uses the log-probabilities of the same subnetwork that acted.
     """
 
     def __init__(self, network: Network, head: Head, *, observation_shape: tuple[int, ...], noisy: bool = True) -> None:
-        """`noisy` is False for a policy that leaves its network's noise out."""
+        """`noisy` is False for a policy that does not use its network's noise."""
         super().__init__()
         self.network = network
         self.head = head
@@ -26,20 +26,20 @@ class Policy(nn.Module):
         self.has_noise = noisy and network.has_noise
 
     def greedy(self) -> Policy:
-        """The same parameters, but every action is the most probable one, and no unit is dropped."""
+        """A policy with the same parameters that selects the most probable action, without dropout."""
         return Policy(self.network, Greedy(self.head), observation_shape=self.observation_shape, noisy=False)
 
     def bind(self, learners: Tensor | None = None) -> BoundNetwork:
-        """The network of the learners [R] by index (None: of all): observations and noise to outputs [R, N, K]."""
+        """The network of the learners with indices [R] (None: all): observations and noise to outputs [R, N, K]."""
         return self.network.bind(learners)
 
     @property
     def learners(self) -> int:
-        """How many learners are stacked."""
+        """The number of stacked learners."""
         return len(next(self.parameters()))
 
     def acting(self) -> CompiledStep:
-        """The network of all learners for one time step of sparse observations, until a parameter changes."""
+        """The network of all learners for one time step of sparse observations; invalid after a parameter change."""
         bound = self.bind()
         return (
             bound.compiled()
@@ -49,7 +49,7 @@ class Policy(nn.Module):
 
 
 class _DenseStep:
-    """A time step of sparse observations for a network without a compiled form: they are made dense."""
+    """One time step of a network without a compiled form. Sparse observations are converted to dense ones."""
 
     def __init__(self, network: BoundNetwork, shape: tuple[int, ...], learners: int) -> None:
         self.network = network

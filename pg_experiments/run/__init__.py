@@ -1,1 +1,1 @@
-"""The run and its loop: config, accounts, health, checkpoints and tracking."""
+"""The training run: loop, config, episode accounts, health checks, checkpoints and tracking."""

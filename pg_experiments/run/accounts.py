@@ -1,4 +1,4 @@
-"""The project's own episode accounts: what each seed has played, and whether that solves its environment."""
+"""Episode statistics of each seed: returns, steps, limits, and whether the environment is solved."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import torch
 
 @dataclass
 class SeedAccount:
-    """One seed's history."""
+    """The history of one seed."""
 
     seed: int
-    returns: list[float] = field(default_factory=list)  # undiscounted, one per episode, in order of quota
+    returns: list[float] = field(default_factory=list)  # undiscounted, one per episode, in the order of the quota
     env_steps: int = 0
     episodes_to_solve: int | None = None
-    error: str | None = None  # what stopped it when learning went wrong, and what may help
+    error: str | None = None  # reason where its learning failed, and settings that may help
 
     @property
     def episodes(self) -> int:
-        """Episodes played."""
+        """Number of finished episodes."""
         return len(self.returns)
 
     @property
     def solved(self) -> bool:
-        """Whether the mean of a full window ever reached the threshold."""
+        """Whether the mean return of a full window has reached the threshold."""
         return self.episodes_to_solve is not None
 
     def enter(self, episode_return: float, window: int, solved_at: float) -> None:
-        """Count an episode; of a seed that has failed it solves nothing."""
+        """Adds an episode. A seed that has failed cannot become solved."""
         self.returns.append(episode_return)
         may_solve = self.episodes >= window and not self.solved and not self.error
         if may_solve and self.mean_return(window) >= solved_at:
@@ -44,7 +44,7 @@ class SeedAccount:
 
 
 class Accounts:
-    """The accounts of all seeds, and which of them go on."""
+    """The accounts of all seeds, and the selection of seeds that continue training."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Accounts:
         max_episodes: int | None,
         max_steps: int | None,
     ) -> None:
-        """`quota` is the number of episodes in a batch; None where episodes end when they will."""
+        """`quota` is the number of episodes in a batch; None where it varies."""
         self.seeds = [SeedAccount(seed) for seed in seeds]
         self.solved_at = solved_at
         self.window = window
@@ -66,18 +66,18 @@ class Accounts:
 
     @property
     def active(self) -> np.ndarray:
-        """The learners that go on, by index: not solved, failed or at a limit. No batch exceeds `max_episodes`."""
+        """Indices of the learners that are not solved, failed or at a limit. No batch exceeds `max_episodes`."""
         going = [not (account.solved or account.error or self._at_limit(account)) for account in self.seeds]
         return np.flatnonzero(going)
 
     @property
     def failed(self) -> list[SeedAccount]:
-        """The seeds whose learning went wrong."""
+        """The seeds whose learning failed."""
         return [account for account in self.seeds if account.error]
 
     @property
     def failure(self) -> str | None:
-        """All that failed, and why the first did; None where none has."""
+        """A message with all failed seeds and the reason of the first; None where none has failed."""
         if not self.failed:
             return None
         first = f"seed {self.failed[0].seed} {self.failed[0].error}"
@@ -86,14 +86,14 @@ class Accounts:
 
     @property
     def progress(self) -> list[float]:
-        """For each seed, the share of its limits that is used up, 0 to 1."""
+        """The used-up fraction of each seed's limits, 0 to 1."""
         return [self._progress(account) for account in self.seeds]
 
     def add(self, learners: np.ndarray, steps: np.ndarray, returns: Sequence[np.ndarray]) -> None:
-        """Enter one batch of those learners [R], by index: the steps [R] learned from, and what episodes returned.
+        """Adds one batch of the learners with indices [R]: the number of steps [R], and the returns of episodes.
 
-        Where a batch is a quota of episodes they come in its order, never in that of their ends, which would put
-        short ones first. The batch with which a seed failed is entered, but solves nothing.
+        Where a batch is a quota of episodes, returns are in the order of the quota. The order of their ends would put
+        short episodes first. The batch with which a seed failed is added, but cannot solve the environment.
         """
         for learner, seed_steps, seed_returns in zip(learners, steps, returns, strict=True):
             account = self.seeds[learner]
@@ -102,7 +102,7 @@ class Accounts:
                 account.enter(float(episode_return), self.window, self.solved_at)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint stores."""
         return {
             "env_steps": [account.env_steps for account in self.seeds],
             "returns": [torch.tensor(account.returns, dtype=torch.float64) for account in self.seeds],
@@ -110,7 +110,7 @@ class Accounts:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state. Which seeds are solved is counted again, since the threshold may be another now."""
+        """Restores a state. Solved seeds are determined again, as the threshold may have changed."""
         of_seeds = zip(self.seeds, state["env_steps"], state["returns"], state["errors"], strict=True)
         for account, env_steps, returns, error in of_seeds:
             account.env_steps, account.error = env_steps, error
@@ -122,7 +122,7 @@ class Accounts:
         return np.array([account.mean_return(self.window) for account in self.seeds])
 
     def final_returns(self) -> np.ndarray:
-        """`mean_returns` as they count: a seed that failed with what it had reached, unless that is no number."""
+        """`mean_returns` without those of failed seeds that are not finite."""
         finals = self.mean_returns()
         return finals[[math.isfinite(final) or not a.error for final, a in zip(finals, self.seeds, strict=True)]]
 

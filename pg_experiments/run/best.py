@@ -1,4 +1,4 @@
-"""The policy of each seed at its best: when the mean return of its window was highest."""
+"""Tracks the parameters of each seed at its highest mean return."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import nn
 
 
 class Best:
-    """A copy of the parameters that had played best, each seed's own; until a window is full, the newest."""
+    """A copy of each seed's parameters at its highest mean return; until its window is full, the newest ones."""
 
     def __init__(self, policy: nn.Module, seeds: int) -> None:
         self.parameters = {name: value.detach().clone() for name, value in policy.state_dict().items()}
         self.mean_return = np.full(seeds, -np.inf)
-        self.update = np.zeros(seeds, dtype=np.int64)  # how many updates had been made
+        self.update = np.zeros(seeds, dtype=np.int64)  # number of updates at that time
 
     @torch.no_grad()
     def follow(
         self, policy: nn.Module, learners: np.ndarray, mean_returns: np.ndarray, full: np.ndarray, update: int
     ) -> None:
-        """Take over the parameters of the learners that are better than ever, after an update.
+        """Copies the parameters of learners whose mean return is at least their highest so far.
 
         Args:
-            policy: its state has the learners on the leading axis.
-            learners: [R] that took part, by index.
-            mean_returns: [R] of their windows.
+            policy: the policy; its state has the learners on the leading axis.
+            learners: [R] indices of the learners that took part in the update.
+            mean_returns: [R] mean returns of their windows.
             full: [R] bool, whether their windows are full.
-            update: how many updates have been made.
+            update: number of updates made so far.
         """
         known = np.where(full, mean_returns, -np.inf)
         is_better = known >= self.mean_return[learners]
@@ -43,7 +43,7 @@ class Best:
         self.mean_return[better], self.update[better] = known[is_better], update
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps; a mean return of −inf where no window was full yet."""
+        """The state that a checkpoint stores; the mean return is −inf where no window has been full."""
         return {
             "mean_return": torch.from_numpy(self.mean_return.copy()),
             "update": torch.from_numpy(self.update.copy()),
@@ -51,7 +51,7 @@ class Best:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Restores a state."""
         self.mean_return[:], self.update[:] = state["mean_return"].numpy(), state["update"].numpy()
         for name, value in self.parameters.items():
             value.copy_(state["policy"][name])

@@ -1,7 +1,7 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped, in one file that can execute nothing.
+"""Checkpoints: the complete state of a run in one file, so that resuming is exact. Loading executes no code.
 
-`checkpoints/update_00000120.pt` holds nested dicts of tensors and numbers, as `torch.save` writes them: what 120
-updates have made of the run, the identity of its configuration, and how long its record was then.
+`checkpoints/update_00000120.pt` holds nested dicts of tensors and numbers, written by `torch.save`: the state of the
+run after 120 updates, the identity of its configuration, and the lengths of its record files at that time.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pg_experiments.support.files import CHECKPOINT_LIMIT, Directory, FileError,
 from pg_experiments.support.plain_data import check_depth
 
 FOLDER = "checkpoints"
-FORMAT = 1  # of the file; another number is another format
-LISTINGS = 10  # how often checkpoints are listed where one is removed before it is read
+FORMAT = 1  # version of the file format
+LISTINGS = 10  # attempts to list checkpoints where one is removed before it is read
 NAME = re.compile(r"update_(\d{1,18})\.pt")
-MEMBERS_LIMIT = 16 * MiB  # of an archive's list of members, some 200,000 of them
-STRUCTURE_LIMIT = 64 * MiB  # of the member that says where each tensor belongs
+MEMBERS_LIMIT = 16 * MiB  # size of an archive's list of members, some 200,000 of them
+STRUCTURE_LIMIT = 64 * MiB  # size of the pickle with the structure of the dicts
 
 log = logging.getLogger("pg_experiments")
 State = dict[str, Any]  # nested dicts and lists of tensors and numbers
@@ -39,7 +39,7 @@ State = dict[str, Any]  # nested dicts and lists of tensors and numbers
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """When a run saves itself, beside at its end and when it is interrupted."""
+    """Intervals between checkpoints, and how many are kept. A run also saves at its end and when interrupted."""
 
     every_updates: Annotated[int, Ge(1)] | None
     every_seconds: Annotated[float, Gt(0)] | None
@@ -50,25 +50,24 @@ class Checkpoints:
     """The checkpoints of one run."""
 
     def __init__(self, directory: Path, settings: Checkpointing, config: Mapping[str, Any]) -> None:
-        """`directory` is the run's, `config` its identity by dotted keys."""
+        """`directory` is the run's directory, `config` its identity by dotted keys."""
         self.files = Directory(directory)
         self.config = dict(config)
         self.settings = settings
-        self.saved: int | None = None  # how many updates the newest one has
+        self.saved: int | None = None  # number of updates at the newest checkpoint
         self._saved_at = time.monotonic()
 
     def due(self, updates: int) -> bool:
-        """Whether to save after that many updates."""
+        """Whether a checkpoint is due after that many updates."""
         every_updates, every_seconds = self.settings.every_updates, self.settings.every_seconds
         if every_updates is not None and updates % every_updates == 0:
             return True
         return every_seconds is not None and time.monotonic() - self._saved_at >= every_seconds
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint, and remove those that are too many, and those that a resumed run has gone back behind.
+        """Write a checkpoint, and remove old ones and those of later updates than the new one.
 
-        It is whole or not there at all, and it survives a power cut. Raises OSError where it cannot be written; those
-        that were there are there still.
+        Writing is atomic and durable. Raises OSError where the file cannot be written; existing checkpoints are kept.
         """
         if not self.files.has_folder(FOLDER):
             self.files.make_folder(FOLDER)
@@ -85,11 +84,11 @@ class Checkpoints:
 
 
 def read(path: Path) -> State:
-    """What a checkpoint holds: tensors, on the CPU, and numbers.
+    """Read a checkpoint: nested dicts of tensors, on the CPU, and numbers.
 
     Raises:
-        NoSuchFile: it is not there.
-        FileError: it cannot be read, is damaged, or holds anything else.
+        NoSuchFile: the file does not exist.
+        FileError: it cannot be read, is damaged, or holds other objects.
     """
     try:
         return _read(Directory(path.parent), path.name)
@@ -102,7 +101,7 @@ def _read(files: Directory, name: str) -> State:
     try:
         with files.open(name, CHECKPOINT_LIMIT) as file:
             _check_archive(file)
-            with warnings.catch_warnings(action="ignore"):  # of what else the file might be
+            with warnings.catch_warnings(action="ignore"):  # about other file types
                 state = torch.load(file, map_location="cpu", weights_only=True)
         check_depth(state)
     except FileError:
@@ -111,7 +110,7 @@ def _read(files: Directory, name: str) -> State:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from None
     except pickle.UnpicklingError:
         raise FileError(f"{path}: holds more than tensors and numbers, and is not loaded") from None
-    except Exception as error:  # bytes that are no archive fail in many ways
+    except Exception as error:  # an invalid archive can raise exceptions of many types
         why = one_line(str(error).partition("\n")[0]) or "it ends early"
         raise FileError(f"{path}: is damaged ({why})") from None
     if not isinstance(state, dict) or type(state.get("format")) is not int or state["format"] != FORMAT:
@@ -120,9 +119,9 @@ def _read(files: Directory, name: str) -> State:
 
 
 def _check_archive(file: BinaryIO) -> None:
-    """Raises ValueError where an archive has a changed bit, which torch does not notice, or unpacks to more than it is.
+    """Raises ValueError where an archive has a wrong checksum, which torch does not check, or compressed members.
 
-    A checkpoint's members are stored as they are. A compressed one could be a thousand times larger in memory.
+    Members of a checkpoint are stored uncompressed. A compressed one could be a thousand times larger in memory.
     """
     with zipfile.ZipFile(_InParts(file)) as archive:
         for member in archive.infolist():
@@ -137,7 +136,7 @@ def _check_archive(file: BinaryIO) -> None:
 
 
 class _InParts(io.BufferedReader):
-    """A file that is read in parts; `zipfile` reads an archive's list of members at once, however long it is."""
+    """A file with a limit on the size of a read, since `zipfile` reads an archive's list of members at once."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(io.FileIO(file.fileno(), closefd=False))
@@ -151,22 +150,22 @@ class _InParts(io.BufferedReader):
 
 
 def newest(directory: Path) -> State | None:
-    """What the newest checkpoint of a run's directory holds, as `newest_file` has it."""
+    """The content of the newest usable checkpoint of a run's directory, as `newest_file` finds it."""
     found = newest_file(directory)
     return None if found is None else found[1]
 
 
 def newest_file(directory: Path) -> tuple[Path, State] | None:
-    """The newest checkpoint of a run's directory that can be used, with a warning for each newer one that cannot.
+    """The newest usable checkpoint of a run's directory. Logs a warning for each newer one that is not usable.
 
-    The run may be training meanwhile, and remove a checkpoint between its listing and its reading: then a newer one is
-    there, and they are listed again.
+    The run may be training, and remove a checkpoint after it was listed. Then a newer one exists, and checkpoints are
+    listed again.
 
     Returns:
-        None where the run has no checkpoint yet.
+        The path and the content; None where the run has no checkpoint.
 
     Raises:
-        FileError: it has some, and none can be used; or it cannot be told whether it has any.
+        FileError: no checkpoint can be used, or the checkpoints cannot be listed.
     """
     files = Directory(directory)
     for _ in range(LISTINGS):
@@ -176,7 +175,7 @@ def newest_file(directory: Path) -> tuple[Path, State] | None:
 
 
 def _newest_of(files: Directory, names: Sequence[str]) -> tuple[Path, State] | None:
-    """Of those checkpoints, newest first. Raises NoSuchFile where one of them has been removed."""
+    """The first usable one of these checkpoints, newest first. Raises NoSuchFile where one has been removed."""
     problems: list[str] = []
     for name in names:
         try:

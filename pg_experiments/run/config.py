@@ -1,8 +1,7 @@
-"""From a composed config, which is plain data, to typed and range-checked objects.
+"""Converts a composed config, which is plain data, to typed and range-checked objects.
 
-Each group's `name` key picks a dataclass from the `OPTIONS` of the module of the same name, or from those that the
-plugins of this process have registered. Nothing else is ever looked up or called, so a config from somebody's run
-directory can execute nothing.
+The `name` key of each group selects a dataclass from the `OPTIONS` of the module of the same name, or from the options
+registered by plugins of this process. No other name is looked up or called, so an untrusted config cannot execute code.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ GROUPS: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True)
 class Tracking:
-    """How much of a run is written down, and how often."""
+    """Intervals of progress lines and histograms."""
 
     plain_every_seconds: Annotated[float, Gt(0)]
     histograms_every: Annotated[int, Ge(0)]
@@ -52,7 +51,7 @@ SECTIONS: dict[str, type] = {"tracking": Tracking, "checkpoint": Checkpointing} 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run."""
+    """The complete config of a run."""
 
     env: EnvOption
     collect: CollectOption
@@ -75,10 +74,10 @@ class RunConfig:
 
 
 def groups() -> dict[str, dict[str, type]]:
-    """The options of each group by name, plugins' own too.
+    """The options of each group by name, including those of plugins.
 
     Raises:
-        UserError: a plugin has registered an option of no group, or one that there is already.
+        UserError: a plugin has registered an option of an unknown group, or one that already exists.
     """
     every = {group: dict(options) for group, options in GROUPS.items()}
     for group, options in registered().items():
@@ -95,10 +94,10 @@ def groups() -> dict[str, dict[str, type]]:
 
 
 def check(config: Mapping[str, Any]) -> RunConfig:
-    """Turn plain data into a checked `RunConfig`.
+    """Convert plain data to a validated `RunConfig`.
 
     Raises:
-        UserError: a key is unknown or missing, or a value has the wrong type or lies outside its range.
+        UserError: a key is unknown or missing, a value has the wrong type or is out of range, or options conflict.
     """
     values = dict(config)
     built: dict[str, Any] = {}
@@ -114,7 +113,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
 
 
 def every_key() -> dict[str, Any]:
-    """Every key that any run can have, dotted, with its annotation; a group's own name is its choice of option."""
+    """All dotted keys that a run can have, with their annotations. The key of a group is its chosen option."""
     keys = hints_of(RunConfig)
     for group in [*GROUPS, *SECTIONS]:
         del keys[group]
@@ -140,7 +139,7 @@ def _mapping(key: str, values: Any) -> Mapping[str, Any]:
 
 
 def _validate(config: RunConfig) -> None:
-    """What an option says about the other options: those that have something to say have a method `validate`."""
+    """Calls `validate` of each option that has it, which checks its combination with other options."""
     for group in GROUPS:
         validate = getattr(getattr(config, group), "validate", None)
         if validate is not None:

@@ -1,4 +1,4 @@
-"""When learning goes wrong: a seed that breaks is stopped, and what hardly mends itself is warned of once."""
+"""Health checks of training: stops learners with non-finite numbers, and warns once of collapse and dead layers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.threads import one_thread
 
-COLLAPSED = 0.01  # of its maximum, log A: below it a policy hardly explores any more
-LOOK_EVERY = 25  # updates between two looks for dead layers
-SAMPLES = 64  # steps of each learner that such a look goes through
-SAME = 1e-6  # outputs that differ by less, as a fraction of their size, are the same to float32
+COLLAPSED = 0.01  # fraction of the maximum entropy log A below which a policy hardly explores
+LOOK_EVERY = 25  # updates between two checks for dead layers
+SAMPLES = 64  # steps of each learner in such a check
+SAME = 1e-6  # relative difference below which outputs are equal up to float32 rounding
 
 
 class Symptom(NamedTuple):
-    """Something that is warned of."""
+    """A warning."""
 
     kind: str
     text: str
 
 
 class Health:
-    """What has gone wrong with each learner of a run, and which warnings were given."""
+    """Checks the learners of a run after each update, and keeps track of warnings."""
 
     def __init__(self, accounts: Accounts, agent: Agent) -> None:
         self.accounts = accounts
@@ -41,12 +41,12 @@ class Health:
         self.warned = {kind: torch.zeros(len(accounts.seeds), dtype=torch.bool) for kind in kinds}
 
     def check(self, update: int, rollout: Rollout, result: Update) -> list[Symptom]:
-        """Stops the learners that broke. Returns that, and what is to be warned of and was not yet.
+        """Stops broken learners. Returns these and other symptoms that have not been reported before.
 
         Args:
-            update: its index.
-            rollout: what was learned from.
-            result: of learning from it.
+            update: index of the update.
+            rollout: the batch.
+            result: the result of learning from the batch.
         """
         stopped = list(self._stop(update, rollout, result.broken))
         return [*stopped, *self._symptoms(update, rollout, result.metrics.get("entropy"))]
@@ -89,9 +89,9 @@ class Health:
         with one_thread():
             dead = dead_layers(network, rollout.flat.spread(SAMPLES).gather(rollout.observations)).cpu()
         alive = torch.tensor([self.accounts.seeds[learner].error is None for learner in rollout.learners.tolist()])
-        for layer, of_learners in enumerate((dead & alive[:, None]).unbind(1)):
+        for layer, is_dead in enumerate((dead & alive[:, None]).unbind(1)):
             kind = f"dead_layer_of_{name}"
-            if new := self._new(kind, rollout.learners.cpu()[of_learners].tolist()):
+            if new := self._new(kind, rollout.learners.cpu()[is_dead].tolist()):
                 yield Symptom(
                     kind,
                     f"{self._name(new)}: hidden layer {layer} of the {name} is dead (update {update}): its outputs are "
@@ -100,7 +100,7 @@ class Health:
                 )
 
     def _new(self, kind: str, learners: list[int]) -> list[int]:
-        """Those that have not been warned of, and now are."""
+        """Filters learners without a warning of this kind, and marks them as warned."""
         new = [learner for learner in learners if not self.warned[kind][learner]]
         self.warned[kind][new] = True
         return new
@@ -110,25 +110,25 @@ class Health:
         return f"seed{'s' * (len(learners) > 1)} {numbers}"
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run needs to know, so that it warns of nothing twice."""
+        """The given warnings, so that a resumed run does not repeat them."""
         return {"warned": {kind: seeds.clone() for kind, seeds in self.warned.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Restores a state."""
         for kind, seeds in state["warned"].items():
             self.warned[kind].copy_(seeds)
 
 
 def is_poor(mean_return: float, first: float, solved_at: float) -> bool:
-    """Whether a mean return is less than half-way from the first window's to the threshold.
+    """Whether a mean return is below the midpoint between the first window's mean and the threshold.
 
-    Without a threshold (infinity): whether it is no more than the first window's.
+    Without a threshold (infinity): whether it is at most the first window's mean.
     """
     return mean_return <= first if math.isinf(solved_at) else mean_return < (first + solved_at) / 2
 
 
 def _why(broken: Broken, rollout: Rollout, learner: int) -> str:
-    """What is not finite, and what may help."""
+    """The message for a broken learner: the cause, and settings that may help."""
     r = rollout.learners.tolist().index(learner)
     for name, numbers in {"rewards": rollout.rewards, "observations": rollout.observations}.items():
         if isinstance(numbers, Tensor) and not numbers[:, r].isfinite().all():
@@ -138,14 +138,17 @@ def _why(broken: Broken, rollout: Rollout, learner: int) -> str:
 
 @torch.no_grad()
 def dead_layers(network: Layered, observations: Tensor | SparseRows) -> Tensor:
-    """[R, L]: the hidden layers whose outputs are the same for every observation, though their inputs are not.
+    """Detects hidden layers whose outputs are equal for all observations, while their inputs differ.
 
-    All units of a layer of rectifiers at 0, or all of tanh at ±1. Without dropout. Layers behind a dead one are not
-    called dead.
+    That is the case where all units of a ReLU layer are 0, or all units of a tanh layer ±1. Dropout is off. Layers
+    after a dead one are not counted, as their inputs are equal.
 
     Args:
-        network: bound to R learners.
+        network: a network bound to R learners.
         observations: [R, N, *shape].
+
+    Returns:
+        [R, L] bool.
     """
     dead = [_differs(before) & ~_differs(after) for before, after in network.hidden(observations)]
     learners = observations.shape[0]
@@ -153,6 +156,6 @@ def dead_layers(network: Layered, observations: Tensor | SparseRows) -> Tensor:
 
 
 def _differs(outputs: Tensor) -> Tensor:
-    """[R, N, H] -> [R]: whether any unit's output is not the same for all N, but for rounding."""
+    """[R, N, H] -> [R]: whether the output of any unit differs among the N observations by more than rounding."""
     least, most = outputs.aminmax(dim=1)
     return (most - least > SAME * torch.maximum(most.abs(), least.abs())).any(1)

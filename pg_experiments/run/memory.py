@@ -1,8 +1,8 @@
-"""From shapes to bytes: the memory that a run needs at least. One that cannot fit is refused before it is built.
+"""Lower bound of the memory of a run, computed from shapes. A run that cannot fit is refused before it is built.
 
-A lower bound: each term is of tensors that certainly exist at the same time, episodes count as one step long, and what
-Python and the libraries need for themselves counts nothing. R learners, E episodes or points of a batch, D numbers of
-an observation, K logits, L hidden layers, H units.
+The terms are of tensors that exist at the same time. Episodes count as one step long, and the memory of Python and of
+libraries is not counted. Axes: R learners, E episodes or points of a batch, D numbers of an observation, K logits,
+L hidden layers, H units.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.rollout import BLOCK, SPARSE_BLOCK
 
 FLOAT = 4  # bytes
-EMULATOR = 600_000  # bytes of one beside its screen; 0.9 to 1.2 MB were measured with everything
-ENVIRONMENT = 100  # bytes of a pole; others are Python objects, of which 1.5 kB (MountainCar) and 4 kB were measured
-STEP = 24  # bytes of a step in a rollout beside its observation: action, reward, mask, where it lies
+EMULATOR = 600_000  # bytes per emulator without its screen; 0.9 to 1.2 MB were measured in total
+ENVIRONMENT = 100  # bytes per CartPole; others are Python objects: 1.5 kB (MountainCar) to 4 kB were measured
+STEP = 24  # bytes per step of a rollout without its observation: action, reward, mask, position
 KEYS = (
     "num_seeds",
     "policy.hidden",
@@ -34,25 +34,26 @@ KEYS = (
     "collect.episodes",
     "collect.points",
     "env.num_envs",
-)  # what memory grows with
+)  # keys that increase the memory
 
 
 class Sizes(NamedTuple):
-    """How wide a network's input and output are."""
+    """Sizes of a network's input and output."""
 
     observation: int  # D
     logits: int  # K
 
 
 def refuse_what_cannot_fit(config: RunConfig, device: str) -> None:
-    """Compare the least that a run needs with what is available.
+    """Compare the lower bound of a run's memory with the available memory.
 
     Args:
-        config: of the run.
-        device: `cpu`; on any other the networks' copies count for what passes through the CPU's memory alone.
+        config: the run's config.
+        device: `cpu`, or another device, for which only memory on the CPU is counted.
 
     Raises:
-        UserError: it does not fit; with the key that needs most, and the largest value of it that could fit.
+        UserError: the run does not fit. The message names the key with the largest effect, and its largest value that
+            could fit.
     """
     available = available_memory()
     sizes = sizes_of(config)
@@ -69,14 +70,14 @@ def refuse_what_cannot_fit(config: RunConfig, device: str) -> None:
 
 
 def sizes_of(config: RunConfig) -> Sizes:
-    """The inputs and outputs of the policy's network. Raises UserError where there is no such environment."""
+    """Input and output size of the policy's network. Raises UserError where the environment does not exist."""
     observations, actions = config.env.spaces()
     head = getattr(config.policy, "head", None)
     return Sizes(math.prod(observations.shape or ()), HEADS[head](actions).num_outputs if head in HEADS else 0)
 
 
 def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
-    """Bytes that the run needs at its peak, at least."""
+    """Lower bound of the run's peak memory in bytes."""
     R, columns = config.num_seeds, _columns(config)
     hidden, layers = getattr(config.policy, "hidden", 0), getattr(config.policy, "layers", 0)
     is_atari = config.env.emulators is not None
@@ -91,16 +92,16 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
         return environments + max(policy + value, noise)
     block = SPARSE_BLOCK if is_atari else BLOCK
     activations = R * block * FLOAT * hidden * layers
-    moments = config.optimizer.rule(torch.ones(1), torch.ones(1)).moments  # whatever the learners' values are
-    kept = (2 + moments) * policy + 3 * value + environments  # the parameters at their best; Adam's moments of a value
+    moments = config.optimizer.rule(torch.ones(1), torch.ones(1)).moments  # independent of the values
+    kept = (2 + moments) * policy + 3 * value + environments  # with `Best`'s copy, and Adam's moments of V
     acting = noise + R * playing * CHUNK * FLOAT * masks
     learning = policy + activations + rollout
-    stepping = 2 * policy + max(0, 2 * value - policy) + rollout  # gradients, and what one of the two becomes
+    stepping = 2 * policy + max(0, 2 * value - policy) + rollout  # gradients, and new parameters of one network
     return kept + max(acting, learning, stepping)
 
 
 def parameters_of(option: Any, sizes: Sizes) -> int:
-    """How many parameters a learner's network has; none where an option of `policy` or `baseline` builds no network."""
+    """Number of parameters of a learner's network; 0 where an option of `policy` or `baseline` has no known network."""
     if not hasattr(option, "initialisation"):
         return 0
     hidden, layers = getattr(option, "hidden", 0), getattr(option, "layers", 0)
@@ -111,12 +112,12 @@ def parameters_of(option: Any, sizes: Sizes) -> int:
 
 
 def _columns(config: RunConfig) -> int:
-    """Episodes or points of a batch."""
+    """Number of episodes or points in a batch."""
     return int(config.collect.episodes_per_batch or getattr(config.collect, "points", None) or 1)
 
 
 def _largest_that_fits(config: RunConfig, key: str, sizes: Sizes, device: str, available: int) -> int:
-    """By bisection: memory grows with every key."""
+    """The largest value of a key that fits, by bisection, as memory increases with every key."""
     fits, too_large = 1, int(_value(config, key) or 1)
     while too_large - fits > 1:
         middle = (fits + too_large) // 2
@@ -141,7 +142,7 @@ def _with(config: RunConfig, key: str, value: int) -> RunConfig:
 
 
 def _in_words(size: int) -> str:
-    """A number of bytes with the unit that fits it."""
+    """Format a number of bytes with a suitable unit."""
     units = ("MiB", "GiB", "TiB", "PiB")
     power = min(max((size.bit_length() - 1) // 10 - 2, 0), len(units) - 1)
     return f"{size / 1024 ** (power + 2):,.4g} {units[power]}"

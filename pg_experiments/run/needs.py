@@ -1,4 +1,4 @@
-"""Which plugins a run needs: written into its directory, and said in one line where one of them is missing."""
+"""The plugins that a run needs: recorded in its directory, and checked when it is loaded or resumed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def plugins_of(config: Any) -> dict[str, dict[str, Any]]:
     """The plugins that a run's options come from.
 
     Args:
-        config: the run's, checked.
+        config: the run's validated config.
 
     Returns:
-        By their names: `told` (the value of `--plugin`; empty for an installed one), `package` (that installed it), and
-        `offers` (the run's choices that are the plugin's, as `policy=residual` or `env.id=Mine-v0`).
+        By plugin name: `told` (the value of `--plugin`; empty for an installed plugin), `package` (the package that
+        installed it), and `offers` (the choices of the run that it provides, as `policy=residual` or `env.id=Mine-v0`).
     """
     needed: dict[str, dict[str, Any]] = {}
     for module, choice in _origins(config):
@@ -36,7 +36,7 @@ def plugins_of(config: Any) -> dict[str, dict[str, Any]]:
 
 
 def _origins(config: Any) -> Iterable[tuple[str, str]]:
-    """Of each choice the module that it comes from."""
+    """The module and the text of each choice that may come from a plugin."""
     for group, options in registered().items():
         chosen = type(getattr(config, group))
         yield from ((chosen.__module__, f"{group}={name}") for name, cls in options.items() if cls is chosen)
@@ -46,18 +46,18 @@ def _origins(config: Any) -> Iterable[tuple[str, str]]:
 
 
 def write_needs(config: Any, files: Directory) -> None:
-    """Note the plugins that a run needs, if it needs any."""
+    """Record the plugins that a run needs, if there are any."""
     needed = plugins_of(config)
     if needed:
         files.replace(NEEDS, lambda file: file.write(yaml.safe_dump(needed, sort_keys=False).encode()))
 
 
 def refuse_missing(files: Directory) -> None:
-    """Refuse a run whose plugins are not here. Nothing that its directory names is imported.
+    """Refuse a run whose plugins are not loaded. No module named in its directory is imported.
 
     Raises:
-        UserError: names the first that is missing, and how to load it.
-        FileError: the note of its plugins cannot be read.
+        UserError: a plugin is missing. The message names the first one, and how to load it.
+        FileError: the record of its plugins cannot be read.
     """
     if not files.has_file(NEEDS):
         return
@@ -73,7 +73,7 @@ def _is_here(choice: str) -> bool:
     group, _, name = choice.partition("=")
     if group != ENVIRONMENT:
         return name in registered().get(group, {})
-    import gymnasium  # here and not above: few runs need a plugin, and `resume=` comes by
+    import gymnasium  # deferred: slow, and few runs need a plugin
 
     return name in gymnasium.registry
 

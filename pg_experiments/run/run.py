@@ -1,4 +1,4 @@
-"""The object that the groups compose into, and its loop: collect → learn → record."""
+"""A training run, composed of one option per group, and its loop: collect → learn → record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.threads import one_thread
 
-FEW = 32  # learners whose gradient step is too small to be worth a second thread
+FEW = 32  # with fewer learners, a gradient step is too small to benefit from a second thread
 OF_EPISODES = (
     Metric("episodic_return", "", "charts/episodic_return"),
     Metric("episodic_length", "steps", "charts/episodic_length"),
@@ -34,14 +34,14 @@ OF_EPISODES = (
 
 
 class Run:
-    """R learners on one environment, from their first episode to their last."""
+    """Trains R learners on one environment until each is solved, failed or at a limit."""
 
     def __init__(self, config: RunConfig, learners: Learners | None = None) -> None:
         """Builds every part.
 
         Args:
-            config: what all learners share.
-            learners: the seeds, and the values in which the learners differ; None for those of the config.
+            config: the config shared by all learners.
+            learners: seeds, and values that differ between learners; None for the seeds of the config.
 
         Raises:
             UserError: a choice does not fit the environment or the machine.
@@ -71,19 +71,19 @@ class Run:
         )
         self.health = Health(self.accounts, self.agent)
         self.best = Best(self.agent.policy, len(learners))
-        self.updates = 0  # made so far
+        self.updates = 0  # number of updates made so far
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What is recorded of every update, in the order of the columns."""
+        """The metrics recorded for every update, in the order of the columns."""
         return (*OF_EPISODES, *self.agent.metrics)
 
     def execute(self, tracker: Tracker, checkpoints: Checkpoints | None = None) -> float:
         """Trains until every learner is solved, failed or at a limit. Returns the mean final return over learners.
 
         Raises:
-            FloatingPointError: learning went wrong for every learner.
-            Interrupted, Preempted: by a signal, after the current update and its checkpoint.
+            FloatingPointError: learning failed for every learner.
+            Interrupted, Preempted: there was a signal; raised after the current update and its checkpoint.
         """
         with Interruption() as interruption, tracker.running():
             while len(active := self.accounts.active) and not interruption.asked:
@@ -102,18 +102,18 @@ class Run:
                 interruption.stop_if_asked()
             if len(self.accounts.failed) == len(self.accounts.seeds):
                 raise FloatingPointError(self.accounts.failure)
-        interruption.stop_if_asked()  # during the last update: the run is done, but not the sweep that it is a job of
+        interruption.stop_if_asked()  # a signal during the last update must still stop a sweep
         return self.accounts.objective()
 
     def learn(self, rollout: Rollout, active: np.ndarray) -> Update:
-        """The agent learns from a batch of the active learners [R], by index."""
+        """Updates the agent from a batch of the active learners with indices [R]."""
         progress = torch.tensor(self.accounts.progress, dtype=torch.float64)
         return self.agent.learn(rollout, progress[active])
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next update depends on: nested dicts and lists of tensors and numbers.
+        """The complete state for the next update: nested dicts and lists of tensors and numbers.
 
-        There are no random-number states: every draw follows from a seed and the number of the update.
+        It has no state of random generators, since random numbers depend only on the seed and the index of the update.
         """
         return {
             "update": self.updates,
@@ -125,11 +125,11 @@ class Run:
         }
 
     def resume_note(self, state: Mapping[str, Any]) -> str:
-        """What a user is told before a state is restored: how long it takes, or whether it is exact."""
+        """A note for the user before a state is restored, on its duration or exactness; may be empty."""
         return self.env.resume_note(state["collector"])
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from a state of a run like this one. Raises UserError where that cannot be exact."""
+        """Restores a state of a run with the same config. Raises UserError where that cannot be exact."""
         self.updates = state["update"]
         self.agent.restore(state["agent"])
         self.accounts.restore(state["accounts"])
@@ -138,7 +138,7 @@ class Run:
         self.collector.restore(state["collector"])
 
     def record(self, tracker: Tracker, active: np.ndarray, rollout: Rollout, metrics: dict[str, Tensor]) -> None:
-        """Enters the batch into the accounts and records the update."""
+        """Adds the batch to the accounts and records the update."""
         returns, lengths = ([each.numpy() for each in part] for part in zip(*rollout.episodes, strict=True))
         self.accounts.add(active, rollout.mask.sum((0, 2)).cpu().numpy(), returns)
         values = {name: value.detach().cpu().numpy() for name, value in metrics.items()}
@@ -162,9 +162,9 @@ class Run:
         )
 
 
-def _means(of_learners: Sequence[np.ndarray]) -> np.ndarray:
-    """[R]: the mean of each; NaN where there is nothing."""
-    return np.array([values.mean() if len(values) else np.nan for values in of_learners])
+def _means(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """[R]: the mean of each array; NaN for an empty one."""
+    return np.array([values.mean() if len(values) else np.nan for values in arrays])
 
 
 def _device(name: str) -> torch.device:
