@@ -1,4 +1,4 @@
-"""A plugin of Hydra's, by which Hydra finds the configs of this project's own plugins."""
+"""A Hydra plugin that adds the configs of this project's plugins to Hydra's search path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pg_experiments.support.plugins import loaded
 
 
 class PluginConfigs(SearchPathPlugin):
-    """Adds the folder `conf/` of each plugin that has been loaded, after the project's own."""
+    """Appends the folder `conf/` of each loaded plugin to the search path, after the project's."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for plugin in loaded():

@@ -1,6 +1,6 @@
-"""A plugin of Hydra's: it finds sweepers in packages under `hydra_plugins`, and nowhere else.
+"""A Hydra plugin with a sweeper. Hydra finds sweepers only in packages under `hydra_plugins`.
 
-Every command imports this, so Optuna waits until a search begins.
+Every command imports this module, so Optuna is imported only when a search starts.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pg_experiments.support.files import Directory
 
 
 class ContinuedSearch(Sweeper):
-    """Optuna's sweeper, for a study that may have begun before.
+    """Optuna's sweeper with support for resuming a study.
 
-    By itself it would run `n_trials` more, draw the first proposals again, and leave a trial that was interrupted as
-    running in the study's records forever.
+    Without it, the sweeper would run `n_trials` more trials, draw the first proposals again, and leave an interrupted
+    trial as running in the study.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -34,7 +34,7 @@ class ContinuedSearch(Sweeper):
         self.search.sweep(arguments)
 
     def _continue(self) -> None:
-        """Count what the study has, and queue the trials that were interrupted: they run first, as they were."""
+        """Subtract finished trials from the number of trials, and queue interrupted trials, which run first."""
         import optuna
         from optuna.trial import TrialState
 

@@ -1,7 +1,7 @@
-"""The parameters of one learner in a checkpoint, checked before anything is built from them.
+"""Extracts the parameters of one learner from a checkpoint, and validates them.
 
-A checkpoint may be damaged or a stranger's: it holds tensors and numbers, but not necessarily those of a run. What is
-wrong is said in a ValueError.
+A checkpoint may be damaged or untrusted: it holds tensors and numbers, but not necessarily those of a run. Invalid
+content raises ValueError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ State = Mapping[str, Any]
 
 
 def update_of(state: State) -> int:
-    """How many updates a checkpoint has."""
+    """The number of updates at a checkpoint."""
     update = state.get("update")
     if type(update) is not int or update < 0:
         raise ValueError("update: expected a whole number at least 0")
@@ -24,7 +24,7 @@ def update_of(state: State) -> int:
 
 
 def best_learner(state: State, learners: int) -> int:
-    """The learner whose best mean return is the highest, by index."""
+    """The index of the learner with the highest best mean return."""
     returns = _tensor("best.mean_return", _group(state, "best").get("mean_return"), torch.float64, learners)
     if returns.isnan().any():
         raise ValueError("best.mean_return: is not a number")
@@ -32,13 +32,13 @@ def best_learner(state: State, learners: int) -> int:
 
 
 def last_parameters(state: State, learner: int, learners: int) -> tuple[int, dict[str, Tensor]]:
-    """The last parameters of a learner, each with a leading axis of 1, and the updates that they have learned from."""
+    """The number of updates, and the last parameters of a learner, each with a leading axis of 1."""
     agent = _group(state, "agent")
     return update_of(state), _of_learner(_group(agent, "policy"), "agent.policy", learner, learners)
 
 
 def best_parameters(state: State, learner: int, learners: int) -> tuple[int, dict[str, Tensor]]:
-    """The same of the parameters with which the learner's mean return was best."""
+    """Likewise at the learner's best mean return."""
     best = _group(state, "best")
     updates = _tensor("best.update", best.get("update"), torch.int64, learners)
     if not 0 <= updates[learner] <= update_of(state):
@@ -64,9 +64,9 @@ def _of_learner(parameters: State, key: str, learner: int, learners: int) -> dic
 
 
 def _tensor(name: str, value: Any, dtype: torch.dtype, learners: int) -> Tensor:
-    """A tensor with an entry for each learner, whose numbers are all there.
+    """Validate a dense CPU tensor with an entry for each learner.
 
-    What a checkpoint calls a tensor may be sparse, or of a size that its numbers do not fill.
+    A tensor in a checkpoint may be sparse, or have a storage smaller than its shape.
     """
     if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
         raise ValueError(f"{name}: expected a tensor")

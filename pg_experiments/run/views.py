@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run beside curves: first-layer weights, changes of the image, and probabilities."""
+"""Views of a batch for TensorBoard: first-layer weights, mean image differences, and action probabilities."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pg_experiments.tensors.networks import WithFirstLayer
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseSteps
 
-SAMPLES = 4096  # steps of each learner whose probabilities are shown, at most
-UNITS = 16  # of a first layer are shown
+SAMPLES = 4096  # most steps of each learner whose probabilities are shown
+UNITS = 16  # most first-layer units that are shown
 
 
 def views(env: Environments, policy: Policy, rollout: Rollout) -> Views:
-    """Views of the batch that was just learned from; pictures only where observations are images."""
+    """Compute the views of a batch; images only where observations are images."""
     images = {}
     if env.image_shape is not None:
         h, w = env.image_shape
@@ -30,7 +30,7 @@ def views(env: Environments, policy: Policy, rollout: Rollout) -> Views:
 
 
 def _mean_of(steps: SparseSteps) -> np.ndarray:
-    """[D]: how much of each pixel changed, on average over steps, whichever way."""
+    """[D]: the fraction of steps in which each pixel changed."""
     changed = torch.bincount(steps.columns.long(), minlength=steps.size).double()
     mean: np.ndarray = (changed / (len(steps.starts) - 1)).cpu().numpy()
     return mean
@@ -38,7 +38,7 @@ def _mean_of(steps: SparseSteps) -> np.ndarray:
 
 @torch.no_grad()
 def _probabilities(policy: Policy, rollout: Rollout, names: list[str] | None) -> dict[str, np.ndarray]:
-    """For each action (of two, the second alone) its probability at some of the steps."""
+    """The probabilities of each action (of two actions, only the second) at a sample of steps."""
     block = rollout.flat.sample(SAMPLES)
     noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
     outputs: Tensor = policy.bind(rollout.learners)(block.gather(rollout.observations), noise)

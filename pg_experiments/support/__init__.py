@@ -1,1 +1,1 @@
-"""Modules that know nothing of reinforcement learning: errors, typed values, files, signals, run directories."""
+"""Modules independent of reinforcement learning: errors, typed values, files, signals, run directories."""

@@ -1,4 +1,4 @@
-"""How much memory a process can still have: what the machine has left, or the limit of its control group if lower."""
+"""The memory available to a process: that of the machine, or of its control groups if lower."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
-    """Bytes, with what is swapped out or cached and can be given up; None where this cannot be told.
+    """Available memory in bytes, including free swap and reclaimable caches; None where it cannot be determined.
 
     Args:
-        root: the folder that has `proc` and `sys`.
+        root: the directory that contains `proc` and `sys`.
     """
     machine = _numbers(root / "proc" / "meminfo")
     if "MemAvailable" not in machine:
@@ -22,7 +22,7 @@ def available_memory(root: Path = Path("/")) -> int | None:
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:
-    """What each control group of this process, and each above it, has left, where it has a limit."""
+    """The available bytes of each control group of this process and its ancestors, where there is a limit."""
     mounted = root / "sys" / "fs" / "cgroup"
     for line in _lines(root / "proc" / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)
@@ -41,7 +41,7 @@ def _left(group: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
 
 
 def _numbers(file: Path) -> dict[str, int]:
-    """The lines `name: number kB` or `name number` of a file of the kernel's."""
+    """Parse the lines `name: number kB` or `name number` of a kernel file."""
     words = [line.replace(":", " ").split() for line in _lines(file)]
     return {name: int(number) for name, number, *_ in filter(lambda each: len(each) > 1, words) if number.isdigit()}
 

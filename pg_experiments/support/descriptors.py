@@ -1,4 +1,4 @@
-"""Descriptors of files and folders below a directory that is not trusted: the way to them has no link and no `..`."""
+"""Opens files and folders below an untrusted directory. Paths with links or `..` are refused."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pg_experiments.support.errors import FileError, NoSuchFile
 
 FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-SEARCH = getattr(os, "O_PATH", os.O_RDONLY)  # a folder need not be readable for a file in it to be opened
+SEARCH = getattr(os, "O_PATH", os.O_RDONLY)  # does not require read permission on the folder
 
 Kind = Literal["absent", "file", "folder", "link", "other"]
 EXPECTED = {"file": "a regular file", "folder": "a folder", "other": "a FIFO, socket or device"}
 
 
 def parts_of(root: Path, name: str) -> list[str]:
-    """The parts of a name, none for the root. Raises FileError where it would lead out."""
+    """The parts of a relative path; an empty list for the root. Raises FileError where it leads out of the root."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
         raise FileError(f"{name!r}: leads out of {root}; expected a name within it")
@@ -29,7 +29,7 @@ def parts_of(root: Path, name: str) -> list[str]:
 
 
 def open_folder(root: Path, name: str, mode: int = os.O_RDONLY) -> int:
-    """A descriptor of a folder, opened step by step from the root."""
+    """Open a folder. Each part of the path is opened relative to the one before."""
     parts = parts_of(root, name)
     try:
         descriptor = os.open(root, (SEARCH if parts else mode) | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -51,7 +51,7 @@ def open_folder(root: Path, name: str, mode: int = os.O_RDONLY) -> int:
 
 @contextmanager
 def parent(root: Path, name: str) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder that a name is in, and the name's last part; an OSError names the whole path."""
+    """Yields a descriptor of the parent folder and the last part of a name. An OSError inside gets the full path."""
     *folders, last = parts_of(root, name) or ["."]
     descriptor = open_folder(root, str(PurePosixPath(*folders)), SEARCH)
     try:
@@ -65,9 +65,9 @@ def parent(root: Path, name: str) -> Iterator[tuple[int, str]]:
 
 
 def open_file(root: Path, name: str, flags: int) -> int:
-    """A descriptor of a regular file. One that is written in its place must have no second name: it may lie outside."""
+    """Open a regular file. A file opened for writing must have no other hard link, which could be outside the root."""
     writes = flags & (os.O_WRONLY | os.O_RDWR)
-    kind = kind_at(root, name)  # before it is opened, for opening is enough to make some devices do something
+    kind = kind_at(root, name)  # checked before opening, as opening a device can have side effects
     if kind not in ("file", "absent"):
         raise unexpected(root / name, kind, "file")
     try:
@@ -82,8 +82,8 @@ def open_file(root: Path, name: str, flags: int) -> int:
     if not stat.S_ISREG(status.st_mode):
         problem = unexpected(root / name, kind_of(status), "file")
     elif writes and status.st_nlink > 1:
-        told = "has a second name (a hard link), and would change there, too; put a copy in its place"
-        problem = FileError(f"{root / name}: {told}")
+        reason = "has a second name (a hard link), and would change there, too; put a copy in its place"
+        problem = FileError(f"{root / name}: {reason}")
     if problem is not None:
         os.close(descriptor)
         raise problem
@@ -91,7 +91,7 @@ def open_file(root: Path, name: str, flags: int) -> int:
 
 
 def kind_at(root: Path, name: str) -> Kind:
-    """What a name stands for. Raises FileError where a folder on the way is a link or cannot be searched."""
+    """The kind of file with this name. Raises FileError where a parent folder is a link or cannot be searched."""
     try:
         with parent(root, name) as (folder, last):
             return kind_of(os.stat(last, dir_fd=folder, follow_symlinks=False))
@@ -102,14 +102,14 @@ def kind_at(root: Path, name: str) -> Kind:
 
 
 def kind_of(status: os.stat_result) -> Kind:
-    """What a status is of."""
+    """The kind of file with this status."""
     if stat.S_ISLNK(status.st_mode):
         return "link"
     return "file" if stat.S_ISREG(status.st_mode) else "folder" if stat.S_ISDIR(status.st_mode) else "other"
 
 
 def kind_of_entry(entry: os.DirEntry[str]) -> Kind:
-    """The same of an entry of a folder."""
+    """The kind of a directory entry."""
     if entry.is_symlink():
         return "link"
     if entry.is_dir(follow_symlinks=False):
@@ -118,14 +118,14 @@ def kind_of_entry(entry: os.DirEntry[str]) -> Kind:
 
 
 def unexpected(path: Path, kind: Kind, expected: Kind) -> FileError:
-    """The error for what is not what is expected."""
+    """The error for a file of an unexpected kind."""
     if kind == "link":
         return FileError(f"{path}: is a link, and none is followed here; put what it leads to in its place")
     return FileError(f"{path}: is {EXPECTED[kind]}; expected {EXPECTED[expected]}")
 
 
 def unreadable(path: Path, error: OSError) -> FileError:
-    """The error for what the operating system does not open."""
+    """The error for a file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return NoSuchFile(f"{path}: is not there")
     return FileError(f"{path}: cannot be read ({error.strerror})")

@@ -1,8 +1,8 @@
-"""Files in a directory that is not trusted: every access stays inside it, follows no link and is bounded.
+"""File access in an untrusted directory: paths stay inside it, links are not followed, and sizes are bounded.
 
-The path of the directory itself is the user's word and may lead through links. Below it each folder is opened relative
-to the one above with `O_NOFOLLOW`, so that no name and no link leads out; only regular files are opened, never a FIFO
-or a device.
+The path of the directory itself is trusted and may contain links. Below it, each folder is opened relative to its
+parent with `O_NOFOLLOW`, so that neither a name nor a link leads out. Only regular files are opened, never a FIFO or a
+device.
 """
 
 from __future__ import annotations
@@ -44,53 +44,53 @@ __all__ = [
 ]
 
 MiB = 2**20
-SMALL = 1 * MiB  # the most that is read of a YAML file, or of another that is written by hand or has a few lines
+SMALL = 1 * MiB  # size limit of YAML files and other small text files
 RESULT_LIMIT = 32 * MiB  # of result.json, which has a few lines for each seed
 METRICS_LIMIT = 1024 * MiB  # of metrics.csv, which has a row for each update and seed
 CHECKPOINT_LIMIT = 4096 * MiB  # of a checkpoint, which has every seed's parameters several times
 LINE_LIMIT = 64 * 1024  # bytes of a line
-WALK_DEPTH = 32  # folders below each other that are looked through
+WALK_DEPTH = 32  # deepest level of nested folders that `walk` enters
 
 
 class Entry(NamedTuple):
-    """A name in a folder."""
+    """An entry of a folder."""
 
     name: str
     kind: Kind
 
 
 class Directory:
-    """A directory whose files are opened, read and written by their names within it, such as `.hydra/config.yaml`.
+    """A directory whose files are accessed by names relative to it, such as `.hydra/config.yaml`.
 
-    A name that would lead out, a link, and what is neither a regular file nor a folder raise FileError, and so does
-    what is there and cannot be read. An OSError that is raised says that a file could not be written.
+    FileError is raised for a name that leads out, a link, a FIFO or device, and a file that cannot be read. OSError is
+    raised where a file cannot be written.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
 
     def make(self) -> None:
-        """Make the directory itself, and those above it, unless they are there."""
+        """Create the directory and its parents, unless they exist."""
         self.path.mkdir(parents=True, exist_ok=True)
 
     def kind(self, name: str) -> Kind:
-        """What a name stands for.
+        """The kind of file with this name.
 
         Raises:
-            FileError: a folder on the way to it is a link or cannot be searched.
+            FileError: a parent folder is a link or cannot be searched.
         """
         return kind_at(self.path, name)
 
     def has_file(self, name: str) -> bool:
-        """Whether a regular file is there. Raises FileError where something else is."""
+        """Whether a regular file with this name exists. Raises FileError where it is of another kind."""
         return self._expect(name, "file")
 
     def has_folder(self, name: str) -> bool:
-        """Whether a folder is there. Raises FileError where something else is."""
+        """Whether a folder with this name exists. Raises FileError where it is of another kind."""
         return self._expect(name, "folder")
 
     def leads_inside(self, name: str) -> bool:
-        """Whether what a link leads to lies in this directory, be it there or not."""
+        """Whether the target of a link is inside this directory. The target need not exist."""
         return Path(os.path.realpath(self.path / name)).is_relative_to(os.path.realpath(self.path))
 
     def status(self, name: str) -> os.stat_result:
@@ -116,19 +116,19 @@ class Directory:
                 content = file.read(limit + 1)
         except OSError as error:
             raise unreadable(self.path / name, error) from None
-        if len(content) > limit:  # it has grown meanwhile
+        if len(content) > limit:  # it has grown since it was opened
             raise self._too_large(name, limit)
         return content
 
     def read_text(self, name: str, limit: int = SMALL) -> str:
-        """The content of a file that is UTF-8."""
+        """The content of a UTF-8 text file of at most `limit` bytes."""
         try:
             return self.read(name, limit).decode()
         except UnicodeDecodeError as error:
             raise FileError(f"{self.path / name}: is not UTF-8 text (byte {error.start})") from None
 
     def lines(self, name: str, limit: int) -> Iterator[str]:
-        """The lines of a text file, each with its line break, read one by one."""
+        """Yields the lines of a UTF-8 text file with their line breaks."""
         with self.open(name, limit) as file:
             for number in count(1):
                 line = file.readline(LINE_LIMIT + 1)
@@ -142,7 +142,7 @@ class Directory:
                     raise FileError(f"{self.path / name}: line {number} is not UTF-8 text") from None
 
     def entries(self, folder: str = ".") -> list[Entry]:
-        """What a folder holds, by name; nothing where it is absent."""
+        """The entries of a folder, sorted by name; an empty list where it does not exist."""
         try:
             descriptor = open_folder(self.path, folder)
         except NoSuchFile:
@@ -156,10 +156,10 @@ class Directory:
             os.close(descriptor)
 
     def glob(self, pattern: str) -> list[str]:
-        """The names that match a pattern of `fnmatch` for each folder and the last part; folders are not links.
+        """The names that match a pattern, in which each part is a pattern of `fnmatch`. Links are not entered.
 
         Raises:
-            FileError: a folder that the pattern names, or that matches, cannot be read; one that it names is a link.
+            FileError: a folder of the pattern cannot be read, or one without wildcards is a link.
         """
         found = [""]
         *folders, last = parts_of(self.path, pattern)
@@ -172,10 +172,10 @@ class Directory:
         return [_join(f, e.name) for f in found for e in self.entries(f or ".") if fnmatchcase(e.name, last)]
 
     def walk(self, unreadable: Callable[[str, FileError], object]) -> Iterator[tuple[str, list[Entry]]]:
-        """Each folder below, this one first, with its entries; the caller may remove folders that it wants left out.
+        """Yields each folder, this one first, with its entries. The caller may remove entries to skip folders.
 
         Args:
-            unreadable: is called with each folder that cannot be read, which is left out, and why.
+            unreadable: called with the name and the error of each folder that cannot be read; it is skipped.
         """
         waiting = ["."]
         while waiting:
@@ -190,31 +190,31 @@ class Directory:
                 waiting += [_join(folder, e.name) for e in reversed(entries) if e.kind == "folder"]
 
     def append(self, name: str, *, fresh: bool = False) -> BinaryIO:
-        """Open a file for writing at its end; it is made where it is absent. `fresh`: without what it held before."""
+        """Open a file for appending. It is created if it does not exist. `fresh`: its content is removed."""
         file = os.fdopen(open_file(self.path, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
         if fresh:
             file.truncate(0)
         return file
 
     def overwrite(self, name: str, content: bytes) -> None:
-        """Write a file that is there in its place, which needs no room for two. A reader may see a part of it."""
+        """Overwrite an existing file in place, which needs no additional disk space. Not atomic."""
         with os.fdopen(open_file(self.path, name, os.O_WRONLY), "wb") as file:
             file.write(content)
             file.truncate()
 
     def truncate(self, name: str, size: int) -> None:
-        """Shorten a file to so many bytes."""
+        """Truncate a file to `size` bytes."""
         with os.fdopen(open_file(self.path, name, os.O_WRONLY), "wb") as file:
             file.truncate(size)
 
     def replace(self, name: str, write: Callable[[BinaryIO], object]) -> None:
-        """Replace a file by what `write` writes: a reader sees the old one or the new one, and so after a power cut.
+        """Replace a file atomically and durably by the output of `write`.
 
-        It is written beside it, forced to the disk, and renamed; then the folder, which has the name, is forced there.
-        A process that is killed meanwhile leaves `.NAME.….tmp`.
+        A temporary file is written in the same folder, synchronised to disk, and renamed; then the folder is
+        synchronised. A process that is killed meanwhile leaves `.NAME.….tmp`.
 
         Raises:
-            OSError: it could not be written. The old one is as it was, and what was written of the new one is gone.
+            OSError: the file could not be written. The old file is unchanged, and the temporary file is removed.
         """
         with parent(self.path, name) as (folder, last):
             temporary = f".{last}.{secrets.token_hex(4)}.tmp"
@@ -232,7 +232,7 @@ class Directory:
         self.force(str(PurePosixPath(name).parent))
 
     def force(self, name: str) -> None:
-        """Wait until a file, or the names that a folder has, is on the disk."""
+        """Synchronise a file, or the entries of a folder, to disk."""
         is_folder = name == "." or self.kind(name) == "folder"
         descriptor = open_folder(self.path, name) if is_folder else open_file(self.path, name, os.O_RDONLY)
         try:
@@ -241,19 +241,19 @@ class Directory:
             os.close(descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a link itself; nothing happens where none is."""
+        """Remove a file or a link, if it exists."""
         with suppress(FileNotFoundError, NoSuchFile), parent(self.path, name) as (folder, last):
             os.unlink(last, dir_fd=folder)
 
     def make_folder(self, name: str) -> None:
-        """Make a folder, unless it is there."""
+        """Create a folder, unless it exists."""
         with parent(self.path, name) as (folder, last), suppress(FileExistsError):
             os.mkdir(last, dir_fd=folder)
             return
         self.has_folder(name)
 
     def remove_if_empty(self, name: str) -> None:
-        """Remove a folder that holds nothing, and keep another."""
+        """Remove a folder if it is empty."""
         with suppress(OSError, NoSuchFile), parent(self.path, name) as (folder, last):
             os.rmdir(last, dir_fd=folder)
 

@@ -1,8 +1,8 @@
-"""Signals that end a command: the first one waits until it is safe to stop, the second one stops at once.
+"""Signal handling: the first signal is deferred until it is safe to stop, the second one stops immediately.
 
-A handler that raises an exception does so between any two steps of Python. In the middle of an import that exception
-may be swallowed by the C code of NumPy or torch, or become another one; so imports and the building of a run are
-`deferred`, and the training loop finishes its update and saves itself first (`Interruption`).
+A signal handler can raise an exception between any two bytecode instructions. During an import, the C code of NumPy or
+torch may suppress or replace that exception. Signals are therefore `deferred` during imports and while a run is built,
+and the training loop finishes its update and saves a checkpoint first (`Interruption`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from types import FrameType
 from typing import Any
 
 DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-OF_LAUNCHERS = (signal.SIGUSR1, signal.SIGUSR2)  # by which a cluster says that it wants its machine back
+OF_LAUNCHERS = (signal.SIGUSR1, signal.SIGUSR2)  # sent by a cluster before it preempts a job
 SAVING = b"\ninterrupted: finishing this update and saving; once more stops at once\n"
 STARTING = b"\ninterrupted: stopping before anything is trained; once more stops at once\n"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop, and has saved itself."""
+    """A command was stopped by a signal. A training run has saved a checkpoint."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
@@ -31,30 +31,30 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Preempted(SystemExit):
-    """A launcher has taken a run's machine away, after it saved itself, and queues it again."""
+    """A launcher has preempted a run, which has saved a checkpoint, and queues it again."""
 
 
 def stop(number: int, _: FrameType | None) -> None:
-    """A handler for where nothing is to be saved: a sweep's own process, between its jobs or while others run them."""
+    """A signal handler that raises Interrupted, for the process of a sweep outside of its jobs."""
     raise Interrupted(number)
 
 
 class Interruption:
-    """While it is entered, the first signal is only remembered.
+    """A context in which the first signal is only recorded.
 
-    What a launcher does at a signal of its own, it does after that; other signals that have a handler already keep it.
+    The handler of a launcher is called by `stop_if_asked`. Other signals that already have a handler keep it.
     """
 
     def __init__(self, *, starting: bool = False) -> None:
-        """`starting`: nothing is to be saved yet, and a second signal ends the process without any exception."""
+        """`starting`: there is nothing to save yet, and a second signal ends the process without an exception."""
         self.signal_number: int | None = None
         self.starting = starting
         self._before: dict[int, Any] = {}
-        self._launchers: Any = None  # what it does at that signal
+        self._launchers: Any = None  # the launcher's handler of that signal
 
     @property
     def asked(self) -> bool:
-        """Whether there was a signal."""
+        """Whether a signal was received."""
         return self.signal_number is not None
 
     def __enter__(self) -> Interruption:
@@ -69,7 +69,7 @@ class Interruption:
         self._give_back()
 
     def stop_if_asked(self) -> None:
-        """Raises Interrupted, if there was a signal; Preempted, if it was a launcher's and it exits the process."""
+        """Raises Interrupted if a signal was received; Preempted if the launcher's handler exits the process."""
         if self.signal_number is None:
             return
         if self._launchers is not None:
@@ -87,8 +87,8 @@ class Interruption:
                 signal.signal(each, signal.SIG_DFL)
         else:
             self._give_back()
-        with suppress(OSError):  # the reader of stderr may have ended by the same Ctrl-C
-            os.write(2, STARTING if self.starting else SAVING)  # a handler may interrupt a print, and must not print
+        with suppress(OSError):  # the reader of stderr may have been ended by the same Ctrl-C
+            os.write(2, STARTING if self.starting else SAVING)  # not print, which is not reentrant
 
     def _give_back(self) -> None:
         for number, handler in self._before.items():
@@ -98,10 +98,10 @@ class Interruption:
 
 @contextmanager
 def deferred() -> Iterator[Interruption]:
-    """Around imports and the building of a run: a signal takes effect at the end.
+    """Context for imports and for building a run: a signal takes effect at the end.
 
     Raises:
-        Interrupted, Preempted: there was a signal; in place of any other exception.
+        Interrupted, Preempted: a signal was received. Takes precedence over any other exception.
     """
     interruption = Interruption(starting=True)
     try:
@@ -113,7 +113,7 @@ def deferred() -> Iterator[Interruption]:
 
 @contextmanager
 def exit_on_signal() -> Iterator[None]:
-    """Around a command: a signal that has stopped it becomes the exit code 128 + its number, as shells report it."""
+    """Context of a command: a signal that stops it becomes the exit code 128 + its number, as in shells."""
     try:
         yield
     except KeyboardInterrupt as interrupt:

@@ -1,4 +1,4 @@
-"""A number that is recorded with every update: whoever computes it declares it."""
+"""Declaration of a metric that is recorded with every update."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import NamedTuple
 class Metric(NamedTuple):
     """A column of `metrics.csv`, and a curve in TensorBoard."""
 
-    name: str  # of the column
-    unit: str  # for people
+    name: str  # column of `metrics.csv`
+    unit: str  # for display
     tag: str  # in TensorBoard

@@ -1,6 +1,6 @@
-"""YAML and JSON as plain data, with bounds: nothing in a file is executed, looked up or resolved, or exhausts memory.
+"""Reads YAML and JSON as plain data, with bounds on memory. No content is executed, imported or resolved.
 
-`${…}` stays text. Both readers give dicts, lists, texts, numbers, true, false and null.
+`${…}` stays text. Both readers return dicts, lists, strings, numbers, booleans and None.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pg_experiments.support.files import SMALL, Directory, FileError
 
 DEPTH = 64  # levels of lists and groups within each other
 DIGITS = 100  # of a whole number in JSON
-SHALLOW = 8 * 1024  # characters: so few cannot nest deep enough to exhaust the C stack of the YAML parser
+SHALLOW = 8 * 1024  # characters; shorter texts cannot exhaust the C stack of the YAML parser by nesting
 
 
-class Damaged(FileError):  # noqa: N818  (what it is)
-    """A file is no plain YAML or JSON."""
+class Damaged(FileError):  # noqa: N818  (named after the condition)
+    """A file is not valid plain YAML or JSON."""
 
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -31,8 +31,8 @@ def read_yaml(directory: Directory, name: str, limit: int = SMALL) -> Any:
     """The content of a YAML file as plain data.
 
     Raises:
-        Damaged: it is no plain YAML, has an alias, or is nested too deeply.
-        FileError: it cannot be read.
+        Damaged: the file is not plain YAML, has an alias, or is nested too deeply.
+        FileError: the file cannot be read.
     """
     text = directory.read_text(name, limit)
     try:
@@ -49,20 +49,20 @@ def read_group(directory: Directory, name: str, limit: int = SMALL) -> dict[str,
     """The content of a YAML file that holds a group of keys.
 
     Raises:
-        FileError: as `read_yaml` has it, or it holds something else.
+        FileError: as in `read_yaml`, or the content is not a group of keys.
     """
     value = read_yaml(directory, name, limit)
     if not isinstance(value, dict):
         raise FileError(f"{directory.path / name}: expected a group of keys")
-    return {str(key): of_key for key, of_key in value.items()}
+    return {str(key): content for key, content in value.items()}
 
 
 def read_json(directory: Directory, name: str, limit: int) -> Any:
     """The content of a JSON file.
 
     Raises:
-        Damaged: it is no JSON, is nested too deeply, or has a number that is not finite.
-        FileError: it cannot be read.
+        Damaged: the file is not JSON, is nested too deeply, or has a number that is not finite.
+        FileError: the file cannot be read.
     """
     text = directory.read_text(name, limit)
     try:
@@ -75,7 +75,7 @@ def read_json(directory: Directory, name: str, limit: int) -> Any:
 
 def check_depth(value: object) -> None:
     """Raises ValueError where lists and groups are nested too deeply."""
-    level = {id(value): value}  # each once, as a value may be in several places
+    level = {id(value): value}  # by id, so that a shared value is visited once per level
     for _ in range(DEPTH):
         level = {id(inner): inner for outer in level.values() for inner in _inside(outer)}
         if not level:
@@ -90,7 +90,7 @@ def _inside(outer: Any) -> Iterable[Any]:
 
 
 def _check_events(text: str) -> None:
-    """The same of YAML, and that it has no alias, before anything is made of it."""
+    """Raises ValueError where YAML is nested too deeply or has an alias. Checked before objects are constructed."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.AliasEvent):

@@ -1,8 +1,8 @@
-"""Plugins: other people's modules that offer options of the project's groups, and environments.
+"""Plugins: third-party modules that provide options of the project's groups, and environments.
 
-Importing a plugin registers what it offers: options by the decorator `option`, environments by Gymnasium's own
-`register`. A folder `conf/` beside it holds YAML of its own: options, experiments, tuned values. An installed package
-names its module in the entry-point group `pg_experiments.plugins`; `--plugin` names one by hand.
+Importing a plugin registers its options, by the decorator `option`, and its environments, by Gymnasium's `register`.
+A folder `conf/` beside the module can have YAML files: options, experiments, tuned values. An installed package
+declares its module in the entry-point group `pg_experiments.plugins`; other modules are named by `--plugin`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TypeVar
 from pg_experiments.support.errors import UserError, nearest, one_line
 
 ENTRY_POINTS = "pg_experiments.plugins"
-VARIABLE = "PG_EXPERIMENTS_PLUGINS"  # by which the processes of a launcher get the values of `--plugin`
+VARIABLE = "PG_EXPERIMENTS_PLUGINS"  # passes the values of `--plugin` to the processes of a launcher
 
 Option = TypeVar("Option", bound=type)
 
@@ -32,17 +32,17 @@ class Plugin:
     """A plugin that has been loaded."""
 
     module: ModuleType
-    told: str  # value of `--plugin` that loads it from any directory; empty where it is installed
-    package: str = ""  # that installed it
+    told: str  # value of `--plugin` that loads it from any directory; empty for an installed plugin
+    package: str = ""  # package that installed it
 
     @property
     def name(self) -> str:
-        """Of its module."""
+        """The name of the module."""
         return self.module.__name__
 
     @property
     def config_directory(self) -> Path | None:
-        """Its folder of YAML files, where there is one."""
+        """The plugin's folder of YAML files; None where there is none."""
         file = self.module.__file__
         folder = Path(file).parent / "conf" if file else None
         return folder if folder and folder.is_dir() else None
@@ -55,11 +55,12 @@ _options: dict[str, dict[str, type]] = {}  # group -> name -> class
 def option(group: str, name: str) -> Callable[[Option], Option]:
     """Register a frozen dataclass as an option of a group, chosen by `GROUP=NAME`.
 
-    Its fields are the option's keys, their annotations (`Annotated[int, Ge(1)]`) the checks, their defaults the values
-    of a config. `conf/GROUP/NAME.yaml` beside the plugin replaces these values, and can describe each key.
+    The fields are the option's keys, their annotations (`Annotated[int, Ge(1)]`) are validated, and their defaults are
+    the default values of the config. `conf/GROUP/NAME.yaml` beside the plugin replaces the defaults, and can document
+    each key.
 
     Raises:
-        TypeError: it is no dataclass.
+        TypeError: the class is not a dataclass.
         ValueError: another class is registered as this option.
     """
 
@@ -76,33 +77,33 @@ def option(group: str, name: str) -> Callable[[Option], Option]:
 
 
 def registered() -> dict[str, dict[str, type]]:
-    """What plugins have registered: group -> name -> class."""
+    """The options registered by plugins: group -> name -> class."""
     return {group: dict(options) for group, options in _options.items()}
 
 
 def loaded() -> list[Plugin]:
-    """The plugins of this process."""
+    """The plugins loaded in this process."""
     return list(_loaded.values())
 
 
 def config_directories() -> list[Path]:
-    """Folders of YAML files that plugins have."""
+    """The folders of YAML files of all loaded plugins."""
     return [folder for plugin in _loaded.values() if (folder := plugin.config_directory) is not None]
 
 
 def plugin_of(module: str) -> Plugin | None:
-    """The plugin that a module is, or belongs to."""
+    """The plugin that contains a module; None for other modules."""
     return next((p for p in _loaded.values() if f"{module}.".startswith(f"{p.name.partition('.')[0]}.")), None)
 
 
 def load(told: Iterable[str] = ()) -> None:
-    """Import the installed plugins, those that the environment variable names, and those that are told.
+    """Import the installed plugins, those named in the environment variable, and those in `told`.
 
     Args:
-        told: values of `--plugin`: modules (`my_module`), files (`./my_env.py`) or folders of a package.
+        told: values of `--plugin`: modules (`my_module`), files (`./my_env.py`) or package directories.
 
     Raises:
-        UserError: one of them cannot be imported.
+        UserError: a plugin cannot be imported.
     """
     for point in entry_points(group=ENTRY_POINTS):
         _load_installed(point)
@@ -126,7 +127,7 @@ def _load_told(value: str) -> None:
     if name in _loaded and file is None:
         return
     if folder not in sys.path:
-        sys.path.append(folder)  # last: a file of the user's own must not stand in for another module
+        sys.path.append(folder)  # appended, so that a user's file does not shadow another module
     where = _where_python_finds(name, value)
     if file is not None and where != file:
         raise UserError(
@@ -137,7 +138,7 @@ def _load_told(value: str) -> None:
 
 
 def _file(value: str, path: Path) -> Path:
-    """The file of a module that is given by its path."""
+    """The file of a module given by path."""
     for file in (path, path / "__init__.py"):
         if file.is_file():
             return file.resolve()
@@ -149,10 +150,10 @@ def _file(value: str, path: Path) -> Path:
 
 
 def _where_python_finds(name: str, value: str) -> Path | None:
-    """The file of a module by its name."""
+    """The file of the module that Python finds by name; None for a module without a file."""
     try:
         spec = find_spec(name)
-    except (ImportError, ValueError, AttributeError):  # a parent is missing, or the name is none
+    except (ImportError, ValueError, AttributeError):  # a parent package is missing, or the name is invalid
         spec = None
     if spec is not None:
         return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
@@ -165,8 +166,8 @@ def _import(name: str, what: str) -> ModuleType:
     try:
         return import_module(name)
     except Exception as error:
-        said = one_line(f"{type(error).__name__}: {error}")
-        raise UserError(f"{what}: cannot be imported ({said}; {_where(error)})") from error
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise UserError(f"{what}: cannot be imported ({reason}; {_where(error)})") from error
 
 
 def _where(error: Exception) -> str:
@@ -178,5 +179,5 @@ def _where(error: Exception) -> str:
 
 
 def flags() -> list[str]:
-    """`--plugin` of each plugin of this process that is not installed, as a command line has it."""
+    """The `--plugin` arguments for the loaded plugins that are not installed."""
     return [part for plugin in _loaded.values() if plugin.told for part in ("--plugin", plugin.told)]

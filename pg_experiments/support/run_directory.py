@@ -1,4 +1,4 @@
-"""A run's directory: one process writes to it at a time, nothing is overwritten unasked, and its result is atomic."""
+"""A run's directory: locked by one process at a time, never overwritten implicitly, with an atomic `result.json`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from pg_experiments.support.plain_data import Damaged, read_json
 
 RESULT = "result.json"
 LOG = "train.log"
-LOCK = ".lock"  # held by the process that runs; the operating system lets it go when that process dies
-LOOK_SECONDS = 0.5  # longer than `state` holds the lock to see whether a process has it
+LOCK = ".lock"  # held by the process of the run; released by the operating system when that process dies
+LOOK_SECONDS = 0.5  # longer than `state` holds the lock when it tests it
 METRICS = "metrics.csv"
-RECORD = [METRICS, "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # what grows while a run goes on
+RECORD = [METRICS, "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # files that are appended to
 CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
-HALF_WRITTEN = [f".{RESULT}.*tmp", ".hydra/.*.tmp"]  # what a killed process leaves
-FILES = [LOCK, RESULT, LOG, METRICS]  # what is written to, by name
+HALF_WRITTEN = [f".{RESULT}.*tmp", ".hydra/.*.tmp"]  # temporary files of a killed process
+FILES = [LOCK, RESULT, LOG, METRICS]  # files that are written to
 FOLDERS = ["checkpoints", ".hydra"]
 OF_A_SEED = re.compile(r"seed_\d+")  # the folder of a seed's event files
 
 log = logging.getLogger("pg_experiments")
 
 
-class Busy(UserError):  # noqa: N818  (a state, and no mistake)
-    """Another process is running the run."""
+class Busy(UserError):  # noqa: N818  (named after the condition)
+    """Another process holds the directory's lock."""
 
 
 class RunDirectory:
@@ -45,21 +45,21 @@ class RunDirectory:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the directory."""
         return self.files.path
 
     @classmethod
     def claim(cls, path: Path, *, again: bool = False) -> RunDirectory:
-        """Take a directory for a run; of two processes that try at once, one gets it.
+        """Create and lock a directory for a run. Of several processes that claim it, one succeeds.
 
         Args:
-            path: where; it is made if it is not there.
-            again: whether an earlier attempt at the same run may be there; the caller goes on with it, or calls
+            path: the directory; it is created if it does not exist.
+            again: whether it may hold an earlier attempt at the same run. The caller resumes it, or calls
                 `begin_anew`.
 
         Raises:
-            UserError: a run already is there, another process is running it, nothing can be written there, or what is
-                written to is a link or no regular file.
+            UserError: the directory already holds a run, another process is running it, it cannot be written to, or a
+                file of the run is a link or not a regular file.
         """
         files, lock = Directory(path), FileLock(path / LOCK, timeout=LOOK_SECONDS)
         _refuse_links(files)
@@ -81,29 +81,29 @@ class RunDirectory:
         return cls(files, lock)
 
     def begin_anew(self) -> None:
-        """Remove what an earlier attempt has left but its log."""
+        """Remove all files of an earlier attempt except its log."""
         patterns = [RESULT, *CHECKPOINTS, *RECORD]
         for name in [name for pattern in patterns for name in self.files.glob(pattern)]:
             self.files.remove(name)
 
     def force_record(self) -> dict[str, int]:
-        """Wait until the record is on the disk. Returns how long its files are, as `positions`."""
+        """Synchronise the record files to disk. Returns their lengths, as `positions`."""
         names = self._record()
-        for name in [*names, *{str(PurePosixPath(name).parent) for name in names}]:  # a folder has new files' names
+        for name in [*names, *{str(PurePosixPath(name).parent) for name in names}]:  # folders too, for new files
             self.files.force(name)
         return self.positions()
 
     def positions(self) -> dict[str, int]:
-        """How long the files of the record are, in bytes, by their names within the directory."""
+        """The lengths of the record files in bytes, by name."""
         return {name: self.files.status(name).st_size for name in self._record()}
 
     def rewind(self, positions: Mapping[str, int]) -> None:
-        """Take back what was recorded after those positions.
+        """Truncate the record files to these positions, and remove record files without a position.
 
-        Only files of the record are touched, whatever names the positions have, and no link is followed.
+        Only record files are changed, since `positions` is not trusted, and links are not followed.
 
         Raises:
-            UserError: a part of the record that came before is missing.
+            UserError: a record file is missing, or shorter than its position.
         """
         now = self.positions()
         for name, size in positions.items():
@@ -120,10 +120,7 @@ class RunDirectory:
         return [name for name in names if self.files.kind(name) == "file"]
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Replace `result.json`: a reader sees the old one or the new one, whole.
-
-        On a full disk, where there is no room for two, the old one is overwritten.
-        """
+        """Replace `result.json` atomically; on a full disk, overwrite it in place."""
         text = (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()
         try:
             self.files.replace(RESULT, lambda file: file.write(text))
@@ -133,7 +130,7 @@ class RunDirectory:
             self.files.overwrite(RESULT, text)
 
     def open_log(self) -> logging.Handler:
-        """Let what is logged go to the run's `train.log`, too, until `close_log`."""
+        """Add a handler that logs to the run's `train.log`."""
         handler = _LogFile(io.TextIOWrapper(self.files.append(LOG), encoding="utf-8", errors="backslashreplace"))
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)
@@ -142,12 +139,12 @@ class RunDirectory:
         return handler
 
     def close_log(self, handler: logging.Handler) -> None:
-        """Undo `open_log`."""
+        """Remove and close the handler of `open_log`."""
         log.removeHandler(handler)
         handler.close()
 
     def write_failure(self, error: BaseException) -> None:
-        """Say that the run has failed, unless it has said so itself: the traceback in the log, status and error."""
+        """Record a failure in the log and in `result.json`, unless the run has recorded it."""
         result = EMPTY
         with suppress(FileError):
             result = read_result(self.path) or EMPTY
@@ -158,12 +155,12 @@ class RunDirectory:
             self.write_result({**result, "status": "failed", "error": f"{type(error).__name__}: {error}"})
 
     def release(self) -> None:
-        """Let another process have it."""
+        """Release the lock."""
         self._lock.release()
 
 
 def _refuse_links(files: Directory) -> None:
-    """Raises FileError where something that a run writes to is a link, a FIFO or a device."""
+    """Raises FileError where a file or folder that a run writes to is a link, a FIFO or a device."""
     for name in FILES:
         files.has_file(name)
     for name in [*FOLDERS, *(entry.name for entry in files.entries() if OF_A_SEED.fullmatch(entry.name))]:
@@ -171,7 +168,7 @@ def _refuse_links(files: Directory) -> None:
 
 
 class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
-    """Writes to `train.log`; on a full disk it stays silent, as the run itself reports that."""
+    """A handler for `train.log` that ignores write errors, since the run reports a full disk."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(map(printable, super().format(record).split("\n")))
@@ -196,11 +193,11 @@ EMPTY: Mapping[str, Any] = {
     "wall_time_s": 0.0,
     "error": None,
     "seeds": [],
-}  # the result of a run that has not begun
+}  # the result of a run that has not started
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
-    """What `result.json` says; None where no run has begun. Raises FileError where it cannot be read."""
+    """The content of `result.json`; None where it does not exist. Raises FileError where it cannot be read."""
     try:
         result = read_json(Directory(path), RESULT, RESULT_LIMIT)
     except NoSuchFile:
@@ -213,24 +210,24 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 
 def state(path: Path) -> str:
-    """`new`, `running`, `done`, `failed`, `interrupted`, or `killed`: said to be running, and nobody runs it."""
+    """The state of a run: `new`, `running`, `done`, `failed`, `interrupted`, or `killed` (running, but not locked)."""
     result = read_result(path)
     if result is None:
         return "new"
     status = str(result["status"])
-    return "killed" if status == "running" and _nobody_runs(path) else status
+    return "killed" if status == "running" and _is_unlocked(path) else status
 
 
 def is_busy(path: Path) -> bool:
     """Whether a process has claimed the directory."""
-    return not _nobody_runs(path)
+    return not _is_unlocked(path)
 
 
-def _nobody_runs(path: Path) -> bool:
+def _is_unlocked(path: Path) -> bool:
     if not Directory(path).has_file(LOCK):
         return True
     try:
         with FileLock(path / LOCK, timeout=0):
             return True
-    except (Timeout, OSError):  # where it cannot be opened, it cannot be told
+    except (Timeout, OSError):  # a lock that cannot be opened counts as held
         return False

@@ -1,4 +1,4 @@
-"""The terminal: nothing printed there has a character that it would obey, whoever wrote the text."""
+"""Terminal output without control characters from untrusted text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pg_experiments.support.errors import printable
 
 
 class Terminal(Console):
-    """A console of Rich's that shows each control character of a text as �; its own colours and cursor remain."""
+    """A Rich console that shows control characters of a text as �. Rich's own colours and cursor control remain."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -23,11 +23,11 @@ class Terminal(Console):
 
 
 def terminal(plain_width: int, **settings: Any) -> Terminal:
-    """Where to print, without Rich's own colours of numbers.
+    """Create a console without Rich's highlighting of numbers.
 
     Args:
-        plain_width: characters of a line where the output is no terminal.
-        settings: of Rich's `Console`.
+        plain_width: characters of a line where the output is not a terminal.
+        settings: keyword arguments of Rich's `Console`.
     """
     made = Terminal(highlight=False, **settings)
     if not made.is_terminal:

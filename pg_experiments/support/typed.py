@@ -1,7 +1,7 @@
-"""Plain values to typed objects, by the annotations of dataclasses; what is wrong is said in one line.
+"""Validates plain values against the annotations of dataclasses, with one-line errors.
 
-An annotation is the whole check: `Annotated[float, Ge(0), Lt(1)]`, `Literal["relu", "tanh"]`, `int | None`. A value of
-another type is refused, never converted (but a whole number is a number).
+Annotations are such as `Annotated[float, Ge(0), Lt(1)]`, `Literal["relu", "tanh"]` and `int | None`. A value of another
+type is refused, not converted, except that an integer is accepted as a float.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pg_experiments.support.errors import UserError, nearest, shown
 
 
 def typed(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
-    """An instance of a dataclass from plain values, each checked against its field's annotation."""
+    """Create an instance of a dataclass from plain values, each validated against its field's annotation."""
     return cls(**checked_fields(hints_of(cls), values, prefix))
 
 
@@ -31,12 +31,12 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 
 def checked_fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The values, each checked against its annotation.
+    """Validate values against annotations.
 
     Args:
-        hints: every key that there must be, and no other.
+        hints: annotations of exactly the keys that are required.
         values: plain data.
-        prefix: what stands before a key where it is named.
+        prefix: prefix of keys in messages.
 
     Raises:
         UserError: a key is unknown or missing, or a value does not fit its annotation.
@@ -74,7 +74,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _describe(hint: Any) -> str:
-    """What a value of this annotation is, in words."""
+    """A description of the values that an annotation allows."""
     if get_origin(hint) is Annotated:
         base, *bounds = get_args(hint)
         words = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
@@ -93,7 +93,7 @@ def _describe(hint: Any) -> str:
 
 
 def _nearest_value(hint: Any, value: Any) -> str | None:
-    """The valid value next to a wrong one; None where there is none, as for NaN."""
+    """The valid value nearest to an invalid one; None where there is none, as for NaN."""
     if get_origin(hint) in (Union, UnionType):
         return next((near for part in get_args(hint) if (near := _nearest_value(part, value))), None)
     if get_origin(hint) is Literal:

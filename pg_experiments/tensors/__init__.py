@@ -1,1 +1,1 @@
-"""Shapes and arithmetic: rollouts, stacked networks, sparse rows, masks, random streams, compiled loops."""
+"""Numerical code: rollouts, stacked networks, sparse rows, masked reductions, random streams, compiled loops."""

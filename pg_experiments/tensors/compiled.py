@@ -1,4 +1,4 @@
-"""Loops compiled by Numba: for the few places where NumPy's or torch's price per call is what a step costs."""
+"""Loops compiled by Numba, for code whose time is dominated by the overhead of NumPy or torch calls."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 
 def compiled(*types: str, returns: str = "void") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Have a function of arrays and numbers compiled when it is first called.
+    """Decorator that compiles a function of arrays and numbers with Numba when it is first called.
 
-    What was compiled is kept beside the source, or else in the user's cache, so this takes seconds only once. Numba
-    is not even imported before, since whoever trains on CartPole needs none of it.
+    Compiled code is cached beside the source, or else in the user's cache directory, so compilation takes seconds only
+    once. Numba is imported at the first call, as many runs do not need it.
 
     Args:
-        types: of the arguments, as Numba writes them; an array is given without gaps: `float32[:, ::1]`. They are
-            fixed, as several processes that compile the same function for different types at once can mistake, in what
-            Numba keeps, the one for the other.
-        returns: the type of what is returned.
+        types: types of the arguments in Numba's notation; arrays are C-contiguous, as `float32[:, ::1]`. Types are
+            fixed because processes that concurrently compile the same function for different types can load the wrong
+            entry of Numba's cache.
+        returns: type of the return value.
 
     Raises (the function, when called):
-        TypeError: for arguments of other types.
+        TypeError: an argument has another type.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,8 +42,8 @@ def _compile(function: Callable[..., Any], signature: str) -> Callable[..., Any]
 
     try:
         dispatcher: Callable[..., Any] = njit(signature, cache=True)(function)
-    # No directory may be written to, the disk is full, or what was kept cannot be read, which may end in anything that
-    # unpickling can raise. What is wrong with the function itself is raised again here.
+    # The cache cannot be written or read; unpickling a damaged cache can raise any exception. Errors of the function
+    # itself are raised again here.
     except Exception:
         dispatcher = njit(signature)(function)
     return dispatcher

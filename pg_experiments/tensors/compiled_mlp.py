@@ -1,7 +1,7 @@
-"""The perceptron of `stacked` for sparse observations of one time step, as one compiled loop.
+"""The perceptron of `stacked` for one time step of sparse observations, as one compiled loop.
 
-A step of Pong has some 35 non-zero numbers for each of 16 screens. In torch it is a dozen operations, each of which
-takes longer to start than to do, on a core whose caches the emulators have just filled.
+A step of Pong has some 35 non-zero numbers for each of 16 screens. In torch it takes a dozen operations, whose time is
+dominated by call overhead.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pg_experiments.tensors.compiled import compiled
 from pg_experiments.tensors.stacked import Activation, Layer
 
 NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.float32)
-# what a negative number is multiplied with; NaN says that the activation is the hyperbolic tangent
+# slope for negative numbers; NaN stands for the hyperbolic tangent
 SLOPES: dict[Activation, float] = {"relu": 0.0, "leaky_relu": torch.nn.LeakyReLU().negative_slope, "tanh": math.nan}
 
 
 class CompiledMLP:
-    """The outputs of R learners: those of `stacked.perceptron`, up to the order of its sums."""
+    """The perceptrons of R learners. Outputs equal those of `stacked.perceptron` up to the order of summation."""
 
     def __init__(self, layers: Sequence[Layer], activation: Activation, scale: torch.Tensor | float) -> None:
-        """Arguments as for `perceptron`."""
+        """Arguments as in `perceptron`."""
         weights = [weight.numpy(force=True) for weight, _ in layers]
         first, *later = weights
         (self.R, _, H), self.K = first.shape, weights[-1].shape[-1]
@@ -43,12 +43,12 @@ class CompiledMLP:
     def __call__(
         self, columns: np.ndarray, values: np.ndarray, counts: np.ndarray, noise: np.ndarray | None
     ) -> np.ndarray:
-        """Outputs [R, E, K].
+        """Computes outputs [R, E, K].
 
         Args:
-            columns: [nnz] int32, seed · D + column of each number that is not 0, observations in order.
-            values: [nnz] int8, those numbers.
-            counts: [R · E] int64, how many of them each observation has.
+            columns: [nnz] int32, learner · D + column of each non-zero number, observations in order.
+            values: [nnz] int8, the non-zero numbers.
+            counts: [R · E] int64, number of non-zero numbers of each observation.
             noise: [R, E, L, H] float32, 1 for the hidden units that dropout keeps; None for no dropout.
         """
         logits = np.empty((self.R, len(counts) // self.R, self.K), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The R stacked learners of a run: a seed each, and values of their own where they differ from the shared config."""
+"""The R stacked learners of a run: their seeds, and settings that differ between them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Learners:
     """R learners.
 
     Attributes:
-        seeds: [R], one each; two learners may share one.
-        own: a dotted key of the config, such as `optimizer.learning_rate`, and its value for each learner.
+        seeds: [R] seed of each learner; not necessarily distinct.
+        own: values [R] of each learner by dotted config key, such as `optimizer.learning_rate`.
     """
 
     seeds: Sequence[int]
@@ -28,5 +28,5 @@ class Learners:
         return iter(self.seeds)
 
     def values(self, key: str, shared: float) -> Tensor:
-        """[R] float64: each learner's value of a key; `shared` is the config's."""
+        """[R] float64: the value of a key for each learner; `shared` where learners do not differ."""
         return torch.tensor(list(self.own.get(key, [shared] * len(self))), dtype=torch.float64, device="cpu")

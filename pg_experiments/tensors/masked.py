@@ -1,7 +1,7 @@
-"""Sums and means over the steps that were played.
+"""Sums and means over the valid steps of a batch.
 
-They are taken in float64, so that how much padding stands between the steps, which depends on what the neighbours
-played, does not show in the last bit of a float32.
+They are taken in float64, so that the amount of padding, which depends on the other learners, does not change the last
+bit of a float32 result.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 def masked_sum(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Σ over `dims`, which stay as 1, where the mask is True; in float64."""
+    """The sum over `dims`, kept with size 1, of values where the mask is True; in float64."""
     return torch.where(mask, values, 0.0).double().sum(dims, keepdim=True)
 
 
 def masked_mean(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Likewise the mean; 0 where the mask is False everywhere."""
+    """The mean over `dims`, kept with size 1, of values where the mask is True; 0 where there are none."""
     return masked_sum(values, mask, dims) / mask.sum(dims, keepdim=True).clamp(min=1)

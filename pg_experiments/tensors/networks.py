@@ -1,6 +1,6 @@
-"""What a stacked network offers: it is bound to some of its learners, and then called.
+"""Protocols of stacked networks. A network is bound to some of its learners, and then called.
 
-The protocols below `Network` are optional: a network without them is slower, or shown in less detail.
+The protocols after `CompiledStep` are optional: networks that do not implement them are slower, or have fewer views.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class BoundNetwork(Protocol):
     """A network with the parameters of R learners."""
 
     def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
-        """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is [R, N, *noise_shape], or None for no noise."""
+        """Computes outputs [R, N, K] from observations [R, N, *shape] and noise [R, N, *noise_shape] (None: none)."""
 
 
 class Network(Protocol):
     """The stacked parameters of all learners; a `torch.nn.Module`, each parameter with the learners on its first axis.
 
     Attributes:
-        outputs: K, numbers that a call gives for each observation.
-        noise_shape: shape of a step's noise (the mask of dropout), where a network has any.
+        outputs: K, number of outputs for each observation.
+        noise_shape: shape of the noise of a step (the dropout mask), if the network has noise.
     """
 
     outputs: int
@@ -34,13 +34,13 @@ class Network(Protocol):
 
     @property
     def has_noise(self) -> bool:
-        """Whether a call while acting takes noise."""
+        """Whether calls take noise while acting."""
 
     def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
-        """[count, *noise_shape] bool: the noise of `count` steps of a learner."""
+        """Draws the noise of `count` steps of a learner, [count, *noise_shape] bool."""
 
     def bind(self, learners: Tensor | None = None) -> BoundNetwork:
-        """The network of the learners [R] by index; None: of all."""
+        """Binds the network to the learners with indices [R]; None: all learners."""
 
 
 class CompiledStep(Protocol):
@@ -49,12 +49,12 @@ class CompiledStep(Protocol):
     def __call__(
         self, columns: np.ndarray, values: np.ndarray, counts: np.ndarray, noise: np.ndarray | None
     ) -> np.ndarray:
-        """Outputs [R, E, K] of E observations of each learner.
+        """Computes outputs [R, E, K] of E observations per learner.
 
         Args:
-            columns: [nnz] int32, learner · D + column of each number that is not 0, observations in order.
-            values: [nnz] int8, those numbers.
-            counts: [R · E] int64, how many of them each observation has.
+            columns: [nnz] int32, learner · D + column of each non-zero number, observations in order.
+            values: [nnz] int8, the non-zero numbers.
+            counts: [R · E] int64, number of non-zero numbers of each observation.
             noise: [R, E, *noise_shape] float32, or None.
         """
 
@@ -64,20 +64,20 @@ class Compilable(Protocol):
     """A bound network with a compiled form."""
 
     def compiled(self) -> CompiledStep:
-        """That form; it holds the parameters of now."""
+        """The compiled form, with a copy of the current parameters."""
 
 
 @runtime_checkable
 class Layered(Protocol):
-    """A bound network whose hidden layers can be watched."""
+    """A bound network whose hidden layers can be inspected."""
 
     def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each hidden layer its units [R, N, H] before and after the activation, without noise."""
+        """Yields the units [R, N, H] of each hidden layer before and after the activation, without noise."""
 
 
 @runtime_checkable
 class WithFirstLayer(Protocol):
-    """A network whose first layer is a linear map of the observation's numbers, which can be shown as pictures."""
+    """A network whose first layer is a linear map of the observation, so that its weights can be shown as images."""
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
-        """[units, D]: weights of the units that weigh most for the next layer, at most `count` of them."""
+        """First-layer weights [units, D] of the units with the largest weights to the next layer, at most `count`."""

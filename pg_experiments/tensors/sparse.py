@@ -1,7 +1,7 @@
-"""Observations that are nearly all zero: stored, and multiplied with a layer's weights, by what is not.
+"""Sparse observations: storage of the non-zero numbers, and products with the weights of a layer.
 
-Of the 6,400 pixels of a difference image of Pong some 35 are not zero. As a list of them a batch takes a hundredth of
-the memory, and the first layer is a signed sum of a few rows of its weights instead of a product with all of them.
+Of the 6,400 pixels of a difference image of Pong some 35 are not zero. In sparse form a batch takes a hundredth of the
+memory, and the first layer is a signed sum of a few rows of its weights instead of a dense product.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor
 
 
 class SparseRows(NamedTuple):
-    """Vectors [R, N, D], the non-zero numbers alone."""
+    """Vectors [R, N, D] in sparse form."""
 
-    columns: Tensor  # [nnz] int64: seed · D + column, rows in order
-    values: Tensor  # [nnz] float32
-    starts: Tensor  # [R · N] int64: where each row begins in `columns`
+    columns: Tensor  # [nnz] int64: learner · D + column of the non-zero numbers, rows in order
+    values: Tensor  # [nnz] float32: the non-zero numbers
+    starts: Tensor  # [R · N] int64: start of each row in `columns`
     shape: tuple[int, int, int]  # R, N, D
 
     def matmul(self, weight: Tensor) -> Tensor:
-        """The product with each seed's weights: [R, N, D] · [R, D, H] -> [R, N, H]."""
+        """The product with each learner's weights: [R, N, D] · [R, D, H] -> [R, N, H]."""
         R, N, D = self.shape
         values = self.values.to(weight.dtype)
         table = weight.reshape(R * D, -1)
@@ -31,7 +31,7 @@ class SparseRows(NamedTuple):
         return rows.view(R, N, -1)
 
     def dense(self, shape: tuple[int, ...]) -> Tensor:
-        """The same vectors as a tensor [R, N, *shape], whose axes have D numbers together."""
+        """Converts the vectors to a dense tensor [R, N, *shape]; the product of `shape` is D."""
         R, N, D = self.shape
         counts = torch.diff(self.starts, append=self.starts.new_tensor([len(self.columns)]))
         full = self.values.new_zeros(R * N, D)
@@ -40,16 +40,16 @@ class SparseRows(NamedTuple):
 
 
 def _signed_sum(table: Tensor, numbers: Tensor, starts: Tensor, signs: Tensor) -> Tensor:
-    """Sums of rows of a table [K, H]: of those with the `numbers` [nnz], bags of them from `starts` [N] on: [N, H]."""
-    # as functional.embedding_bag(mode="sum"), which takes longer to say so
+    """Signed sums [N, H] of rows of a table [K, H]. `numbers` [nnz] are row indices, in bags that begin at `starts`."""
+    # equals functional.embedding_bag(mode="sum") without its overhead
     return torch.embedding_bag(table, numbers, starts, False, 0, False, signs)[0]
 
 
 class _SignedSum(torch.autograd.Function):
-    """`_signed_sum` with a gradient that is one, too: of the rows of what comes back, for each row of the table.
+    """`_signed_sum` with a gradient that is also computed by `_signed_sum`, over rows of the incoming gradient.
 
-    The sums run over the steps in their order, so a seed's gradient is the same to the last bit whatever else is in
-    the table; and it takes a third of the time of `embedding_bag`'s own.
+    Terms are added in the order of steps, so a learner's gradient does not depend on the other rows of the table in any
+    bit. It takes a third of the time of `embedding_bag`'s own gradient.
     """
 
     @staticmethod
@@ -70,20 +70,20 @@ class _SignedSum(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class SparseSteps:
-    """What was seen at M recorded steps, and which of them each place of a rollout is."""
+    """Sparse observations of M recorded steps, and the row of each step of a rollout."""
 
-    columns: Tensor  # [nnz] int32: below D, rows in order
-    values: Tensor  # [nnz] int8
-    starts: Tensor  # [M + 1] int64
-    row_of: Tensor  # [T, R, E] int64: the row of each step; anything where none was played
+    columns: Tensor  # [nnz] int32: columns of the non-zero numbers, 0 to D − 1, rows in order
+    values: Tensor  # [nnz] int8: the non-zero numbers
+    starts: Tensor  # [M + 1] int64: start of each row, and the end of the last
+    row_of: Tensor  # [T, R, E] int64: the row of each step; undefined where there is no step
     size: int  # D
 
     def take(self, positions: Tensor, valid: Tensor) -> SparseRows:
-        """The rows at places [R, N] of the flattened [T, R, E]; empty ones where `valid` is False."""
+        """The rows at positions [R, N] of the flattened [T, R, E]; empty rows where `valid` is False."""
         return self.rows(self.row_of.flatten()[positions], valid)
 
     def rows(self, rows: Tensor, valid: Tensor) -> SparseRows:
-        """Likewise by their numbers [R, N]."""
+        """The rows with numbers [R, N]; empty rows where `valid` is False."""
         R, N = rows.shape
         first = self.starts[rows].flatten()
         lengths = torch.where(valid.flatten(), self.starts[rows + 1].flatten() - first, 0)
@@ -96,11 +96,11 @@ class SparseSteps:
 
 @dataclass(frozen=True)
 class StepsByRow:
-    """Anything else that was noted at the same M steps."""
+    """Other values of the same M recorded steps."""
 
     values: Tensor  # [M, *rest]
     row_of: Tensor  # [T, R, E] int64, as in `SparseSteps`
 
     def take(self, positions: Tensor, valid: Tensor) -> Tensor:
-        """[R, N, *rest] at places [R, N] of the flattened [T, R, E]; anything where `valid` is False."""
+        """The values [R, N, *rest] at positions [R, N] of the flattened [T, R, E]; undefined where `valid` is False."""
         return self.values[self.row_of.flatten()[positions]]

@@ -1,4 +1,4 @@
-"""R multi-layer perceptrons with stacked parameters, each learner with dropout of its own."""
+"""R multi-layer perceptrons with stacked parameters, and dropout per learner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Activation = Literal["relu", "leaky_relu", "tanh"]
 Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or none
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
-# in place: the hidden units of a batch are the largest tensor of a run
+# in place, as the hidden units of a batch are the largest tensor of a run
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
@@ -33,15 +33,15 @@ def perceptron(
     masks: Tensor | None = None,
     scale: Tensor | float = 1.0,
 ) -> Tensor:
-    """R multi-layer perceptrons side by side: [R, N, inputs] -> [R, N, outputs].
+    """R multi-layer perceptrons: [R, N, inputs] -> [R, N, outputs].
 
     Args:
         x: [R, N, inputs], dense or sparse.
-        layers: weights and biases, first to last; one layer alone is a linear map.
-        activation: of the hidden layers.
+        layers: weights and biases, first to last; a single layer is a linear map.
+        activation: activation of the hidden layers.
         masks: [R, N, L, H], True or 1 for the hidden units that dropout keeps; None for no dropout.
-        scale: factor of a kept unit, one over its probability of being kept; a number, or [R, 1, 1]. Mask and scale
-            come before the activation, as in the text.
+        scale: factor of a kept unit, 1 / (1 − dropout probability); a number, or [R, 1, 1]. Mask and scale are applied
+            before the activation, as in the text.
     """
     *hidden, (last_weight, last_bias) = layers
     activate = ACTIVATIONS[activation]
@@ -73,31 +73,31 @@ def _flat(observations: Tensor | SparseRows) -> Tensor | SparseRows:
 
 @dataclass(frozen=True)
 class BoundMLP:
-    """The perceptrons of some of the learners. Parameters are looked up once; a call is arithmetic alone."""
+    """The perceptrons of some learners. Parameters are indexed once, and not in each call."""
 
     layers: list[Layer]
     activation: Activation
     scale: Tensor | float
 
     def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
-        """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the mask of dropout [R, N, L, H], or None."""
+        """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
         return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
 
     def compiled(self) -> CompiledStep:
-        """The same for one time step of sparse observations, as a compiled loop; until a parameter changes."""
-        from pg_experiments.tensors.compiled_mlp import CompiledMLP  # which imports this module
+        """A compiled loop for one time step of sparse observations, with a copy of the current parameters."""
+        from pg_experiments.tensors.compiled_mlp import CompiledMLP  # deferred: circular import
 
         return CompiledMLP(self.layers, self.activation, self.scale)
 
     def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each hidden layer its units [R, N, H] before and after the activation, without dropout."""
+        """Yields the units [R, N, H] of each hidden layer before and after the activation, without dropout."""
         for count in range(1, len(self.layers)):
             before = perceptron(_flat(observations), self.layers[:count], self.activation)
             yield before, ACTIVATIONS[self.activation](before.clone())
 
 
 class StackedMLP(nn.Module):
-    """The parameters of R perceptrons. With no hidden layer, of R linear maps."""
+    """R perceptrons with stacked parameters; linear maps where there is no hidden layer."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class StackedMLP(nn.Module):
         bias: bool,
         dropout: Tensor | None = None,
     ) -> None:
-        """`dropout` is [R]: each learner's probability of dropping a hidden unit; None for none."""
+        """`dropout` is [R], each learner's probability of dropping a hidden unit; None for no dropout."""
         super().__init__()
         widths = [inputs, *[hidden] * layers, outputs]
         shapes = list(pairwise(widths))
@@ -120,23 +120,23 @@ class StackedMLP(nn.Module):
         self.activation: Activation = activation
         self.outputs = outputs
         self.noise_shape: tuple[int, ...] = (layers, hidden)
-        # on the CPU, where masks are drawn, wherever the parameters are
+        # on the CPU, where masks are drawn, for parameters on any device
         rate = torch.zeros(learners, device="cpu") if dropout is None or not layers else dropout
         self.drop_below = (rate.double() * LEVELS).round().clamp(max=LEVELS - 1).long()  # [R] of LEVELS
 
     @property
     def has_noise(self) -> bool:
-        """Whether any learner drops units."""
+        """Whether any learner uses dropout."""
         return bool((self.drop_below > 0).any())
 
     def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
-        """[count, L, H] bool: a mask for each of `count` steps of a learner, True for the units that are kept."""
+        """Draws dropout masks for `count` steps of a learner: [count, L, H] bool, True for units that are kept."""
         units = count * math.prod(self.noise_shape)
         bits = stream.bit_generator.random_raw(-(-units // 4)).view(np.uint16)[:units]
         return (bits >= int(self.drop_below[learner])).reshape(count, *self.noise_shape)
 
     def bind(self, learners: Tensor | None = None) -> BoundMLP:
-        """The perceptrons of the learners [R] by index (None: of all), with the graph to the stacked parameters."""
+        """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
         count = len(self.weights[0])
         everyone = learners is None or torch.equal(learners, torch.arange(count, device=learners.device))
 
@@ -148,14 +148,14 @@ class StackedMLP(nn.Module):
         return BoundMLP(layers, self.activation, self._scale(learners))
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
-        """[units, D]: first-layer weights of the units whose weights to the next layer are the largest."""
+        """First-layer weights [units, D] of the units with the largest weights to the next layer, at most `count`."""
         first, *later = (weight.detach()[learner] for weight in self.weights)
         importance = later[0].abs().sum(1) if later else torch.ones(first.shape[1], device=first.device)
         strongest: Tensor = first.T[importance.topk(min(count, len(importance))).indices.sort().values]
         return strongest
 
     def _scale(self, learners: Tensor | None) -> Tensor | float:
-        """LEVELS / (LEVELS − drop_below): a number where all learners have the same, else [R, 1, 1]."""
+        """LEVELS / (LEVELS − drop_below): a number where it is equal for all learners, else [R, 1, 1]."""
         factors = LEVELS / (LEVELS - self.drop_below.double())
         if bool((factors == factors[0]).all()):
             return float(factors[0])
@@ -164,11 +164,11 @@ class StackedMLP(nn.Module):
 
     @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
-        """Draws each learner's parameters from the stream of its own seed, whatever its neighbours are.
+        """Draws each learner's parameters from the stream of its seed, independently of the other learners.
 
-        `torch`: uniform ±1/√inputs for weights and biases, as `nn.Linear` does. `xavier` (Glorot & Bengio 2010)
-        and `orthogonal` (Saxe et al. 2014; times the activation's gain, or `output_gain` for the last layer)
-        start the biases at 0.
+        `torch`: uniform in ±1/√inputs for weights and biases, as in `nn.Linear`. `xavier` (Glorot & Bengio 2010) and
+        `orthogonal` (Saxe et al. 2014; times the activation's gain, or `output_gain` for the last layer) initialise
+        biases to 0.
         """
         hidden_gain = nn.init.calculate_gain(self.activation)
         for learner, seed in enumerate(learners):

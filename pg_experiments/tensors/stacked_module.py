@@ -1,4 +1,4 @@
-"""Any `torch.nn.Module` as a network of R learners: their parameters are stacked, and `torch.func.vmap` calls them."""
+"""A network of R learners from any `torch.nn.Module`, with stacked parameters and `torch.func.vmap`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
-DOT = "__"  # what stands for the dot of a nested parameter's name
+DOT = "__"  # replaces the dots in names of nested parameters
 
 
 class StackedModule(nn.Module):
@@ -36,7 +36,7 @@ class StackedModule(nn.Module):
         observation_shape: tuple[int, ...],
         outputs: int,
     ) -> None:
-        """`make` builds one module with PyTorch's global generator. Raises UserError where the module does not fit."""
+        """`make` builds one module with PyTorch's global generator. Raises UserError for unsupported modules."""
         super().__init__()
         modules = [_seeded(make, seed, purpose) for seed in learners]
         self.name = type(modules[0]).__name__
@@ -47,12 +47,12 @@ class StackedModule(nn.Module):
             raise UserError(f"{self.name}: keeps buffers ({', '.join(buffers)}); expected parameters alone")
         for name, stacked in parameters.items():
             self.register_parameter(name.replace(".", DOT), nn.Parameter(stacked.detach().clone()))
-        # in a list, so that its parameters are not counted as this module's
+        # in a list, so that it is not registered as a submodule
         self._skeleton = [modules[0].to("meta")]
         self._check()
 
     def _check(self) -> None:
-        """Calls the stack once. Raises UserError where the outputs have another shape, or chance has a part in them."""
+        """Calls the network once. Raises UserError where outputs have another shape or the call draws random numbers."""
         R = len(next(self.parameters()))
         try:
             outputs = self.bind()(torch.zeros(R, 2, *self.observation_shape))
@@ -68,11 +68,11 @@ class StackedModule(nn.Module):
             )
 
     def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
-        """[count]: nothing is drawn."""
+        """Placeholder of shape [count], as there is no noise."""
         return np.ones(count, dtype=np.bool_)
 
     def bind(self, learners: Tensor | None = None) -> Callable[..., Tensor]:
-        """The modules of the learners [R] by index (None: of all): [R, N, *shape] -> [R, N, K]."""
+        """The modules of the learners with indices [R] (None: all): [R, N, *shape] -> [R, N, K]."""
         parameters = {
             name.replace(DOT, "."): stacked if learners is None else stacked[learners]
             for name, stacked in self.named_parameters()
@@ -89,7 +89,7 @@ class StackedModule(nn.Module):
 
 
 def _seeded(make: Callable[[], nn.Module], seed: int, purpose: Purpose) -> nn.Module:
-    """A module whose parameters follow from (seed, purpose) alone; PyTorch's global generator stays as it was."""
+    """Makes a module whose parameters depend only on (seed, purpose). PyTorch's global generator is restored."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_stream(seed, purpose).initial_seed())
         return make()

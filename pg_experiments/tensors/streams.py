@@ -1,8 +1,8 @@
-"""Where every random number comes from: (seed, purpose, update), and nothing else.
+"""Random streams. All random numbers are determined by (seed, purpose, update).
 
-A run needs no hidden generator state: the seed and the index of the update are enough to draw the same numbers
-again. NumPy's `SeedSequence` makes the streams of different seeds, purposes and updates independent. A seed is any
-integer from 0.
+A checkpoint needs no generator state: the seed and the index of the update reproduce the same numbers. NumPy's
+`SeedSequence` makes the streams of different seeds, purposes and updates independent. A seed is any non-negative
+integer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is used for. The numbers are part of every run: never renumber them."""
+    """The purpose of a random stream. The values determine the random numbers of runs, and must not be changed."""
 
     POLICY_PARAMETERS = 0
     BASELINE_PARAMETERS = 1
@@ -26,38 +26,38 @@ class Purpose(IntEnum):
 
 
 def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.SeedSequence:
-    """The root of one stream; the index is that of the update, for most purposes.
+    """The seed sequence of one stream. For most purposes, the index is that of the update.
 
-    `SeedSequence` splits integers into words of 32 bits without marking where one ends. So the seed gives exactly one
-    word of the entropy, and what is above its lowest 32 bits becomes the spawn key, which cannot be taken for entropy.
+    `SeedSequence` splits integers into 32-bit words without marking their ends. The lowest 32 bits of the seed are
+    therefore exactly one word of the entropy, and higher bits become the spawn key, which cannot collide with entropy.
     """
     high, low = divmod(seed, 2**32)
     return np.random.SeedSequence((low, purpose, index), spawn_key=(high,) if high else ())
 
 
 def numpy_stream(seed: int, purpose: Purpose, update: int) -> np.random.Generator:
-    """A NumPy generator on that stream (SFC64: the fastest of NumPy's, see its documentation)."""
+    """A NumPy generator for a stream (SFC64, the fastest bit generator according to NumPy's documentation)."""
     return np.random.Generator(np.random.SFC64(seed_sequence(seed, purpose, update)))
 
 
 def torch_stream(seed: int, purpose: Purpose) -> torch.Generator:
-    """A torch generator (on the CPU, so that parameters are the same on every device)."""
+    """A torch generator for a stream, on the CPU so that parameters are equal on all devices."""
     word = seed_sequence(seed, purpose).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(word) >> 1)
 
 
 def emulator_seeds(seed: int, count: int) -> list[int]:
-    """One seed, of 31 bits, for each emulator that a learner plays on from its first episode to its last."""
+    """A 31-bit seed for each emulator of a learner, used for the whole run."""
     words = seed_sequence(seed, Purpose.EMULATORS).generate_state(count, np.uint32)
     return [int(word) >> 1 for word in words]
 
 
 def episode_seeds(seed: int, update: int, episodes: int) -> list[int]:
-    """One environment seed for each episode of a batch."""
+    """An environment seed for each episode of a batch."""
     words = seed_sequence(seed, Purpose.ENVIRONMENT, update).generate_state(episodes, np.uint32)
     return [int(word) for word in words]
 
 
 def evaluation_seed(seed: int) -> int:
-    """What stands in for a seed where its policy is evaluated: 64 bits, so that no stream is one of the training's."""
+    """The seed for evaluating the policy of a seed. It has 64 bits, so that streams differ from those of training."""
     return int(seed_sequence(seed, Purpose.EVALUATION).generate_state(1, np.uint64)[0])

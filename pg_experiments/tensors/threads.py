@@ -1,4 +1,4 @@
-"""When a second thread costs more than it gives."""
+"""Control of the number of threads of torch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 
 @contextmanager
 def one_thread(wanted: bool = True) -> Iterator[None]:
-    """Let torch use one thread inside, if wanted.
+    """Context in which torch uses one thread, if `wanted`.
 
-    Acting is many small operations: on two cores a step of 32 seeds takes 27 µs with two threads and 14 with one.
+    Acting consists of many small operations: on two cores a step of 32 seeds takes 27 µs with two threads and 14 µs
+    with one.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if wanted else threads)

@@ -1,4 +1,4 @@
-"""What a run records: metrics.csv, TensorBoard, result.json, the log and the console."""
+"""Tracking of a run: metrics.csv, TensorBoard, result.json, the log and the console."""
 
 from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.metrics import UpdateRecord, Views

@@ -1,7 +1,7 @@
-"""What TensorBoard shows of a run. The x axis is always environment steps.
+"""TensorBoard event files of a run. The x axis is always environment steps.
 
-The run's own directory holds the mean over seeds; with several seeds each has a sub-run `seed_N` beside it that
-TensorBoard overlays. A seed that has stopped counts in the mean with its last values.
+The run's directory has the mean over seeds. With several seeds, each has a sub-run `seed_N` in it, which TensorBoard
+overlays. A seed that has stopped counts in the mean with its last values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pg_experiments.run.tracking.metrics import UpdateRecord, Views
 from pg_experiments.support.metric import Metric
 
 BINS = 64  # of a histogram
-LAST_BIN = 1e20  # TensorBoard's histograms end here; what lies beyond, or is not a number, makes them fail
+LAST_BIN = 1e20  # limit of TensorBoard's histograms, which fail for larger values and for NaN
 
 
 class Board:
@@ -43,9 +43,8 @@ class Board:
     def describe(self, composition: Composition, metrics: list[str]) -> None:
         """Start the HParams session of this run.
 
-        Every run lists every key that any run could have, because TensorBoard takes the list of columns from the
-        first run that it finds, and the runs of a sweep over options have different keys. Those that the command
-        line set come first.
+        Every run lists all keys that any run can have, because TensorBoard takes the columns from the first run that it
+        finds, and the runs of a sweep over options have different keys. Keys set on the command line come first.
         """
         columns = {key: _example(hint) for key, hint in composition.key_types.items()}
         experiment, _, _ = hparams(columns, dict.fromkeys(metrics, 0.0))
@@ -55,7 +54,7 @@ class Board:
         self._add(start)
 
     def write(self, record: UpdateRecord, steps_per_second: float) -> None:
-        """The scalars of one update: the mean over seeds, and each seed that took part."""
+        """Write the scalars of one update: the mean over seeds, and those of each seed that took part."""
         for column, values in record.values.items():
             self._last[column][record.learners] = values
         self._env_steps[record.learners] = record.env_steps
@@ -67,14 +66,14 @@ class Board:
             self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
 
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:
-        """Weights and gradients, those of all seeds together."""
+        """Write histograms of weights and gradients, pooled over seeds."""
         for name, parameter in module.named_parameters():
             for kind, values in (("weights", parameter.detach()), ("gradients", parameter.grad)):
                 if values is not None and values.abs().max() < LAST_BIN:
                     self._histogram(f"{kind}/{prefix}.{name}", values)
 
     def views(self, views: Views) -> None:
-        """Pictures, each between black for its most negative number and white for its most positive, and samples."""
+        """Write images, each scaled symmetrically so that 0 is mid-grey, and histograms of distributions."""
         for name, numbers in views.images.items():
             tiles = numbers.reshape(-1, 1, *numbers.shape[-2:])
             largest = np.maximum(np.abs(tiles).max((2, 3), keepdims=True), np.finfo(np.float32).tiny)
@@ -84,35 +83,35 @@ class Board:
                 self._histogram(name, samples)
 
     def _histogram(self, tag: str, values: torch.Tensor | np.ndarray) -> None:
-        # of equal width: torch's own take three times as long, and TensorBoard shows some thirty of them
+        # equal-width bins: torch's default bins take three times as long, and TensorBoard shows some thirty bins
         self.main.add_histogram(tag, values, self._step, bins=BINS)
 
     def text(self, tag: str, text: str) -> None:
-        """A sentence for TensorBoard's text tab."""
+        """Write to TensorBoard's text tab."""
         self.main.add_text(tag, text, self._step)
 
     def finish(self, metrics: Mapping[str, float]) -> None:
-        """The final metrics of the HParams page, and the end of its session."""
+        """Write the final metrics, and end the HParams session."""
         self._scalars(self.main, metrics, self._step)
         _, _, end = hparams({}, {})
         self._add(end)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps, after everything so far has been written out."""
+        """The state that a checkpoint stores. Flushes all event files first."""
         for writer in [self.main, *self.per_seed]:
             writer.flush()
         last = {column: torch.from_numpy(values.copy()) for column, values in self._last.items()}
         return {"last": last, "env_steps": torch.from_numpy(self._env_steps.copy()), "step": self._step}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         for column, values in state["last"].items():
             self._last[column][:] = values.numpy()
         self._env_steps[:] = state["env_steps"].numpy()
         self._step = state["step"]
 
     def close(self) -> None:
-        """Write everything out."""
+        """Close all event files."""
         for writer in [self.main, *self.per_seed]:
             writer.close()
 
@@ -121,19 +120,19 @@ class Board:
 
     @staticmethod
     def _scalars(writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
-        # one event for all tags: a tenth of the cost of one add_scalar call per tag
+        # one event for all tags: a tenth of the cost of an add_scalar call per tag
         values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if math.isfinite(v)]
         _events(writer).add_summary(Summary(value=values), step)
 
 
-def _hush_writers(told: threading.ExceptHookArgs) -> None:
-    """A writer's thread that fails says so at its next call, too, so its traceback need not be printed as well."""
-    if type(told.thread).__name__ != "_AsyncWriterThread":
-        threading.__excepthook__(told)
+def _hush_writers(arguments: threading.ExceptHookArgs) -> None:
+    """A `threading.excepthook` that skips TensorBoard's writer threads, as these raise the error at the next call."""
+    if type(arguments.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(arguments)
 
 
 def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
-    """The same summary with those columns marked as different between runs, which TensorBoard shows first."""
+    """Mark columns of a summary as different between runs; TensorBoard shows these first."""
     plugin_data = experiment.value[0].metadata.plugin_data
     data = HParamsPluginData.FromString(plugin_data.content)
     for info in data.experiment.hparam_infos:
@@ -143,18 +142,18 @@ def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
 
 
 def _events(writer: SummaryWriter) -> FileWriter:
-    """The file behind a writer, which torch's annotations take for absent."""
+    """The event file of a writer, cast since torch annotates it as None."""
     return cast("FileWriter", writer.file_writer)
 
 
 def _mean(values: np.ndarray) -> float:
-    """Over the seeds that have a value that is finite; NaN where none has."""
+    """The mean of finite values; NaN where there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else math.nan
 
 
 def _example(hint: Any) -> Any:
-    """Some value of the type that TensorBoard is to give a column."""
+    """An example value, which determines the column's type in TensorBoard."""
     base = get_args(hint)[0] if get_origin(hint) in (Annotated, Union, UnionType) else hint
     return _example(base) if base is not hint else 0.0 if base in (int, float) else ""
 

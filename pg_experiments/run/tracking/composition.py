@@ -1,4 +1,4 @@
-"""What a run was composed of, as the record shows it."""
+"""The composition of a run, for the header and for TensorBoard's hyperparameters."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Composition:
-    """The composed config as plain data, and how it came about."""
+    """The composed config as plain data, with the choices and overrides that it results from."""
 
     values: Mapping[str, Any]
-    key_types: Mapping[str, Any]  # every key that any run could have, with its annotation
-    choices: Mapping[str, str] = field(default_factory=dict)  # group -> the option that was named
-    overridden: frozenset[str] = frozenset()  # what the command line set, in a sweep what differs
+    key_types: Mapping[str, Any]  # all keys that any run can have, with their annotations
+    choices: Mapping[str, str] = field(default_factory=dict)  # group -> config name of the chosen option
+    overridden: frozenset[str] = frozenset()  # keys set on the command line; in a sweep, keys that differ
 
     def lines(self) -> dict[str, tuple[str, Mapping[str, Any]]]:
-        """For each group its option and its keys, and last the keys of the run itself."""
+        """The option and the keys of each group, followed by the top-level keys as `run`."""
         groups = {
             group: (self._option(group), {key: value for key, value in keys.items() if key != "name"})
             for group, keys in self.values.items()
@@ -26,7 +26,7 @@ class Composition:
         return {**groups, "run": ("", {k: v for k, v in self.values.items() if not isinstance(v, Mapping)})}
 
     def hyperparameters(self) -> dict[str, Any]:
-        """Dotted keys; a group's own name is its option."""
+        """Values by dotted key. The key of a group is its option."""
         flat: dict[str, Any] = {}
         for group, (option, keys) in self.lines().items():
             flat |= keys if group == "run" else {group: option, **{f"{group}.{key}": v for key, v in keys.items()}}

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a progress bar in a terminal, plain lines elsewhere."""
+"""Console output of a run: a progress bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger("pg_experiments")
 
 
 class _Screen(Terminal):
-    """Whoever reads along may go away, as a `tee` that Ctrl-C ends, too: the run goes on, and so does its log."""
+    """A terminal that ignores broken pipes, such as a `tee` that Ctrl-C has ended, so that the run can finish."""
 
     def on_broken_pipe(self) -> None:
         with suppress(SystemExit):
@@ -31,7 +31,7 @@ class _Screen(Terminal):
 
 
 class Console:
-    """Header, progress, closing block. Everything but the bar also goes to the run's log."""
+    """Prints header, progress, warnings and closing block. All but the progress is also logged."""
 
     def __init__(self, plain_every_seconds: float) -> None:
         self.rich = _Screen(highlight=False, soft_wrap=True)
@@ -40,7 +40,7 @@ class Console:
         self._bar: Progress | None = None
 
     def header(self, choices: Mapping[str, tuple[str, Mapping[str, Any]]], facts: Mapping[str, str]) -> None:
-        """The choices that were composed: per group the option, and its keys. Then the facts, a line each."""
+        """Print the chosen option and the keys of each group, and a line for each fact."""
         choices = {**choices, **{name: (fact, {}) for name, fact in facts.items()}}
         width = max(len(group) for group in choices)
         wide = max(len(option) for option, _ in choices.values())
@@ -55,7 +55,7 @@ class Console:
             self.rich.print(table, soft_wrap=False)
 
     def start(self) -> None:
-        """Show the bar, where there is a terminal."""
+        """Show the progress bar if the output is a terminal."""
         if not self.rich.is_terminal:
             return
         self._bar = Progress(
@@ -69,7 +69,7 @@ class Console:
         self._bar.start()
 
     def progress(self, share: float, status: str) -> None:
-        """Move the bar to that share of the run, 0 to 1; without a terminal print a line now and then."""
+        """Set the progress bar to a fraction, 0 to 1. Without a terminal, print a line at intervals."""
         if self._bar is not None:
             self._bar.update(self._task, completed=share, status=status)
         elif time.monotonic() - self._printed_at >= self.every:
@@ -78,18 +78,18 @@ class Console:
         log.debug(status)
 
     def warn(self, text: str) -> None:
-        """Say that something goes wrong, above the bar."""
+        """Print and log a warning."""
         self.rich.print(Text(f"warning: {text}", "yellow"))
         log.warning(text)
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
     def closing(self, headline: str, lines: Mapping[str, str]) -> None:
-        """What came out, where it lies, and how to look at it."""
+        """Print the closing block: a headline, and named lines."""
         self.stop()
         self.rich.print(f"\n[bold]{headline}[/bold]")
         log.info(headline)
@@ -99,14 +99,14 @@ class Console:
 
 
 def status_line(*, episodes: int, limit: int | None, mean_return: float, speed: float, left_s: float | None) -> str:
-    """Episodes, mean return of the window, environment steps per second and time left at most: fits 80 columns."""
-    of = "" if limit is None else f"/{limit}"
+    """Episodes, mean return of the window, environment steps per second and maximum time left, in 80 columns."""
+    total = "" if limit is None else f"/{limit}"
     left = "?" if left_s is None else f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
-    return f"episodes {episodes}{of}  return {mean_return:.1f}  {speed:,.0f} steps/s  {left} left"
+    return f"episodes {episodes}{total}  return {mean_return:.1f}  {speed:,.0f} steps/s  {left} left"
 
 
 def headline(result: Mapping[str, Any], threshold: float, window: int) -> str:
-    """Solved or not, after how many episodes, in a sentence."""
+    """A sentence on whether, and after how many episodes, the environment was solved."""
     seeds = result["seeds"]
     solved = sorted(seed["episodes_to_solve"] for seed in seeds if seed["solved"])
     goal = f"the mean of the last {window} returns reached {threshold:g}"
@@ -127,16 +127,16 @@ def _one(seed: Mapping[str, Any]) -> str:
 
 
 def browse_command(directory: Path) -> str:
-    """The command that shows a directory in TensorBoard, from the current one."""
+    """The command that shows a directory in TensorBoard."""
     return f"tensorboard --logdir {from_here(directory)}"
 
 
 def resume_command(directory: Path) -> str:
-    """The command that goes on with a run."""
+    """The command that resumes a run."""
     return f"{shlex.join(['python', '-m', 'pg_experiments.train', *flags()])} resume={from_here(directory)}"
 
 
 def from_here(directory: Path) -> str:
-    """How a command names a directory."""
+    """A directory as a shell argument, relative to the current directory if it is below it."""
     cwd = Path.cwd()
     return shlex.quote(str(directory.relative_to(cwd) if directory.is_relative_to(cwd) else directory))

@@ -1,4 +1,4 @@
-"""`metrics.csv`: one row per update and seed, and nothing in it but `wall_time_s` that two equal runs differ in."""
+"""`metrics.csv`: one row per update and seed. Repeating a run gives the same file except for `wall_time_s`."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from pg_experiments.support.files import Directory
 from pg_experiments.support.metric import Metric
 from pg_experiments.support.run_directory import METRICS
 
-BEFORE, AFTER = ("update", "seed", "env_steps", "episodes"), ("wall_time_s",)  # columns around the declared ones
+BEFORE, AFTER = ("update", "seed", "env_steps", "episodes"), ("wall_time_s",)  # columns around those of metrics
 
 
 @dataclass(frozen=True)
 class UpdateRecord:
-    """What one update left to be written down."""
+    """The data of one update."""
 
     update: int  # index, from 0
-    learners: np.ndarray  # [R] which of the stacked learners took part, by index
+    learners: np.ndarray  # [R] indices of the learners that took part
     env_steps: np.ndarray  # [R] agent steps since the start
-    episodes: np.ndarray  # [R] likewise
-    values: dict[str, np.ndarray]  # column -> [R]; NaN where there is nothing to say
+    episodes: np.ndarray  # [R] episodes since the start
+    values: dict[str, np.ndarray]  # column -> [R]; NaN for no value
     wall_time_s: float  # seconds since the start of the run
 
 
 @dataclass(frozen=True)
 class Views:
-    """What is looked at rather than plotted, by name."""
+    """Images and distributions for TensorBoard, by name."""
 
-    images: dict[str, np.ndarray]  # [h, w] or several, [n, h, w]: numbers of any size, 0 in the middle of the greys
+    images: dict[str, np.ndarray]  # [h, w] or [n, h, w]: numbers of any scale, shown with 0 as mid-grey
     distributions: dict[str, np.ndarray]  # [n] samples
 
 
 class MetricsFile:
-    """Appends rows, and writes each update through to the file at once."""
+    """Appends rows to `metrics.csv`, and flushes the file after each update."""
 
     def __init__(self, files: Directory, seeds: list[int], metrics: Sequence[Metric], *, goes_on: bool = False) -> None:
-        """Starts a new file with a column for each metric, or continues the one that is there."""
+        """Starts a new file with a column for each metric, or appends to the existing one if `goes_on`."""
         self.seeds = seeds
         self.columns = (*BEFORE, *(metric.name for metric in metrics), *AFTER)
         self._file = io.TextIOWrapper(files.append(METRICS, fresh=not goes_on), newline="", encoding="utf-8")
@@ -50,7 +50,7 @@ class MetricsFile:
             self._writer.writerow(self.columns)
 
     def write(self, record: UpdateRecord) -> None:
-        """One row for each seed that took part. A float is written so that reading it gives the same bits."""
+        """Writes one row for each seed that took part. Floats are written so that reading them is exact."""
         for r, learner in enumerate(record.learners):
             row: dict[str, float | int] = {column: float(values[r]) for column, values in record.values.items()}
             row |= {"update": record.update, "seed": self.seeds[learner], "env_steps": int(record.env_steps[r])}

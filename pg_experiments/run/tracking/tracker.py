@@ -1,4 +1,4 @@
-"""One object that takes what a run says of itself and puts it everywhere it belongs."""
+"""The tracker of a run, which writes all of its records."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Tracker:
         histograms_every: int,
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """`metrics` are what every update reports; `facts` are lines for the header that are no settings."""
+        """`metrics` are those of every update; `facts` are additional lines for the header, by name."""
         self.directory = directory
         self.accounts = accounts
         self.declared = metrics
@@ -63,19 +63,19 @@ class Tracker:
         return time.monotonic() - self._started
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: how much was recorded so far, and what is needed to record on."""
+        """The state that a checkpoint stores: lengths of the record files, and the state of TensorBoard's files."""
         board = self.board.state()
         positions = self.directory.force_record()
         return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with the record of a checkpoint; what was recorded after it is taken back. `running` does the rest."""
+        """Truncate the record files to those of a checkpoint. The other state is restored by `running`."""
         self.directory.rewind(state["positions"])
         self._restored = state
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Open every file, and close the record truthfully however the run ends."""
+        """Context of a run: opens all files, and records the final status."""
         seeds = [account.seed for account in self.accounts.seeds]
         handler = self.directory.open_log()
         self._started = time.monotonic()
@@ -90,20 +90,20 @@ class Tracker:
             raise
         except Exception as error:
             log.exception("the run failed")
-            with suppress(OSError):  # it may be the very reason
+            with suppress(OSError):  # the run may have failed because files cannot be written
                 self._finish("failed", error=f"{type(error).__name__}: {error}")
             raise
         finally:
             self.directory.close_log(handler)
 
     def _open(self, seeds: list[int]) -> None:
-        """Begin the record, or go on where the checkpoint ends."""
+        """Open the files, new or at the positions of the restored checkpoint."""
         before = self._restored
         if before is not None:
             self.updates, self._started = before["updates"], self._started - before["seconds"]
             log.info("goes on after update %d", self.updates)
         self.metrics = MetricsFile(self.directory.files, seeds, self.declared, goes_on=before is not None)
-        for seed in seeds if len(seeds) > 1 else ():  # before TensorBoard, which would follow a link
+        for seed in seeds if len(seeds) > 1 else ():  # checked here, since TensorBoard would follow a link
             self.directory.files.make_folder(f"seed_{seed}")
         self.board = Board(self.directory.path, seeds, self.declared)
         if before is None:
@@ -114,7 +114,7 @@ class Tracker:
     def write(
         self, record: UpdateRecord, modules: Mapping[str, nn.Module], views: Callable[[], Views] | None = None
     ) -> None:
-        """Write one update down; what takes a while to make is asked for only when it is its turn."""
+        """Record one update. `views` is called only when histograms are due, as views are slow to compute."""
         self.updates = record.update + 1
         speed = sum(account.env_steps for account in self.accounts.seeds) / max(record.wall_time_s, 1e-9)
         self.metrics.write(record)
@@ -129,7 +129,7 @@ class Tracker:
             self._write_result("running")
 
     def warn(self, kind: str, text: str) -> None:
-        """Say at once that something goes wrong: in the console, in the log, and in TensorBoard's text tab."""
+        """Write a warning to the console, the log, and TensorBoard's text tab."""
         self.console.warn(text)
         self.board.text(f"warnings/{kind}", text)
 
