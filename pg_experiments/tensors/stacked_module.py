@@ -52,7 +52,7 @@ class StackedModule(nn.Module):
         self._check()
 
     def _check(self) -> None:
-        """Calls the network once. Raises UserError where outputs have another shape or the call draws random numbers."""
+        """Calls the network once. Raises UserError where outputs have another shape or it draws random numbers."""
         R = len(next(self.parameters()))
         try:
             outputs = self.bind()(torch.zeros(R, 2, *self.observation_shape))
