@@ -12,7 +12,7 @@ from pg_experiments.support.errors import UserError, near_directory
 from pg_experiments.support.interruption import deferred
 
 HELP = """\
-Compare the runs of a sweep: interquartile means, 95 % intervals, and what can be told apart.
+Compare the runs of a sweep: interquartile means, 95 % intervals, and which configurations can be distinguished.
 
   python -m pg_experiments.compare sweep=multirun/DATE/TIME
   python -m pg_experiments.compare sweep=multirun/first,multirun/second by=policy.hidden
@@ -95,7 +95,7 @@ def compare(arguments: Arguments) -> None:
         raise UserError(
             f"sweep={','.join(arguments.sweep)}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}, and none counts"
         )
-    reference = grouping.find_reference([of_group for of_group, _ in found.groups], arguments.reference)
+    reference = grouping.find_reference([counted for counted, _ in found.groups], arguments.reference)
     result = summary.summarise(grouped, found, arguments.threshold, arguments.by, reference)
     console.show(result)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pg_experiments.evaluation.summary import Way
 
 HELP = """\
-Evaluate what a run has learned, in fresh episodes that no training has seen.
+Evaluate the policy of a run in new episodes, which are not those of training.
 
   python -m pg_experiments.evaluate run=outputs/DATE/TIME
   python -m pg_experiments.evaluate run=outputs/DATE/TIME episodes=1000 greedy=true seed=3

@@ -101,10 +101,10 @@ class ReinforceAgent:
         """Makes one gradient step of the policy, then updates the baseline. Arguments as in `Agent.learn`."""
         credit = self.credit(rollout)
         metrics, broken = self._improve_policy(rollout, credit.advantages, progress)
-        of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)
-        metrics |= of_baseline | self.baseline.judge(credit.values, credit.returns, rollout.mask)
+        baseline_metrics, non_finite = self.baseline.learn(rollout, credit.returns, skip=broken)
+        metrics |= baseline_metrics | self.baseline.judge(credit.values, credit.returns, rollout.mask)
         broken_policies = {i: Broken(_named(what, "policy"), self._policy_hint) for i, what in broken.items()}
-        broken_values = {i: Broken(_named(what, "value"), self.baseline.hint) for i, what in of_values.items()}
+        broken_values = {i: Broken(_named(what, "value"), self.baseline.hint) for i, what in non_finite.items()}
         # advantages depend on the baseline's values: where both broke, the baseline is the cause and takes precedence
         return Update(metrics, broken_policies | broken_values)
 

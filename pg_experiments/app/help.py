@@ -20,8 +20,8 @@ Policy-gradient experiments. One run is an option from each group; a sweep compa
   python -m pg_experiments.train                                     REINFORCE on CartPole
   python -m pg_experiments.train baseline=value num_seeds=32         32 seeds at once, with a learned baseline
   python -m pg_experiments.train -m policy.hidden=128,256,512        a sweep
-  python -m pg_experiments.train -m policy.hidden=128,256 preview=true   its jobs, and none of them run
-  python -m pg_experiments.train resume=latest                       goes on with the run that wrote its result last
+  python -m pg_experiments.train -m policy.hidden=128,256 preview=true   prints its jobs without running them
+  python -m pg_experiments.train resume=latest                       resumes the run with the newest result
   python -m pg_experiments.train env=pong                            Pong from pixels
   python -m pg_experiments.train env=gymnasium env.id=MountainCar-v0
 """

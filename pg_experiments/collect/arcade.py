@@ -119,7 +119,7 @@ class ArcadeCollector:
         arrays = {name: torch.from_numpy(getattr(self, name).copy()) for name in KEPT}
         return {
             **arrays,
-            "told": [torch.from_numpy(told.copy()) for told in self.arcade.told()],
+            "told": [torch.from_numpy(actions.copy()) for actions in self.arcade.told()],
             "moving": self.arcade.moving(),
             "screens": self._checksum(),
             "seen": [torch.from_numpy(half.differences.seen.copy()) for half in self.halves],
@@ -131,7 +131,7 @@ class ArcadeCollector:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state: replays the actions of all games, then restores the unfinished points."""
-        self.arcade.replay([told.numpy() for told in state["told"]], state["moving"])
+        self.arcade.replay([actions.numpy() for actions in state["told"]], state["moving"])
         if self._checksum() != state["screens"]:
             raise UserError(
                 "after the same actions the emulators show other screens than at the time of the checkpoint; to go on "
@@ -140,8 +140,8 @@ class ArcadeCollector:
         for name in KEPT:
             getattr(self, name)[:] = state[name].numpy()
         self.in_flight[:] = self.arcade.in_motion()
-        for half, seen in zip(self.halves, state["seen"], strict=True):
-            half.differences.seen[:] = seen.numpy()
+        for half, screens in zip(self.halves, state["seen"], strict=True):
+            half.differences.seen[:] = screens.numpy()
         self.ended = [[(score, int(length)) for score, length in ended.tolist()] for ended in state["ended"]]
         self.units = state["units"]
         self.complete = [[Unit(*unit) for unit in units] for units in state["complete"]]
@@ -206,9 +206,9 @@ class ArcadeCollector:
         """Ends points or episodes [R, E of the half], truncated where `cut_off` is True, and starts the next ones."""
         if cut_off.any():
             self._record_final(at, cut_off)
-        for r, of_half in np.argwhere(ends).tolist():
-            e = at.first + of_half
-            truncated = bool(cut_off[r, of_half])
+        for r, within_half in np.argwhere(ends).tolist():
+            e = at.first + within_half
+            truncated = bool(cut_off[r, within_half])
             self.complete[r].append(Unit(int(self.unit[r, e]), not truncated, truncated))
             self._begin_unit(r, e)
             if self.carry_over and len(self.complete[r]) >= self.quota:
@@ -240,7 +240,7 @@ class ArcadeCollector:
             games=games if self.of_points else None,
             device=self.device,
         )
-        self._keep(recorded, [unit.id for of_seed in batch for unit in of_seed])
+        self._keep(recorded, [unit.id for units in batch for unit in units])
         return rollout
 
     def _take_batch(self, r: int) -> list[Unit]:

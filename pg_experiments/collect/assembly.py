@@ -44,7 +44,7 @@ def assemble(
         device: device of the rollout.
     """
     R, E = len(batch), len(batch[0])
-    units = [unit for of_seed in batch for unit in of_seed]
+    units = [unit for learner_units in batch for unit in learner_units]
     truncated = np.array([unit.truncated for unit in units])
     order = np.argsort(recorded.units, kind="stable")
     bounds = np.searchsorted(recorded.units[order], [(unit.id, unit.id + 1) for unit in units])  # [R · E, 2]

@@ -91,4 +91,4 @@ def _is_determined(key: str, choices: Sequence[str], configurations: Sequence[Se
     values: dict[tuple[str | None, ...], set[str | None]] = {}
     for settings in configurations:
         values.setdefault(tuple(map(settings.get, choices)), set()).add(settings.get(key))
-    return all(len(of_choices) == 1 for of_choices in values.values())
+    return all(len(distinct) == 1 for distinct in values.values())

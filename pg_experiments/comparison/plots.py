@@ -155,8 +155,8 @@ def _sampled(strata: Strata, metric: str) -> tuple[np.ndarray, list[np.ndarray]]
     samples = []
     for pairs in known.values():
         rows = [np.searchsorted(seed.env_steps[there], steps, side="right") - 1 for seed, there in pairs]
-        of_seeds = [seed.values[metric][there][last] for (seed, there), last in zip(pairs, rows, strict=True)]
-        samples.append(np.array(of_seeds).T)
+        values = [seed.values[metric][there][last] for (seed, there), last in zip(pairs, rows, strict=True)]
+        samples.append(np.array(values).T)
     return steps, samples
 
 

@@ -75,13 +75,13 @@ def _by_verdict(summary: Summary) -> list[str]:
     }
     found = []
     for verdict, head in heads.items():
-        of_verdict = [pair.second for pair in summary.pairs if pair.verdict == verdict]
-        of_verdict.sort(key=lambda index: -summary.rows[index].finals[summary.metrics[0]].value)
-        if of_verdict:
-            names = "; ".join(_name(summary, index) for index in of_verdict[:MOST_NAMES])
-            more = len(of_verdict) - MOST_NAMES
+        others = [pair.second for pair in summary.pairs if pair.verdict == verdict]
+        others.sort(key=lambda index: -summary.rows[index].finals[summary.metrics[0]].value)
+        if others:
+            names = "; ".join(_name(summary, index) for index in others[:MOST_NAMES])
+            more = len(others) - MOST_NAMES
             rest = f"; and {more} more, which comparison.csv has" if more > 0 else ""
-            found.append(f"{head}: {len(of_verdict)} of {len(summary.pairs)}, the highest first: {names}{rest}.")
+            found.append(f"{head}: {len(others)} of {len(summary.pairs)}, the highest first: {names}{rest}.")
     sooner = [pair for pair in summary.pairs if pair.differs_in_time and pair.sooner > 0.5]
     sooner.sort(key=lambda pair: -pair.sooner)
     if sooner:

@@ -26,12 +26,12 @@ def rich_table(ways: Sequence[Way]) -> Table:
     for name in NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     for way in ways:
-        played = list(way.played.values())
-        if len(played) > 1:
-            _add(table, "all", way, Numbers.of(played))
+        episodes = list(way.played.values())
+        if len(episodes) > 1:
+            _add(table, "all", way, Numbers.of(episodes))
     for way in ways:
-        for seed, episodes in way.played.items():
-            _add(table, str(seed), way, Numbers.of([episodes]))
+        for seed, own in way.played.items():
+            _add(table, str(seed), way, Numbers.of([own]))
     return table
 
 

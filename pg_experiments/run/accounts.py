@@ -111,8 +111,8 @@ class Accounts:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state. Solved seeds are determined again, as the threshold may have changed."""
-        of_seeds = zip(self.seeds, state["env_steps"], state["returns"], state["errors"], strict=True)
-        for account, env_steps, returns, error in of_seeds:
+        histories = zip(self.seeds, state["env_steps"], state["returns"], state["errors"], strict=True)
+        for account, env_steps, returns, error in histories:
             account.env_steps, account.error = env_steps, error
             for episode_return in returns.tolist():
                 account.enter(episode_return, self.window, self.solved_at)

@@ -81,5 +81,5 @@ def _is_here(choice: str) -> bool:
 def _remedy(name: str, entry: dict[str, Any]) -> str:
     if entry.get("package"):
         return f"expected its package {entry['package']} to be installed"
-    told = Path(str(entry.get("told") or name))
-    return f"expected --plugin {told}; in Python, import it before load_run"
+    plugin = Path(str(entry.get("told") or name))
+    return f"expected --plugin {plugin}; in Python, import it before load_run"

@@ -138,10 +138,10 @@ class StackedMLP(nn.Module):
     def bind(self, learners: Tensor | None = None) -> BoundMLP:
         """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
         count = len(self.weights[0])
-        everyone = learners is None or torch.equal(learners, torch.arange(count, device=learners.device))
+        all_learners = learners is None or torch.equal(learners, torch.arange(count, device=learners.device))
 
         def rows(stacked: Tensor) -> Tensor:
-            return stacked if everyone else stacked[learners]
+            return stacked if all_learners else stacked[learners]
 
         biases = [None] * len(self.weights) if self.biases is None else map(rows, self.biases)
         layers = list(zip(map(rows, self.weights), biases, strict=True))

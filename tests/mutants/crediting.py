@@ -193,8 +193,8 @@ MUTANTS = [
     ),
     agent(
         "the baseline is never told of a batch",
-        "of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)",
-        "of_baseline, of_values = {}, {}",
+        "baseline_metrics, non_finite = self.baseline.learn(rollout, credit.returns, skip=broken)",
+        "baseline_metrics, non_finite = {}, {}",
         OF_CREDIT + "test_a_baseline_that_follows_is_shown_every_batch_and_only_after_it",
     ),
     baselines(

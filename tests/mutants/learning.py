@@ -150,8 +150,8 @@ MUTANTS = [
     ),
     agent(
         "the baseline is fitted to what is left of the returns",
-        "of_baseline, of_values = self.baseline.learn(rollout, credit.returns, skip=broken)",
-        "of_baseline, of_values = self.baseline.learn(rollout, credit.advantages, skip=broken)",
+        "baseline_metrics, non_finite = self.baseline.learn(rollout, credit.returns, skip=broken)",
+        "baseline_metrics, non_finite = self.baseline.learn(rollout, credit.advantages, skip=broken)",
         "tests/test_baseline.py::test_a_run_fits_its_values_to_the_returns_that_it_credits",
     ),
 ]

@@ -119,13 +119,13 @@ MUTANTS = [
     stacked(
         "some learners are given the weights of the first",
         "zip(map(rows, self.weights), biases, strict=True)",
-        "zip((w if everyone else w[: len(learners)] for w in self.weights), biases, strict=True)",
+        "zip((w if all_learners else w[: len(learners)] for w in self.weights), biases, strict=True)",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
     ),
     stacked(
         "some learners are given the biases of the first",
         "else map(rows, self.biases)",
-        "else (b if everyone else b[: len(learners)] for b in self.biases)",
+        "else (b if all_learners else b[: len(learners)] for b in self.biases)",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
     ),
     stacked(
