@@ -67,7 +67,7 @@ def test_the_installed_wheel_runs_from_any_directory_with_and_without_options_of
     help_ = subprocess.run(
         [str(installed.with_name("pg-train")), "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert "learned value V(s)" in help_.stdout
+    assert "learned state value V(s)" in help_.stdout
     compared = subprocess.run(
         [str(installed.with_name("pg-compare")), "sweep=here"],
         cwd=tmp_path,

@@ -19,7 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from pg_experiments.support.errors import UserError, nearest, one_line
+from pg_experiments.support.errors import FileError, UserError, nearest, one_line
+from pg_experiments.support.files import Directory
 
 ENTRY_POINTS = "pg_experiments.plugins"
 VARIABLE = "PG_EXPERIMENTS_PLUGINS"  # passes the values of `--plugin` to the processes of a launcher
@@ -142,11 +143,18 @@ def _file(value: str, path: Path) -> Path:
     for file in (path, path / "__init__.py"):
         if file.is_file():
             return file.resolve()
-    there = [str(path.parent / other.name) for other in path.parent.glob("*.py")]
-    near = nearest(value, there)
+    near = nearest(value, [str(path.parent / name) for name in _python_files(path.parent)])
     raise UserError(
         f"--plugin {value}: not found" + (f"; did you mean {near}?" if near else "; expected a Python file")
     )
+
+
+def _python_files(folder: Path) -> list[str]:
+    """The names of the Python files in a folder; none where it cannot be read."""
+    try:
+        return Directory(folder).glob("*.py")
+    except FileError:
+        return []
 
 
 def _where_python_finds(name: str, value: str) -> Path | None:
@@ -157,7 +165,7 @@ def _where_python_finds(name: str, value: str) -> Path | None:
         spec = None
     if spec is not None:
         return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
-    near = nearest(name, [file.stem for file in Path.cwd().glob("*.py")])
+    near = nearest(name, [file.removesuffix(".py") for file in _python_files(Path.cwd())])
     hint = f"did you mean ./{near}.py?" if near else "expected a module, or a file as ./my_env.py"
     raise UserError(f"--plugin {value}: no such module; {hint}")
 
