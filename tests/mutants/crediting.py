@@ -11,7 +11,8 @@ rollout = partial(Mutant, "credit", "pg_experiments/tensors/rollout.py")
 agent = partial(Mutant, "credit", "pg_experiments/algorithm/reinforce.py")
 normalisers = partial(Mutant, "normalisers", "pg_experiments/normalization.py")
 masks = partial(Mutant, "masks", "pg_experiments/tensors/masked.py")
-baselines = partial(Mutant, "baselines", "pg_experiments/baseline.py")
+means = partial(Mutant, "baselines", "pg_experiments/baseline/batch.py")
+values = partial(Mutant, "baselines", "pg_experiments/baseline/value.py")
 ends = partial(Mutant, "baselines", "pg_experiments/tensors/rollout.py")
 
 OF_RETURNS = "tests/test_returns.py::"
@@ -197,7 +198,7 @@ MUTANTS = [
         "baseline_metrics, non_finite = {}, {}",
         OF_CREDIT + "test_a_baseline_that_follows_is_shown_every_batch_and_only_after_it",
     ),
-    baselines(
+    values(
         "the baseline takes one step, however many it is to take",
         "for _ in range(self.settings.steps):",
         "for _ in range(1):",
@@ -303,85 +304,85 @@ MUTANTS = [
         "torch.ones_like(mask).sum(dims, keepdim=True)",
         OF_NORMALISERS + "test_sums_and_means_are_over_what_was_played_and_nothing_has_a_mean_of_zero",
     ),
-    baselines(
+    means(
         "the mean is that of each episode",
         "return masked_mean(returns, rollout.mask, (0, 2)).to(returns.dtype)",
         "return masked_mean(returns, rollout.mask, (0,)).to(returns.dtype)",
         OF_BASELINES + "test_the_mean_is_over_all_steps_that_a_seed_has_played_and_over_no_other_seeds",
     ),
-    baselines(
+    means(
         "the mean is over all seeds",
         "return masked_mean(returns, rollout.mask, (0, 2)).to(returns.dtype)",
         "return masked_mean(returns, rollout.mask, (0, 1, 2)).to(returns.dtype)",
         OF_BASELINES + "test_the_mean_is_over_all_steps_that_a_seed_has_played_and_over_no_other_seeds",
     ),
-    baselines(
+    means(
         "the moving average's start at 0 is not corrected",
         "average = (self.average / correction)[rollout.learners]",
         "average = self.average[rollout.learners]",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
-    baselines(
+    means(
         "the moving average keeps what it should forget",
         "self.kept[learners] * average + self.added[learners] * mean",
         "self.added[learners] * average + self.kept[learners] * mean",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
-    baselines(
+    means(
         "a moving average forgets as fast as that of the one in its place",
         "self.kept[learners] * average + self.added[learners] * mean",
         "self.kept[: len(learners)] * average + self.added[: len(learners)] * mean",
         OF_BASELINES + "test_each_moving_average_has_a_decay_of_its_own",
     ),
-    baselines(
+    means(
         "all moving averages forget as fast as the config says",
         'MovingAverage(learners.values("baseline.decay", self.decay))',
         "MovingAverage(torch.full((len(learners),), self.decay))",
         OF_BASELINES + "test_each_moving_average_has_a_decay_of_its_own",
     ),
-    baselines(
+    means(
         "a seed is given the moving average of the one in its place",
         "(self.average / correction)[rollout.learners]",
         "(self.average / correction)[: len(rollout.learners)]",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
-    baselines(
+    means(
         "a batch is entered into the moving average of the one in its place",
         "learners = rollout.learners\n        finite",
         "learners = torch.arange(len(rollout.learners))\n        finite",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
-    baselines(
+    means(
         "the moving average counts batches of seeds that took no part",
         "self.batches[learners] += finite",
         "self.batches += 1",
         OF_BASELINES + "test_a_moving_average_is_kept_for_each_learner_whoever_takes_part",
     ),
-    baselines(
+    values(
         "the value loss is summed, not averaged",
         "yield torch.where(block.valid, error.square(), 0.0).sum(1) / count",
         "yield torch.where(block.valid, error.square(), 0.0).sum(1)",
         OF_BASELINES + "test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps",
     ),
-    baselines(
+    values(
         "the value loss is averaged over padding, too",
         "count = rollout.flat.valid.sum(1).clamp(min=1)",
         "count = rollout.flat.valid.shape[1]",
         OF_BASELINES + "test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps",
     ),
-    baselines(
+    values(
         "the value loss is averaged over the steps of all seeds",
         "count = rollout.flat.valid.sum(1).clamp(min=1)",
         "count = rollout.flat.valid.sum() / len(rollout.flat.valid)",
         OF_BASELINES + "test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps",
     ),
-    baselines(
+    values(
         "padding counts for the value loss",
         "yield torch.where(block.valid, error.square(), 0.0).sum(1) / count",
         "yield error.square().sum(1) / count",
         OF_BASELINES + "test_values_and_their_losses_are_those_of_the_learners_that_took_part",
     ),
-    baselines(
+    values(
         "the value loss is the absolute error",
         "error.square()",
         "error.abs()",
@@ -399,25 +400,25 @@ MUTANTS = [
         "return self.truncated | (self.mask & ~followed)",
         CUT_OFF,
     ),
-    baselines(
+    values(
         "a truncated episode is continued from its last step, not from what followed",
         "self.network.bind(rollout.learners)(rollout.finals.observations)",
         "self.network.bind(rollout.learners)(rollout.observations[-1])",
         OF_BASELINES + "test_a_truncated_episode_goes_on_with_the_value_that_its_own_learner_gives_to_what_stood_there",
     ),
-    baselines(
+    values(
         "a seed's steps are judged by the value network of the one in its place",
         "self.network.bind(rollout.learners)(block.gather(rollout.observations))",
         "self.network.bind(torch.arange(len(rollout.learners)))(block.gather(rollout.observations))",
         OF_BASELINES + "test_values_and_their_losses_are_those_of_the_learners_that_took_part",
     ),
-    baselines(
+    values(
         "the value network starts from the policy's random numbers",
         "network.initialise(learners, Purpose.BASELINE_PARAMETERS,",
         "network.initialise(learners, Purpose.POLICY_PARAMETERS,",
         OF_BASELINES + "test_a_value_network_starts_from_random_numbers_of_its_own",
     ),
-    baselines(
+    values(
         "all value networks have the config's learning rate",
         'rates = learners.values("baseline.learning_rate", settings.learning_rate)',
         "rates = settings.learning_rate",
@@ -425,13 +426,13 @@ MUTANTS = [
         "test_two_learners_that_differ_in_a_value_learn_in_one_stack_what_they_learn_in_two_runs"
         "[baseline.learning_rate-adam]",
     ),
-    baselines(
+    values(
         "explained variance takes an offset for an error",
         "return masked_mean((x - mean).square(), mask, (0, 2)).flatten()",
         "return masked_mean(x.square(), mask, (0, 2)).flatten()",
         OF_BASELINES + "test_explained_variance_is_none_for_a_constant_one_for_the_returns_and_counts_no_offset",
     ),
-    baselines(
+    values(
         "explained variance is over all seeds",
         "mean = masked_mean(x, mask, (0, 2)).to(x.dtype)",
         "mean = masked_mean(x, mask, (0, 1, 2)).to(x.dtype)",

@@ -9,8 +9,7 @@ from tests.mutants.mutant import Mutant
 options = partial(Mutant, "optimizer", "pg_experiments/optimizer/__init__.py")
 rules = partial(Mutant, "rules", "pg_experiments/optimizer/rules.py")
 steps = partial(Mutant, "optimizer", "pg_experiments/optimizer/stacked.py")
-baselines = partial(Mutant, "baselines", "pg_experiments/baseline.py")
-learned = partial(Mutant, "optimizer", "pg_experiments/baseline.py")
+learned = partial(Mutant, "optimizer", "pg_experiments/baseline/value.py")
 
 OF_OPTIONS = "tests/test_optimizer.py::"
 OF_RULES = "tests/test_update_rules.py::"

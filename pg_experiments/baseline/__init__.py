@@ -1,0 +1,48 @@
+"""The group `baseline`: values subtracted from the returns, which may depend on the state but not on the action."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import gymnasium
+import torch
+
+from pg_experiments.baseline.base import METRICS, Baseline, Learned, NoBaselineOption
+from pg_experiments.baseline.batch import MeanBaseline, MeanOption, MovingAverage, MovingAverageOption
+from pg_experiments.baseline.value import ValueBaseline, ValueOption, explained_variance
+from pg_experiments.tensors.learners import Learners
+
+__all__ = [
+    "METRICS",
+    "OPTIONS",
+    "Baseline",
+    "BaselineOption",
+    "Learned",
+    "MeanBaseline",
+    "MovingAverage",
+    "MovingAverageOption",
+    "ValueBaseline",
+    "ValueOption",
+    "explained_variance",
+]
+
+
+class BaselineOption(Protocol):
+    """An option of the group `baseline`.
+
+    Attributes:
+        is_mean_of_batch: whether the mean of the batch's own returns is subtracted.
+    """
+
+    is_mean_of_batch: ClassVar[bool]
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        """Builds the baseline of all learners."""
+
+
+OPTIONS: dict[str, type] = {
+    "none": NoBaselineOption,
+    "mean": MeanOption,
+    "moving_average": MovingAverageOption,
+    "value": ValueOption,
+}

@@ -1,0 +1,129 @@
+"""The learned state value V(s)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import gymnasium
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from pg_experiments.baseline.base import Baseline, Learned
+from pg_experiments.optimizer import LearningRate
+from pg_experiments.optimizer.rules import Adam
+from pg_experiments.optimizer.stacked import StackedOptimizer
+from pg_experiments.support.errors import UserError, as_yaml
+from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.masked import masked_mean
+from pg_experiments.tensors.networks import Network
+from pg_experiments.tensors.rollout import FlatIndex, Rollout
+from pg_experiments.tensors.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.tensors.streams import Purpose
+
+
+class ValueBaseline(Baseline):
+    """V(s): a separate network, fitted to the returns by least squares."""
+
+    network: Network
+
+    def __init__(self, settings: ValueOption, network: StackedMLP, learners: Learners) -> None:
+        super().__init__(network)
+        self.settings = settings
+        rates = learners.values("baseline.learning_rate", settings.learning_rate)
+        rule = Adam(rates, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=False)
+        self.optimizer = StackedOptimizer(self.named_parameters("baseline"), rule)
+
+    @property
+    def hint(self) -> str:  # type: ignore[override]
+        rate = as_yaml(self.settings.learning_rate)
+        return f"a lower baseline.learning_rate ({rate}), or returns of a smaller scale (normalization),"
+
+    @torch.no_grad()
+    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+        blocks = [self._predict(rollout, block) for block in rollout.flat.blocks()]
+        return rollout.flat.scatter(torch.cat(blocks, 1))
+
+    @torch.no_grad()
+    def final_values(self, rollout: Rollout) -> Tensor | None:
+        if not self.settings.bootstrap:
+            return None
+        values: Tensor = self.network.bind(rollout.learners)(rollout.finals.observations).squeeze(-1)
+        return torch.where(rollout.cuts, rollout.at_finals(values), 0.0)
+
+    def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
+        assert self.optimizer is not None
+        learners = rollout.learners.tolist()
+        metrics: dict[str, Tensor] = {}
+        broken: dict[int, str] = {}
+        for _ in range(self.settings.steps):
+            factors = [float(learner not in skip and learner not in broken) for learner in learners]
+            step = self.optimizer.step(self.losses(rollout, returns), learners, factors)
+            broken = step.broken | broken
+            metrics = {"value_loss": step.losses, "value_gradient_norm": step.norms}
+        return metrics, broken
+
+    def losses(self, rollout: Rollout, returns: Tensor) -> Iterator[Tensor]:
+        """Mean squared error over the steps of the batch, as terms [R] of a sum."""
+        count = rollout.flat.valid.sum(1).clamp(min=1)
+        for block in rollout.flat.blocks():
+            error = self._predict(rollout, block) - block.gather(returns)
+            yield torch.where(block.valid, error.square(), 0.0).sum(1) / count
+
+    def judge(self, values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        return {"explained_variance": explained_variance(values, returns, mask)}
+
+    def _predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
+        return self.network.bind(rollout.learners)(block.gather(rollout.observations)).squeeze(-1)
+
+
+def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """1 − Var(G − b) / Var(G) over a learner's batch, [T, R, E] -> [R]. 1 is a perfect fit, 0 that of a constant.
+
+    NaN where the returns do not vary.
+    """
+
+    def variance(x: Tensor) -> Tensor:
+        mean = masked_mean(x, mask, (0, 2)).to(x.dtype)
+        return masked_mean((x - mean).square(), mask, (0, 2)).flatten()
+
+    spread = variance(returns)
+    return torch.where(spread > 0, 1 - variance(returns - values) / spread, torch.nan)
+
+
+@dataclass(frozen=True)
+class ValueOption:
+    """A learned V(s), trained with Adam."""
+
+    is_mean_of_batch: ClassVar[bool] = False
+    hidden: Annotated[int, Ge(1)]
+    layers: Annotated[int, Ge(1)]
+    activation: Activation
+    initialisation: Initialisation
+    learning_rate: LearningRate
+    steps: Annotated[int, Ge(1)]
+    bootstrap: bool
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where V(s) bootstraps returns that are not in the environment's units."""
+        if self.bootstrap and config.normalization.changes_returns:
+            raise UserError(
+                "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to "
+                "continue a return; use normalization=advantages or normalization=none"
+            )
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        network = StackedMLP(
+            len(learners),
+            math.prod(observations.shape or ()),
+            1,
+            hidden=self.hidden,
+            layers=self.layers,
+            activation=self.activation,
+            bias=True,
+        )
+        network.initialise(learners, Purpose.BASELINE_PARAMETERS, self.initialisation, output_gain=1.0)
+        return ValueBaseline(self, network.to(device), learners)
