@@ -43,6 +43,9 @@ class Normalization(Protocol):
     def changes_returns(self) -> bool:
         """Whether normalised returns are not in the environment's units."""
 
+    def of_minibatch(self, advantages: Tensor, valid: Tensor) -> Tensor:
+        """Normalises the advantages [R, N] of a mini-batch, after `of_advantages`."""
+
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
         """Normalises returns, before the baseline is subtracted."""
 
@@ -64,6 +67,9 @@ class NoNormalization:
     @property
     def changes_returns(self) -> bool:
         return False
+
+    def of_minibatch(self, advantages: Tensor, valid: Tensor) -> Tensor:
+        return advantages
 
     def of_returns(self, returns: Tensor, mask: Tensor) -> Tensor:
         return returns
@@ -109,10 +115,22 @@ class NormalizedReturns(NoNormalization):
 
 @dataclass(frozen=True)
 class NormalizedAdvantages(NoNormalization):
-    """Standardises advantages over a learner's batch, so that episodes are compared with each other."""
+    """Standardises advantages over a learner's batch, so that episodes are compared with each other, or mini-batch."""
+
+    over: Literal["batch", "minibatch"] = "batch"  # runs of version 0.1 do not have this key
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError for mini-batches of an algorithm that has none."""
+        if self.over == "minibatch" and not getattr(config.algorithm, "has_minibatches", False):
+            raise UserError(
+                "normalization.over=minibatch: this algorithm learns from the batch as a whole; the nearest is batch"
+            )
+
+    def of_minibatch(self, advantages: Tensor, valid: Tensor) -> Tensor:
+        return standardize(advantages, valid, (1,)) if self.over == "minibatch" else advantages
 
     def of_advantages(self, advantages: Tensor, mask: Tensor) -> Tensor:
-        return standardize(advantages, mask, (0, 2))
+        return standardize(advantages, mask, (0, 2)) if self.over == "batch" else advantages
 
     def centres(self, columns: int | None) -> str | None:
         return "normalization=advantages and collect.episodes=1" if columns == 1 else None

@@ -81,7 +81,7 @@ def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
     for m in range(ALL.states.shape[1]):
         states, actions, rewards = (x[:, m].view(STEPS, 1, 1) for x in (ALL.states, ALL.actions, ALL.rewards))
         rollout = rollout_of(torch.nn.functional.one_hot(states, 2).to(F64), actions, rewards, mask)
-        returns = returns_option(rollout, None, None, torch.tensor([discount], dtype=F64))
+        returns = returns_option(rollout, None, torch.tensor([discount], dtype=F64))
         values = {
             "none": torch.zeros_like(returns),
             "constant": torch.full_like(returns, 1.3),
@@ -141,7 +141,7 @@ def test_the_mean_of_a_batch_of_one_episode_takes_everything_from_the_trajectory
     rewards = ALL.rewards[:, :4].unsqueeze(1)
     states, actions = (x[:, :4].unsqueeze(1) for x in (ALL.states, ALL.actions))
     rollout = rollout_of(torch.nn.functional.one_hot(states, 2).to(F64), actions, rewards, mask)
-    returns = Trajectory(exact_discount=False)(rollout, None, None, torch.ones(1))
+    returns = Trajectory(exact_discount=False)(rollout, None, torch.ones(1))
     kept = returns - MeanBaseline().values(rollout, returns)
     others = torch.stack([returns[0, 0, [e for e in range(4) if e != own]].mean() for own in range(4)])
     torch.testing.assert_close(kept[0, 0], (1 - 1 / 4) * (returns[0, 0] - others))

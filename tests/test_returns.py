@@ -9,7 +9,8 @@ import torch
 
 from pg_experiments.baseline import ValueOption
 from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns, standardize
-from pg_experiments.returns import RewardToGo, Trajectory, discount_weights, lambda_returns
+from pg_experiments.returns import RewardToGo, Trajectory
+from pg_experiments.returns.recursion import discount_weights, lambda_returns
 from pg_experiments.tensors.learners import Learners
 from tests.conftest import rewarded, rollout_of, spaces
 
@@ -20,7 +21,7 @@ TO_GO, WHOLE = RewardToGo(exact_discount=False), Trajectory(exact_discount=False
 def of(option, rewards: torch.Tensor, discount: float, mask: torch.Tensor | None = None, **changes) -> torch.Tensor:
     """The returns of an option, of terminated episodes [T, R, E] unless `changes` of the rollout say otherwise."""
     next_values = changes.pop("next_values", None)
-    return option(rewarded(rewards, mask, **changes), None, next_values, gamma(rewards, discount))
+    return option(rewarded(rewards, mask, **changes), next_values, gamma(rewards, discount))
 
 
 def gamma(rewards: torch.Tensor, discount: float) -> torch.Tensor:
@@ -148,7 +149,7 @@ def test_the_recursion_equals_the_average_of_n_step_returns_written_out(trace_de
 
 def test_each_learner_has_a_discount_of_its_own():
     rewards = torch.randn(7, 2, 3, dtype=torch.float64, generator=GENERATOR)
-    returns = TO_GO(rewarded(rewards), None, None, torch.tensor([0.9, 0.5]))
+    returns = TO_GO(rewarded(rewards), None, torch.tensor([0.9, 0.5]))
     for r, discount in enumerate((0.9, 0.5)):
         alone = of(TO_GO, rewards[:, r : r + 1], discount)
         torch.testing.assert_close(returns[:, r : r + 1], alone, rtol=1e-6, atol=1e-6)

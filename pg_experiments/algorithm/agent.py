@@ -14,7 +14,7 @@ from pg_experiments.normalization import Normalization
 from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import PolicyOption
 from pg_experiments.policy.policy import Policy
-from pg_experiments.returns import Returns
+from pg_experiments.returns import ReturnsOption
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import Network
@@ -81,7 +81,7 @@ class Choices(Protocol):
     def policy(self) -> PolicyOption: ...
 
     @property
-    def returns(self) -> Returns: ...
+    def returns(self) -> ReturnsOption: ...
 
     @property
     def baseline(self) -> BaselineOption: ...

@@ -13,16 +13,12 @@ from torch import Tensor, nn
 
 from pg_experiments import baseline
 from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
+from pg_experiments.algorithm.credit import Credit, assign_credit
+from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, named, policy_hint
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
-from pg_experiments.support.errors import UserError, as_yaml
-from pg_experiments.support.metric import Metric
+from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
-
-LEARNING_RATE = Metric("learning_rate", "", "charts/learning_rate")
-POLICY_LOSS = Metric("policy_loss", "", "losses/policy_loss")
-ENTROPY = Metric("entropy", "nats", "losses/entropy")
-POLICY_NORM = Metric("policy_gradient_norm", "", "gradients/policy_norm")
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,12 @@ class Reinforce:
     log_probs: Literal["recomputed", "stored"]
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where the graph of a batch would not fit into memory."""
+        """Raises UserError where the graph of a batch would not fit into memory, or V(s) has no optimizer."""
+        if config.baseline.estimates_values and config.baseline.learning_rate is None:
+            raise UserError(
+                "baseline.learning_rate=null: algorithm=reinforce trains V(s) by itself; expected a number above 0, as "
+                "0.01"
+            )
         if self.log_probs == "stored" and config.env.emulators is not None:
             raise UserError(
                 "algorithm.log_probs=stored: not for images, whose graphs do not fit; the nearest is recomputed"
@@ -51,14 +52,6 @@ class Reinforce:
     ) -> ReinforceAgent:
         """As `AlgorithmOption.build`."""
         return ReinforceAgent(self, choices, observations, actions, learners, device)
-
-
-class Credit(NamedTuple):
-    """Returns, values and advantages of a batch, [T, R, E] each."""
-
-    returns: Tensor
-    values: Tensor  # the baseline's
-    advantages: Tensor
 
 
 class PolicyLoss(NamedTuple):
@@ -83,7 +76,7 @@ class ReinforceAgent:
         device: torch.device,
     ) -> None:
         self.settings = settings
-        self.returns, self.normalization = choices.returns, choices.normalization
+        self.returns, self.normalization = choices.returns.build(learners), choices.normalization
         self.optimizer_settings = choices.optimizer
         self.keeps_graph = settings.log_probs == "stored"
         self.policy = choices.policy.build(observations, actions, learners).to(device)
@@ -103,20 +96,17 @@ class ReinforceAgent:
         metrics, broken = self._improve_policy(rollout, credit.advantages, progress)
         baseline_metrics, non_finite = self.baseline.learn(rollout, credit.returns, skip=broken)
         metrics |= baseline_metrics | self.baseline.judge(credit.values, credit.returns, rollout.mask)
-        broken_policies = {i: Broken(_named(what, "policy"), self._policy_hint) for i, what in broken.items()}
-        broken_values = {i: Broken(_named(what, "value"), self.baseline.hint) for i, what in non_finite.items()}
+        broken_policies = {
+            i: Broken(named(what, "policy"), policy_hint(self.optimizer_settings)) for i, what in broken.items()
+        }
+        broken_values = {i: Broken(named(what, "value"), self.baseline.hint) for i, what in non_finite.items()}
         # advantages depend on the baseline's values: where both broke, the baseline is the cause and takes precedence
         return Update(metrics, broken_policies | broken_values)
 
     def credit(self, rollout: Rollout) -> Credit:
         """Computes returns, baseline values and advantages of a batch."""
         discount = self.discount[rollout.learners]
-        next_values = self.baseline.final_values(rollout)
-        returns = self.returns(rollout, None, next_values, discount)
-        returns = self.normalization.of_returns(returns, rollout.mask)
-        values = self.baseline.values(rollout, returns).expand_as(returns)
-        advantages = self.normalization.of_advantages(returns - values, rollout.mask)
-        return Credit(returns, values, self.returns.weigh(advantages, rollout, discount))
+        return assign_credit(rollout, self.returns, self.baseline, self.normalization, discount)
 
     def losses(self, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
         """Yields terms of the loss; the loss is their sum.
@@ -183,14 +173,3 @@ class ReinforceAgent:
             "learning_rate": self.learning_rate[rollout.learners.cpu()] * torch.tensor(factors),
         }
         return metrics, step.broken
-
-    @property
-    def _policy_hint(self) -> str:
-        rate, norm = as_yaml(self.optimizer_settings.learning_rate), self.optimizer_settings.max_grad_norm
-        clipping = "an optimizer.max_grad_norm" if norm is None else f"a smaller optimizer.max_grad_norm ({norm})"
-        return f"a lower optimizer.learning_rate ({rate}) or {clipping}"
-
-
-def _named(what: str, part: str) -> str:
-    """The metric name of a loss that is not finite; other quantities unchanged."""
-    return f"{part}_loss" if what == "loss" else what

@@ -32,9 +32,11 @@ class BaselineOption(Protocol):
 
     Attributes:
         is_mean_of_batch: whether the mean of the batch's own returns is subtracted.
+        estimates_values: whether it learns V(s).
     """
 
     is_mean_of_batch: ClassVar[bool]
+    estimates_values: ClassVar[bool]
 
     def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
         """Builds the baseline of all learners."""

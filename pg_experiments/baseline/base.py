@@ -45,6 +45,22 @@ class Baseline(nn.Module):
         """[T, R, E]: V of the next state at each cut, 0 elsewhere; None for 0 everywhere."""
         return None
 
+    def state_values(self, rollout: Rollout) -> Tensor:
+        """[T, R, E]: V(s_t), which a baseline without V(s) does not have. Raises TypeError then."""
+        raise TypeError(f"{type(self).__name__} does not estimate V(s)")
+
+    def next_values(self, rollout: Rollout, values: Tensor) -> Tensor:
+        """[T, R, E]: V of the state after each step, where the return goes on.
+
+        Args:
+            rollout: the batch.
+            values: [T, R, E], the result of `state_values`.
+
+        Raises:
+            TypeError: the baseline does not estimate V(s).
+        """
+        raise TypeError(f"{type(self).__name__} does not estimate V(s)")
+
     def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
         """Learns from a batch, after its advantages have been computed.
 
@@ -65,6 +81,7 @@ class NoBaselineOption:
     """No baseline."""
 
     is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = False
 
     def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
         return Baseline()

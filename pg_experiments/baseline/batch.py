@@ -34,6 +34,7 @@ class MeanOption:
     """The mean of the batch's returns."""
 
     is_mean_of_batch: ClassVar[bool] = True
+    estimates_values: ClassVar[bool] = False
 
     def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
         return MeanBaseline()
@@ -80,6 +81,7 @@ class MovingAverageOption:
     """A moving average of earlier batches."""
 
     is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = False
     decay: Annotated[float, Ge(0), Lt(1)]
 
     def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:

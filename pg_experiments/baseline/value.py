@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 import gymnasium
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from pg_experiments.baseline.base import Baseline, Learned
@@ -33,6 +33,8 @@ class ValueBaseline(Baseline):
     def __init__(self, settings: ValueOption, network: StackedMLP, learners: Learners) -> None:
         super().__init__(network)
         self.settings = settings
+        if settings.learning_rate is None:
+            return  # an actor-critic trains the network together with the policy
         rates = learners.values("baseline.learning_rate", settings.learning_rate)
         rule = Adam(rates, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8, decoupled=False)
         self.optimizer = StackedOptimizer(self.named_parameters("baseline"), rule)
@@ -42,17 +44,20 @@ class ValueBaseline(Baseline):
         rate = as_yaml(self.settings.learning_rate)
         return f"a lower baseline.learning_rate ({rate}), or returns of a smaller scale (normalization),"
 
-    @torch.no_grad()
     def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
-        blocks = [self._predict(rollout, block) for block in rollout.flat.blocks()]
-        return rollout.flat.scatter(torch.cat(blocks, 1))
+        return self.state_values(rollout)
+
+    def final_values(self, rollout: Rollout) -> Tensor | None:
+        return self._values_at_cuts(rollout) if self.settings.bootstrap else None
 
     @torch.no_grad()
-    def final_values(self, rollout: Rollout) -> Tensor | None:
-        if not self.settings.bootstrap:
-            return None
-        values: Tensor = self.network.bind(rollout.learners)(rollout.finals.observations).squeeze(-1)
-        return torch.where(rollout.cuts, rollout.at_finals(values), 0.0)
+    def state_values(self, rollout: Rollout) -> Tensor:
+        blocks = [self.predict(rollout, block) for block in rollout.flat.blocks()]
+        return rollout.flat.scatter(torch.cat(blocks, 1))
+
+    def next_values(self, rollout: Rollout, values: Tensor) -> Tensor:
+        following = torch.cat([values[1:], torch.zeros_like(values[:1])])
+        return torch.where(rollout.cuts, self._values_at_cuts(rollout), following)
 
     def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
         assert self.optimizer is not None
@@ -70,13 +75,37 @@ class ValueBaseline(Baseline):
         """Mean squared error over the steps of the batch, as terms [R] of a sum."""
         count = rollout.flat.valid.sum(1).clamp(min=1)
         for block in rollout.flat.blocks():
-            error = self._predict(rollout, block) - block.gather(returns)
+            error = self.predict(rollout, block) - block.gather(returns)
             yield torch.where(block.valid, error.square(), 0.0).sum(1) / count
+
+    def squared_errors(self, values: Tensor, targets: Tensor, old_values: Tensor) -> Tensor:
+        """The squared error of each step, [R, N]; with clipping, as in PPO's code (Engstrom et al. 2020, section 3).
+
+        max((v − G)², (v_old + clip(v − v_old, −c, c) − G)²), whose gradient is 0 once v is c closer to G.
+
+        Args:
+            values: [R, N] V(s) with its graph.
+            targets: [R, N] returns G.
+            old_values: [R, N] V(s) before the update.
+        """
+        errors = (values - targets).square()
+        if self.settings.clip_range is None:
+            return errors
+        change = (values - old_values).clamp(-self.settings.clip_range, self.settings.clip_range)
+        return torch.maximum(errors, (old_values + change - targets).square())
 
     def judge(self, values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, Tensor]:
         return {"explained_variance": explained_variance(values, returns, mask)}
 
-    def _predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
+    @torch.no_grad()
+    def _values_at_cuts(self, rollout: Rollout) -> Tensor:
+        """[T, R, E]: V of the next state at each cut, 0 elsewhere."""
+        network, finals = self.network.bind(rollout.learners), rollout.finals
+        values = torch.cat([network(part).squeeze(-1) for part in finals.parts(rollout.mask.shape[2])], 1)
+        return torch.where(rollout.cuts, rollout.at_finals(values), 0.0)
+
+    def predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
+        """V(s) of the steps of an index, [R, N], with its graph."""
         return self.network.bind(rollout.learners)(block.gather(rollout.observations)).squeeze(-1)
 
 
@@ -96,16 +125,19 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ValueOption:
-    """A learned V(s), trained with Adam."""
+    """A learned V(s)."""
 
     is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = True
     hidden: Annotated[int, Ge(1)]
     layers: Annotated[int, Ge(1)]
     activation: Activation
     initialisation: Initialisation
-    learning_rate: LearningRate
+    learning_rate: LearningRate | None
     steps: Annotated[int, Ge(1)]
     bootstrap: bool
+    loss_coefficient: Annotated[float, Gt(0)] = 0.5  # runs of version 0.1 have neither of these keys
+    clip_range: Annotated[float, Gt(0)] | None = None
 
     def validate(self, config: Any) -> None:
         """Raises UserError where V(s) bootstraps returns that are not in the environment's units."""

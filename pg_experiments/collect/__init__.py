@@ -12,6 +12,7 @@ from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
 from pg_experiments.collect.episodes import EpisodeCollector
+from pg_experiments.collect.steps import StepsCollector
 from pg_experiments.env import Arcade, Environments, EnvOption
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
@@ -45,6 +46,14 @@ class CollectOption(Protocol):
     @property
     def episodes_per_batch(self) -> int | None:
         """Number of episodes in a batch of a learner; None where a batch is not a quota of episodes."""
+
+    @property
+    def steps_per_batch(self) -> int | None:
+        """Number of steps in a batch of a learner; None where it varies."""
+
+    @property
+    def whole_returns(self) -> bool:
+        """Whether every return of a batch ends in it, or is truncated by a time limit."""
 
     def make(self, env: EnvOption, learners: Learners) -> Environments:
         """Makes the environments of all learners. Raises UserError where they cannot be made."""
@@ -81,6 +90,14 @@ class Episodes:
     @property
     def episodes_per_batch(self) -> int | None:
         return self.episodes
+
+    @property
+    def steps_per_batch(self) -> int | None:
+        return None
+
+    @property
+    def whole_returns(self) -> bool:
+        return True
 
     def validate(self, config: Any) -> None:
         """Raises UserError where the environment does not support such batches."""
@@ -137,6 +154,14 @@ class Points:
     def episodes_per_batch(self) -> int | None:
         return None
 
+    @property
+    def steps_per_batch(self) -> int | None:
+        return None
+
+    @property
+    def whole_returns(self) -> bool:
+        return True
+
     def validate(self, config: Any) -> None:
         """Raises UserError where the environment has no points, or a learner more environments than points."""
         if config.env.emulators is None:
@@ -178,6 +203,60 @@ class Points:
         )
 
 
+@dataclass(frozen=True)
+class Steps:
+    """A fixed number of steps in each environment, which continue across batches."""
+
+    num_envs: Annotated[int, Ge(1)]
+    num_steps: Annotated[int, Ge(1)]
+
+    @property
+    def episodes_per_batch(self) -> int | None:
+        return None
+
+    @property
+    def steps_per_batch(self) -> int | None:
+        return self.num_envs * self.num_steps
+
+    @property
+    def whole_returns(self) -> bool:
+        return False
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where returns that are cut off cannot be continued, or the environment is a game."""
+        if not (config.returns.uses_values or getattr(config.baseline, "bootstrap", False)):
+            raise UserError(
+                "collect=steps: a batch has pieces of episodes, whose returns are to be continued with V(s); use "
+                "returns=gae with baseline=value, or baseline=value baseline.bootstrap=true"
+            )
+        if config.env.emulators is not None:
+            raise UserError(f"collect=steps: not for {config.env.label}; the nearest is collect=episodes")
+
+    def make(self, env: EnvOption, learners: Learners) -> Environments:
+        environments: Environments = env.make(learners.seeds, self.num_envs, alone=True)
+        return environments
+
+    def build(
+        self,
+        environments: Environments,
+        policy: Policy,
+        learners: Learners,
+        *,
+        env: EnvOption,
+        device: torch.device,
+        keep_graph: bool,
+    ) -> Collector:
+        return StepsCollector(
+            environments,
+            policy,
+            seeds=learners.seeds,
+            num_envs=self.num_envs,
+            num_steps=self.num_steps,
+            device=device,
+            keep_graph=keep_graph,
+        )
+
+
 def refuse_idle_environments(env: EnvOption, unit: str, quota: int) -> None:
     """Raises UserError where a learner has more environments than a batch has episodes or points."""
     if env.emulators is not None and env.emulators > quota:
@@ -186,4 +265,4 @@ def refuse_idle_environments(env: EnvOption, unit: str, quota: int) -> None:
         )
 
 
-OPTIONS: dict[str, type] = {"episodes": Episodes, "points": Points}
+OPTIONS: dict[str, type] = {"episodes": Episodes, "points": Points, "steps": Steps}

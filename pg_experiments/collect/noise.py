@@ -21,11 +21,19 @@ class Noise:
     neither on the size of a chunk nor on the other learners.
     """
 
-    def __init__(self, policy: Policy, seeds: Mapping[int, int], envs: int, update: int, device: torch.device) -> None:
-        """`seeds` maps the index of each active learner to its seed."""
+    def __init__(
+        self,
+        policy: Policy,
+        seeds: Mapping[int, int],
+        envs: int,
+        update: int,
+        device: torch.device,
+        chunk: int = CHUNK,
+    ) -> None:
+        """`seeds` maps the index of each active learner to its seed; `chunk` is the number of steps drawn together."""
         self.policy = policy
         self.learners = list(seeds)
-        self.shape = (CHUNK, len(seeds), envs)
+        self.shape = (chunk, len(seeds), envs)
         self.device = device
         self.action_streams = [numpy_stream(seed, Purpose.ACTIONS, update) for seed in seeds.values()]
         self.network_streams = [numpy_stream(seed, Purpose.DROPOUT, update) for seed in seeds.values()]
@@ -56,5 +64,5 @@ class Noise:
         network = self.policy.network
         kept = np.empty((*self.shape, *network.noise_shape), dtype=np.bool_)
         for r, (learner, stream) in enumerate(zip(self.learners, self.network_streams, strict=True)):
-            kept[:, r] = network.draw_noise(learner, stream, CHUNK * self.shape[2]).reshape(kept[:, r].shape)
+            kept[:, r] = network.draw_noise(learner, stream, self.shape[0] * self.shape[2]).reshape(kept[:, r].shape)
         return torch.from_numpy(kept).to(self.device)

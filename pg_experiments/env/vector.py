@@ -2,7 +2,7 @@
 
 Both classes implement Gymnasium's vector API with autoreset DISABLED, so that no reset transition can enter a batch.
 `reset(seed=[...], options={"reset_mask": mask})` starts new episodes where the mask is True. An environment whose
-episode has ended returns reward 0 and its last observation.
+episode has ended, or which is held, returns reward 0 and its last observation.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class StandingCartPole(StartsAnew, CartPoleVectorEnv):
         self._alive[chosen], self._tau[chosen] = True, self.tau
         return self._observations(), {}
 
+    def hold(self, envs: np.ndarray) -> None:
+        """Has the environments of a mask [N] stand still until they are reset."""
+        self._alive[envs], self._tau[envs] = False, 0.0
+
     def step(self, action: np.ndarray) -> Step:
         _, x_dot, theta, theta_dot = self.state
         force = np.where(action, self.force_mag, -self.force_mag)
@@ -106,6 +110,10 @@ class StandingSyncVectorEnv(StartsAnew, SyncVectorEnv):
             self._standing[index], _ = self.envs[index].reset(seed=None if seed is None else seed[index])
         self._finished = self._finished & ~chosen
         return self._standing.copy(), {}
+
+    def hold(self, envs: np.ndarray) -> None:
+        """Has the environments of a mask [N] stand still until they are reset."""
+        self._finished = self._finished | envs
 
     def step(self, actions: np.ndarray) -> Step:
         rewards = np.zeros(self.num_envs)

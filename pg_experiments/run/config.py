@@ -20,7 +20,7 @@ from pg_experiments.env import EnvOption
 from pg_experiments.normalization import Normalization
 from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import PolicyOption
-from pg_experiments.returns import Returns
+from pg_experiments.returns import ReturnsOption
 from pg_experiments.run.checkpoint import Checkpointing
 from pg_experiments.support.errors import UserError, by_nearness, shown
 from pg_experiments.support.plugins import registered
@@ -57,7 +57,7 @@ class RunConfig:
     collect: CollectOption
     policy: PolicyOption
     algorithm: AlgorithmOption
-    returns: Returns
+    returns: ReturnsOption
     baseline: BaselineOption
     normalization: Normalization
     optimizer: OptimizerOption

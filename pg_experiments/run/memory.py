@@ -1,8 +1,8 @@
 """Lower bound of the memory of a run, computed from shapes. A run that cannot fit is refused before it is built.
 
-The terms are of tensors that exist at the same time. Episodes count as one step long, and the memory of Python and of
-libraries is not counted. Axes: R learners, E episodes or points of a batch, D numbers of an observation, K logits,
-L hidden layers, H units.
+The terms are of tensors that exist at the same time. Episodes count as one step long, fragments as they are, and the
+memory of Python and of libraries is not counted. Axes: R learners, E columns of a batch, D numbers of an observation, K
+logits, L hidden layers, H units.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ KEYS = (
     "baseline.layers",
     "collect.episodes",
     "collect.points",
+    "collect.num_envs",
+    "collect.num_steps",
     "env.num_envs",
 )  # keys that increase the memory
 
@@ -85,7 +87,8 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
     policy = FLOAT * R * parameters_of(config.policy, sizes)
     value = FLOAT * R * parameters_of(config.baseline, Sizes(sizes.observation, 1))
     masks = hidden * layers if getattr(config.policy, "dropout", 0.0) else 0
-    rollout = R * columns * (STEP + (0 if is_atari else FLOAT * sizes.observation))
+    steps = getattr(config.collect, "num_steps", 1)
+    rollout = R * columns * steps * (STEP + (0 if is_atari else FLOAT * sizes.observation))
     noise = R * playing * CHUNK * (FLOAT * sizes.logits + masks)
     environments = R * playing * (EMULATOR + HEIGHT * WIDTH if is_atari else ENVIRONMENT)
     if device != "cpu":
@@ -112,8 +115,9 @@ def parameters_of(option: Any, sizes: Sizes) -> int:
 
 
 def _columns(config: RunConfig) -> int:
-    """Number of episodes or points in a batch."""
-    return int(config.collect.episodes_per_batch or getattr(config.collect, "points", None) or 1)
+    """Number of columns of a batch: episodes, points or environments."""
+    columns = (getattr(config.collect, key, None) for key in ("episodes", "points", "num_envs"))
+    return next((int(count) for count in columns if count), 1)
 
 
 def _largest_that_fits(config: RunConfig, key: str, sizes: Sizes, device: str, available: int) -> int:

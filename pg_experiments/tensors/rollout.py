@@ -18,6 +18,7 @@ from torch import Tensor
 from pg_experiments.tensors.sparse import SparseRows, SparseSteps, StepsByRow
 
 BLOCK = 128  # steps of each learner in a block
+FULL_BLOCK = 4096  # likewise where all learners have the same number of steps
 SPARSE_BLOCK = 8192  # likewise for sparse observations; larger, as each block adds to a large first-layer gradient
 
 
@@ -34,6 +35,16 @@ class Finals(NamedTuple):
     observations: Tensor | SparseRows  # [R, M, *shape]
     positions: Tensor  # [R, M] int64: index of the last step in the flattened [T, R, E]
     valid: Tensor  # [R, M] bool: False for padding
+
+    def parts(self, size: int) -> Iterator[Tensor | SparseRows]:
+        """Yields the observations in parts [R, size, *shape], so that networks are evaluated on a fixed shape.
+
+        Sparse ones are one part. M is a multiple of the size.
+        """
+        if isinstance(self.observations, Tensor):
+            yield from self.observations.split(size, 1)
+        else:
+            yield self.observations
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class Rollout:
     outputs: Tensor | None = None  # [T, R, E, K] outputs of the policy network with their graph, if it was kept
     return_ends: Tensor | None = None  # [T, R, E] bool: a return ends, but not its episode (a point of Pong)
     games: list[Episodes] | None = None  # finished episodes of each learner; None: each column is an episode
+    full: bool = False  # whether the mask is True everywhere
 
     @cached_property
     def ends(self) -> Tensor:
@@ -96,6 +108,8 @@ class Rollout:
     @cached_property
     def flat(self) -> FlatIndex:
         """The index of valid steps, learner by learner."""
+        if self.full and isinstance(self.observations, Tensor):
+            return FlatIndex.of_all(self.mask)
         return FlatIndex.of(self.mask, BLOCK if isinstance(self.observations, Tensor) else SPARSE_BLOCK)
 
 
@@ -113,6 +127,14 @@ class FlatIndex:
     block: int  # steps of each learner in a block
     positions: Tensor  # [R, N] int64: into the flattened [T, R, E]; 0 where valid is False
     valid: Tensor  # [R, N] bool
+    full: bool = False  # whether it is True everywhere
+
+    @classmethod
+    def of_all(cls, mask: Tensor) -> FlatIndex:
+        """Index all entries of `mask` [T, R, E], which are True, in order of time, then of environment."""
+        T, R, E = mask.shape
+        positions = torch.arange(T * R * E, device=mask.device).view(T, R, E).transpose(0, 1).reshape(R, T * E)
+        return cls((T, R, E), min(T * E, FULL_BLOCK), positions, torch.ones_like(positions, dtype=torch.bool), True)
 
     @classmethod
     def of(cls, mask: Tensor, block: int = BLOCK) -> FlatIndex:
@@ -131,7 +153,7 @@ class FlatIndex:
         """Yields the index in blocks of `block` steps of each learner."""
         for start in range(0, self.valid.shape[1], self.block):
             part = slice(start, start + self.block)
-            yield FlatIndex(self.shape, self.block, self.positions[:, part], self.valid[:, part])
+            yield FlatIndex(self.shape, self.block, self.positions[:, part], self.valid[:, part], self.full)
 
     def sample(self, most: int) -> FlatIndex:
         """At most `most` steps of each learner, evenly spaced over the batch."""
@@ -156,6 +178,8 @@ class FlatIndex:
         rows = per_step.reshape(-1, *rest)[self.positions]
         if rows.dtype == torch.bool:
             return rows  # dropout masks, whose values do not matter where there is no step
+        if self.full:
+            return rows
         valid = self.valid.view(*self.valid.shape, *(1 for _ in rest))
         return torch.where(valid, rows, torch.zeros((), dtype=rows.dtype, device=rows.device))
 

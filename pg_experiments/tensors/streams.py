@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     DROPOUT = 4
     EMULATORS = 5
     EVALUATION = 6
+    MINIBATCHES = 7
 
 
 def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.SeedSequence:

@@ -1,0 +1,36 @@
+"""Checks of what an actor-critic is combined with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pg_experiments.support.errors import UserError
+
+
+def refuse_without_values(name: str, config: Any) -> None:
+    """Raises UserError where there is no V(s), or V(s) cannot be trained with the policy."""
+    if not config.baseline.estimates_values:
+        raise UserError(f"algorithm={name}: needs a critic, which is V(s); the nearest is baseline=value")
+    if config.baseline.learning_rate is None and config.baseline.steps > 1:
+        raise UserError(
+            f"baseline.steps={config.baseline.steps}: V(s) and the policy share one gradient step where "
+            "baseline.learning_rate=null; give V(s) a learning rate, or the nearest is 1"
+        )
+    if config.normalization.changes_returns:
+        raise UserError(
+            f"algorithm={name} with normalization=returns: the advantages of an actor-critic are in the environment's "
+            "units; use normalization=advantages or normalization=none"
+        )
+
+
+def refuse_uneven_minibatches(count: int, config: Any) -> None:
+    """Raises UserError where the steps of a batch are too few for its mini-batches, or cannot be divided evenly."""
+    steps = config.collect.steps_per_batch
+    if steps is None or steps % count == 0:
+        return
+    fitting = [number for number in range(1, steps + 1) if steps % number == 0]
+    nearest = min(fitting, key=lambda number: abs(number - count))
+    raise UserError(
+        f"algorithm.num_minibatches={count}: does not divide the {steps} steps of a batch (collect.num_envs × "
+        f"collect.num_steps) evenly; the nearest is {nearest}"
+    )
