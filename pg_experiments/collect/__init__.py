@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
+from pg_experiments.collect.arcade_steps import ArcadeStepsCollector
 from pg_experiments.collect.episodes import EpisodeCollector
 from pg_experiments.collect.steps import StepsCollector
 from pg_experiments.env import Arcade, Environments, EnvOption
@@ -223,17 +224,17 @@ class Steps:
         return False
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where returns that are cut off cannot be continued, or the environment is a game."""
+        """Raises UserError where returns that are cut off cannot be continued."""
         if not (config.returns.uses_values or getattr(config.baseline, "bootstrap", False)):
             raise UserError(
                 "collect=steps: a batch has pieces of episodes, whose returns are to be continued with V(s); use "
                 "returns=gae with baseline=value, or baseline=value baseline.bootstrap=true"
             )
-        if config.env.emulators is not None:
-            raise UserError(f"collect=steps: not for {config.env.label}; the nearest is collect=episodes")
 
     def make(self, env: EnvOption, learners: Learners) -> Environments:
-        environments: Environments = env.make(learners.seeds, self.num_envs, alone=True)
+        environments: Environments = env.sized(self.num_envs).make(
+            learners.seeds, self.num_envs, alone=env.emulators is None
+        )
         return environments
 
     def build(
@@ -246,6 +247,15 @@ class Steps:
         device: torch.device,
         keep_graph: bool,
     ) -> Collector:
+        if isinstance(environments, Arcade):
+            return ArcadeStepsCollector(
+                environments,
+                policy,
+                seeds=learners.seeds,
+                num_steps=self.num_steps,
+                return_ends_at_points=env.has_points,
+                device=device,
+            )
         return StepsCollector(
             environments,
             policy,

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -30,7 +29,6 @@ from pg_experiments.collect.tape import Rows, Tape
 from pg_experiments.env.arcade import WIDTH, Arcade, ArcadeHalf
 from pg_experiments.env.screens import Differences
 from pg_experiments.policy.policy import Policy
-from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.networks import CompiledStep
 from pg_experiments.tensors.rollout import Episodes, Rollout
 from pg_experiments.tensors.threads import one_thread
@@ -121,7 +119,7 @@ class ArcadeCollector:
             **arrays,
             "told": [torch.from_numpy(actions.copy()) for actions in self.arcade.told()],
             "moving": self.arcade.moving(),
-            "screens": self._checksum(),
+            "screens": self.arcade.checksum(),
             "seen": [torch.from_numpy(half.differences.seen.copy()) for half in self.halves],
             "ended": [torch.tensor(ended, dtype=torch.float64).view(-1, 2) for ended in self.ended],
             "units": self.units,
@@ -132,11 +130,7 @@ class ArcadeCollector:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state: replays the actions of all games, then restores the unfinished points."""
         self.arcade.replay([actions.numpy() for actions in state["told"]], state["moving"])
-        if self._checksum() != state["screens"]:
-            raise UserError(
-                "after the same actions the emulators show other screens than at the time of the checkpoint; to go on "
-                "exactly takes the ale-py and the ROM that the run began with"
-            )
+        self.arcade.compare(state["screens"])
         for name in KEPT:
             getattr(self, name)[:] = state[name].numpy()
         self.in_flight[:] = self.arcade.in_motion()
@@ -146,12 +140,6 @@ class ArcadeCollector:
         self.units = state["units"]
         self.complete = [[Unit(*unit) for unit in units] for units in state["complete"]]
         self.tape = Tape.of(state["tape"])
-
-    def _checksum(self) -> int:
-        """CRC-32 of all screens, within the crop."""
-        crop = self.arcade.crop
-        rows = slice(crop.top, crop.bottom, crop.stride)
-        return crc32(b"".join(half.screens[:, :, rows].tobytes() for half in self.arcade.halves))
 
     def _begin(self, active: np.ndarray) -> None:
         """Assigns a point or an episode to every environment of the active learners."""

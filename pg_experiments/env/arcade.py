@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
@@ -20,6 +21,7 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode
 
 from pg_experiments.env.screens import Crop
+from pg_experiments.support.errors import UserError
 
 HEIGHT, WIDTH = 210, 160  # pixels of a screen
 AUTORESET = AutoresetMode.SAME_STEP  # resets run in the emulator's threads and take no step
@@ -219,6 +221,19 @@ class Arcade:
                     half.take(block)
                 if step < len(actions):
                     block.send(actions[step].tolist())
+
+    def checksum(self) -> int:
+        """CRC-32 of all screens, within the crop."""
+        rows = slice(self.crop.top, self.crop.bottom, self.crop.stride)
+        return crc32(b"".join(half.screens[:, :, rows].tobytes() for half in self.halves))
+
+    def compare(self, checksum: int) -> None:
+        """Raises UserError where the screens are not those of an earlier `checksum`."""
+        if self.checksum() != checksum:
+            raise UserError(
+                "after the same actions the emulators show other screens than at the time of the checkpoint; to go on "
+                "exactly takes the ale-py and the ROM that the run began with"
+            )
 
     @property
     def _blocks(self) -> list[_Block]:

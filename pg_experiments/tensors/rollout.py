@@ -108,9 +108,10 @@ class Rollout:
     @cached_property
     def flat(self) -> FlatIndex:
         """The index of valid steps, learner by learner."""
-        if self.full and isinstance(self.observations, Tensor):
-            return FlatIndex.of_all(self.mask)
-        return FlatIndex.of(self.mask, BLOCK if isinstance(self.observations, Tensor) else SPARSE_BLOCK)
+        is_dense = isinstance(self.observations, Tensor)
+        if self.full:
+            return FlatIndex.of_all(self.mask, FULL_BLOCK if is_dense else SPARSE_BLOCK)
+        return FlatIndex.of(self.mask, BLOCK if is_dense else SPARSE_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ class FlatIndex:
     full: bool = False  # whether it is True everywhere
 
     @classmethod
-    def of_all(cls, mask: Tensor) -> FlatIndex:
+    def of_all(cls, mask: Tensor, block: int) -> FlatIndex:
         """Index all entries of `mask` [T, R, E], which are True, in order of time, then of environment."""
         T, R, E = mask.shape
         positions = torch.arange(T * R * E, device=mask.device).view(T, R, E).transpose(0, 1).reshape(R, T * E)
-        return cls((T, R, E), min(T * E, FULL_BLOCK), positions, torch.ones_like(positions, dtype=torch.bool), True)
+        return cls((T, R, E), min(T * E, block), positions, torch.ones_like(positions, dtype=torch.bool), True)
 
     @classmethod
     def of(cls, mask: Tensor, block: int = BLOCK) -> FlatIndex:
