@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tests.mutants import collecting, comparing, crediting, learning, networks, recording, stepping
+from tests.mutants import collecting, comparing, crediting, learning, networks, recording, scores, stepping
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     *crediting.MUTANTS,
     *learning.MUTANTS,
     *stepping.MUTANTS,
+    *scores.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
     *recording.MUTANTS,
