@@ -20,7 +20,7 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.stacked import StackedMLP
 from pg_experiments.tensors.streams import Purpose
-from tests.conftest import make_run, rollout_of, spaces
+from tests.conftest import make_run, rollout_of, spaces, unused
 
 # two seeds of two episodes; the second seed's are of one step and of two
 RETURNS = torch.tensor([[[1.0, 3.0], [10.0, 30.0]], [[5.0, 7.0], [math.nan, 50.0]]])
@@ -44,14 +44,14 @@ def value_baseline(**changes) -> ValueBaseline:
 
 
 def test_the_mean_is_over_all_steps_that_a_seed_has_played_and_over_no_other_seeds():
-    assert MeanBaseline().values(batch(), RETURNS).flatten().tolist() == [4, 30]
+    assert MeanBaseline().values(batch(), RETURNS, unused).flatten().tolist() == [4, 30]
 
 
 def test_a_moving_average_is_kept_for_each_learner_whoever_takes_part():
     average = MovingAverage(torch.full((3,), 0.25))
     average.learn(batch((0, 2)), RETURNS, skip=())
     assert average.batches.tolist() == [1, 0, 1]
-    assert average.values(batch((2, 1)), RETURNS).flatten().tolist() == [30, 0]
+    assert average.values(batch((2, 1)), RETURNS, unused).flatten().tolist() == [30, 0]
     average.learn(batch((2, 1)), RETURNS, skip=())  # the first's mean, 4, is now the last learner's
     torch.testing.assert_close(average.average, torch.tensor([0.75 * 4, 0.75 * 30, 0.25 * 0.75 * 30 + 0.75 * 4]))
     assert average.batches.tolist() == [1, 1, 2]
@@ -62,7 +62,7 @@ def test_each_moving_average_has_a_decay_of_its_own():
     average = MovingAverageOption(decay=0.9).build(spaces(4, 2)[0], learners, torch.device("cpu"))
     average.learn(batch((2, 1)), RETURNS, skip=())
     torch.testing.assert_close(average.average, torch.tensor([0, 0.75 * 30, 0.25 * 4]))
-    assert average.values(batch((1, 2)), RETURNS).flatten().tolist() == [30, 4]
+    assert average.values(batch((1, 2)), RETURNS, unused).flatten().tolist() == [30, 4]
 
 
 def test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_steps():
@@ -76,7 +76,7 @@ def test_the_value_loss_is_the_mean_square_of_the_error_over_each_seeds_own_step
 def test_values_and_their_losses_are_those_of_the_learners_that_took_part():
     baseline = value_baseline()
     rollout = batch((2, 0))
-    values = baseline.values(rollout, RETURNS)
+    values = baseline.values(rollout, RETURNS, unused)
     for r, learner in enumerate((2, 0)):
         (w0, w1), (b0, b1) = ([p[learner] for p in of] for of in (baseline.network.weights, baseline.network.biases))
         expected = (torch.tanh(rollout.observations[:, r] @ w0 + b0) @ w1 + b1).squeeze(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 import gymnasium
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from pg_experiments import baseline
 from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
+from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.support.errors import UserError, as_yaml
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
@@ -114,9 +116,18 @@ class ReinforceAgent:
         next_values = self.baseline.final_values(rollout)
         returns = self.returns(rollout, None, next_values, discount)
         returns = self.normalization.of_returns(returns, rollout.mask)
-        values = self.baseline.values(rollout, returns).expand_as(returns)
+        gradients = partial(self.episode_gradients, rollout)
+        values = self.baseline.values(rollout, returns, gradients).expand_as(returns)
         advantages = self.normalization.of_advantages(returns - values, rollout.mask)
         return Credit(returns, values, self.returns.weigh(advantages, rollout, discount))
+
+    def episode_gradients(self, rollout: Rollout, advantages: Tensor) -> Tensor:
+        """[R, E, P]: the policy's gradient estimated from each episode, for advantages [T, R, E] before their weights.
+
+        The gradient of the entropy bonus is not included.
+        """
+        weights = self.returns.weigh(advantages, rollout, self.discount[rollout.learners])
+        return episode_gradients(self.policy, rollout, weights)
 
     def losses(self, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
         """Yields terms of the loss; the loss is their sum.

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 import gymnasium
 import torch
 
-from pg_experiments.baseline.base import METRICS, Baseline, Learned, NoBaselineOption
+from pg_experiments.baseline.base import METRICS, Baseline, EpisodeGradients, Learned, NoBaselineOption
 from pg_experiments.baseline.batch import MeanBaseline, MeanOption, MovingAverage, MovingAverageOption
 from pg_experiments.baseline.value import ValueBaseline, ValueOption, explained_variance
 from pg_experiments.tensors.learners import Learners
@@ -17,6 +17,7 @@ __all__ = [
     "OPTIONS",
     "Baseline",
     "BaselineOption",
+    "EpisodeGradients",
     "Learned",
     "MeanBaseline",
     "MovingAverage",

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor
 
-from pg_experiments.baseline.base import Baseline, Learned
+from pg_experiments.baseline.base import Baseline, EpisodeGradients, Learned
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean
 from pg_experiments.tensors.rollout import Rollout
@@ -25,7 +25,7 @@ class MeanBaseline(Baseline):
     E episodes of equal length the expected gradient shrinks by 1 − 1/E. `moving_average` has no such bias.
     """
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         return masked_mean(returns, rollout.mask, (0, 2)).to(returns.dtype)
 
 
@@ -59,7 +59,7 @@ class MovingAverage(Baseline):
         self.register_buffer("average", torch.zeros(len(decay)))
         self.register_buffer("batches", torch.zeros(len(decay), dtype=torch.int64))
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         correction = torch.maximum(1 - self.kept**self.batches, self.added)
         average = (self.average / correction)[rollout.learners]
         return average.to(returns.dtype)[:, None]

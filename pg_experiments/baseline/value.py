@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from pg_experiments.baseline.base import Baseline, Learned
+from pg_experiments.baseline.base import Baseline, EpisodeGradients, Learned
 from pg_experiments.optimizer import LearningRate
 from pg_experiments.optimizer.rules import Adam
 from pg_experiments.optimizer.stacked import StackedOptimizer
@@ -43,7 +43,7 @@ class ValueBaseline(Baseline):
         return f"a lower baseline.learning_rate ({rate}), or returns of a smaller scale (normalization),"
 
     @torch.no_grad()
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         blocks = [self._predict(rollout, block) for block in rollout.flat.blocks()]
         return rollout.flat.scatter(torch.cat(blocks, 1))
 
