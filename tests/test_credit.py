@@ -70,6 +70,17 @@ def test_a_learner_that_plays_alone_is_credited_and_learns_by_its_own_values():
     assert metrics["policy_loss"].tolist() == pytest.approx([(2.5 + 3 + 4 - 0.25 * 3) * math.log(2)])
 
 
+def test_a_learner_that_plays_alone_has_gradients_of_its_own_discount():
+    """The second of two: with equal scores at each step, the weights are γ^t."""
+    config = check(composed("device=cpu", "policy=linear", "policy.bias=true", "returns.exact_discount=true"))
+    agent = Run(config, Learners([0, 0], {"algorithm.discount": (0.9, 0.5)})).agent
+    for parameter in agent.policy.parameters():
+        parameter.data.zero_()
+    gradients = agent.episode_gradients(batch([[1, 1, 4]], learner=1), torch.ones(3, 1, 1))
+    score = torch.tensor([0.5, -0.5])  # of action 0 by the biases; all observations are 0
+    torch.testing.assert_close(gradients[0, 0], torch.cat([torch.zeros(8), (1 + 0.5 + 0.25) * score]))
+
+
 def test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are():
     rollout = batch([[1.0], [3.0], [5.0]])
     run = make_run(*PLAIN[1:], "normalization=advantages")

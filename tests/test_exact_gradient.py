@@ -74,7 +74,7 @@ def state_values(discount: float) -> torch.Tensor:
     return torch.stack(values[:-1])
 
 
-def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
+def estimates(returns_option, baseline: str | float, discount: float) -> torch.Tensor:
     """What the project's estimator says on each trajectory alone, [M, parameters]."""
     mask = torch.ones(STEPS, 1, 1, dtype=torch.bool)
     found = []
@@ -85,6 +85,7 @@ def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
         values = {
             "none": torch.zeros_like(returns),
             "constant": torch.full_like(returns, 1.3),
+            baseline: torch.full_like(returns, baseline if isinstance(baseline, float) else 0.0),
             "value": state_values(discount)[torch.arange(STEPS), states.flatten()].view(STEPS, 1, 1),
         }[baseline]
         advantages = returns_option.weigh(returns - values, rollout, torch.tensor([discount], dtype=F64))

@@ -8,7 +8,17 @@ import gymnasium
 import torch
 
 from pg_experiments.baseline.base import METRICS, Baseline, EpisodeGradients, Learned, NoBaselineOption
-from pg_experiments.baseline.batch import MeanBaseline, MeanOption, MovingAverage, MovingAverageOption
+from pg_experiments.baseline.batch import (
+    LeaveOneOut,
+    LeaveOneOutOption,
+    MeanBaseline,
+    MeanOption,
+    MovingAverage,
+    MovingAverageOption,
+    TimeDependent,
+    TimeDependentOption,
+)
+from pg_experiments.baseline.optimal import OptimalBaseline, OptimalOption, variance_terms
 from pg_experiments.baseline.value import ValueBaseline, ValueOption, explained_variance
 from pg_experiments.tensors.learners import Learners
 
@@ -19,12 +29,17 @@ __all__ = [
     "BaselineOption",
     "EpisodeGradients",
     "Learned",
+    "LeaveOneOut",
     "MeanBaseline",
     "MovingAverage",
     "MovingAverageOption",
+    "OptimalBaseline",
+    "OptimalOption",
+    "TimeDependent",
     "ValueBaseline",
     "ValueOption",
     "explained_variance",
+    "variance_terms",
 ]
 
 
@@ -44,6 +59,9 @@ class BaselineOption(Protocol):
 OPTIONS: dict[str, type] = {
     "none": NoBaselineOption,
     "mean": MeanOption,
+    "leave_one_out": LeaveOneOutOption,
+    "time_dependent": TimeDependentOption,
+    "optimal": OptimalOption,
     "moving_average": MovingAverageOption,
     "value": ValueOption,
 }
