@@ -126,6 +126,11 @@ def reinforce(policy: Policy, *overrides: str) -> ReinforceAgent:
     return config.algorithm.build(choices, *spaces(1, 2), learners, torch.device("cpu"))
 
 
+def unused(advantages: torch.Tensor) -> torch.Tensor:
+    """In place of the policy's gradients, for a baseline that needs none."""
+    raise AssertionError("computes the policy's gradients")
+
+
 def total_loss(agent: ReinforceAgent, rollout: Rollout, advantages: torch.Tensor) -> torch.Tensor:
     """[R]: the whole loss of a batch."""
     return sum((part.loss for part in agent.losses(rollout, advantages)), torch.zeros(()))

@@ -13,7 +13,7 @@ from pg_experiments.run.config import check
 from pg_experiments.run.run import Run
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
-from tests.conftest import composed, make_run, rollout_of
+from tests.conftest import composed, make_run, rollout_of, unused
 
 PLAIN = ("normalization=none", "baseline=none", "policy.hidden=4", "algorithm.discount=0.5")
 
@@ -28,8 +28,13 @@ def batch(rewards: list[list[float]], learner: int = 0) -> Rollout:
 
 def with_values(run: Run, value: float) -> Run:
     """The run, whose baseline says the same of every state."""
-    run.agent.baseline.values = lambda rollout, returns: torch.full_like(returns, value)
+    run.agent.baseline.values = lambda rollout, returns, gradients: torch.full_like(returns, value)
     return run
+
+
+def values_of(run: Run, rollout: Rollout, returns: torch.Tensor) -> torch.Tensor:
+    """What the run's baseline says, which needs no gradients of the policy."""
+    return run.agent.baseline.values(rollout, returns, unused)
 
 
 def test_exact_discount_reaches_the_advantages_of_a_run():
@@ -65,10 +70,23 @@ def test_a_learner_that_plays_alone_is_credited_and_learns_by_its_own_values():
     assert metrics["policy_loss"].tolist() == pytest.approx([(2.5 + 3 + 4 - 0.25 * 3) * math.log(2)])
 
 
+def test_a_learner_that_plays_alone_has_gradients_of_its_own_discount():
+    """The second of two: with equal scores at each step, the weights are γ^t."""
+    config = check(composed("device=cpu", "policy=linear", "policy.bias=true", "returns.exact_discount=true"))
+    agent = Run(config, Learners([0, 0], {"algorithm.discount": (0.9, 0.5)})).agent
+    for parameter in agent.policy.parameters():
+        parameter.data.zero_()
+    gradients = agent.episode_gradients(batch([[1, 1, 4]], learner=1), torch.ones(3, 1, 1))
+    score = torch.tensor([0.5, -0.5])  # of action 0 by the biases; all observations are 0
+    torch.testing.assert_close(gradients[0, 0], torch.cat([torch.zeros(8), (1 + 0.5 + 0.25) * score]))
+
+
 def test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are():
     rollout = batch([[1.0], [3.0], [5.0]])
     run = make_run(*PLAIN[1:], "normalization=advantages")
-    run.agent.baseline.values = lambda rollout, returns: returns * torch.tensor([1.0, 0.0, 1.0])  # leaves 0, 3, 0
+    run.agent.baseline.values = lambda rollout, returns, gradients: (
+        returns * torch.tensor([1.0, 0.0, 1.0])
+    )  # leaves 0, 3, 0
     _, _, advantages = run.agent.credit(rollout)
     torch.testing.assert_close(advantages.flatten(), torch.tensor([-1, 2, -1]) / 3**0.5)
     run = with_values(make_run(*PLAIN[1:], "normalization=returns", "normalization.over=batch"), 0.5)
@@ -117,13 +135,13 @@ def test_the_baseline_takes_its_own_number_of_steps_after_the_advantages_were_ta
     run = make_run("baseline=value", f"baseline.steps={steps}", "policy.hidden=4", "baseline.hidden=4")
     rollout = run.collector.collect(0, np.arange(1))
     returns, values, _ = run.agent.credit(rollout)
-    torch.testing.assert_close(values[rollout.mask], run.agent.baseline.values(rollout, returns)[rollout.mask])
+    torch.testing.assert_close(values[rollout.mask], values_of(run, rollout, returns)[rollout.mask])
     taken = []
     step = run.agent.baseline.optimizer.step
     run.agent.baseline.optimizer.step = lambda *arguments: taken.append(step(*arguments)) or taken[-1]
     run.learn(rollout, np.arange(1))
     assert len(taken) == steps
-    assert not torch.equal(run.agent.baseline.values(rollout, returns), values)
+    assert not torch.equal(values_of(run, rollout, returns), values)
 
 
 def test_a_baseline_that_follows_is_shown_every_batch_and_only_after_it():

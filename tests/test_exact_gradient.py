@@ -18,7 +18,7 @@ from pg_experiments.baseline import MeanBaseline
 from pg_experiments.policy import Linear
 from pg_experiments.returns import RewardToGo, Trajectory
 from pg_experiments.tensors.learners import Learners
-from tests.conftest import reinforce, rollout_of, spaces, total_loss
+from tests.conftest import reinforce, rollout_of, spaces, total_loss, unused
 
 F64 = torch.float64
 START = torch.tensor([0.7, 0.3], dtype=F64)
@@ -74,7 +74,7 @@ def state_values(discount: float) -> torch.Tensor:
     return torch.stack(values[:-1])
 
 
-def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
+def estimates(returns_option, baseline: str | float, discount: float) -> torch.Tensor:
     """What the project's estimator says on each trajectory alone, [M, parameters]."""
     mask = torch.ones(STEPS, 1, 1, dtype=torch.bool)
     found = []
@@ -85,6 +85,7 @@ def estimates(returns_option, baseline: str, discount: float) -> torch.Tensor:
         values = {
             "none": torch.zeros_like(returns),
             "constant": torch.full_like(returns, 1.3),
+            baseline: torch.full_like(returns, baseline if isinstance(baseline, float) else 0.0),
             "value": state_values(discount)[torch.arange(STEPS), states.flatten()].view(STEPS, 1, 1),
         }[baseline]
         advantages = returns_option.weigh(returns - values, rollout, torch.tensor([discount], dtype=F64))
@@ -142,8 +143,8 @@ def test_the_mean_of_a_batch_of_one_episode_takes_everything_from_the_trajectory
     states, actions = (x[:, :4].unsqueeze(1) for x in (ALL.states, ALL.actions))
     rollout = rollout_of(torch.nn.functional.one_hot(states, 2).to(F64), actions, rewards, mask)
     returns = Trajectory(exact_discount=False)(rollout, None, torch.ones(1))
-    kept = returns - MeanBaseline().values(rollout, returns)
+    kept = returns - MeanBaseline().values(rollout, returns, unused)
     others = torch.stack([returns[0, 0, [e for e in range(4) if e != own]].mean() for own in range(4)])
     torch.testing.assert_close(kept[0, 0], (1 - 1 / 4) * (returns[0, 0] - others))
     one = rollout_of(rollout.observations[:, :, :1], actions[:, :, :1], rewards[:, :, :1], mask[:, :, :1])
-    assert (returns[:, :, :1] - MeanBaseline().values(one, returns[:, :, :1])).abs().max() < 1e-12
+    assert (returns[:, :, :1] - MeanBaseline().values(one, returns[:, :, :1], unused)).abs().max() < 1e-12

@@ -37,6 +37,7 @@ TOO_LARGE = [
         ["collect.episodes=1000000000", "env.max_episodes=null", "env.max_steps=1"],
         "collect.episodes=1000000000",
     ),
+    (["baseline=optimal", "policy.hidden=999999", "collect.episodes=400"], "policy.hidden=999999"),
     (["env=pong", "collect.points=10000000", "env.num_envs=1000000"], "env.num_envs=1000000"),
     (["env=pong", "collect.points=9999999999"], "collect.points=9999999999"),
     (["env=acrobot", "num_seeds=100000000"], "num_seeds=100000000"),

@@ -25,6 +25,10 @@ from tests.conftest import composed, make_run, rollout_of, track
 
 UPDATES = 12
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "leaky_relu": nn.functional.leaky_relu}
+OF_OTHERS = (
+    *("normalization=none", "collect.episodes=3", "policy.hidden=16", "policy.dropout=0.25", "policy.layers=2"),
+    *("policy.initialisation=torch", "optimizer=sgd", "optimizer.max_grad_norm=1", "env.max_steps=2500"),
+)
 CONFIGURATIONS = {
     # of some other seeds a gradient is all but 0, and the default's small epsilon makes a step of its rounding error
     "default": ("seed=10",),
@@ -61,6 +65,9 @@ CONFIGURATIONS = {
         *("policy.hidden=16", "policy.bias=false", "policy.dropout=0", "policy.initialisation=xavier"),
         *("optimizer.max_grad_norm=null", "algorithm.entropy_bonus=0.2", "collect.episodes=3"),
     ),
+    "leave_one_out": ("baseline=leave_one_out", *OF_OTHERS),
+    "time_dependent": ("baseline=time_dependent", *OF_OTHERS),
+    "optimal": ("baseline=optimal", *OF_OTHERS, "algorithm.discount=0.95", "returns.exact_discount=true"),
 }
 
 
@@ -206,6 +213,10 @@ class Reference:
                 average = decay * average + (1 - decay) * mean
             average /= 1 - decay ** len(self.batch_means)
             baselines = [torch.full_like(of_episode, average) for of_episode in returns]
+        elif name in ("leave_one_out", "time_dependent", "optimal"):
+            for own in range(len(batch)):
+                others = [pair for i, pair in enumerate(zip(batch, returns, strict=True)) if i != own]
+                baselines[own] = getattr(self, name)(others, baselines[own])
         elif self.value is not None:
             baselines = [self.value(episode.observations).detach().squeeze(1) for episode in batch]
         advantages = [g - b for g, b in zip(returns, baselines, strict=True)]
@@ -215,6 +226,28 @@ class Reference:
         if self.config["returns"]["name"] == "reward_to_go" and self.config["returns"]["exact_discount"]:
             advantages = [self.discounted(*pair) for pair in zip(batch, advantages, strict=True)]
         return advantages
+
+    def leave_one_out(self, others: list[tuple[Episode, Tensor]], zeros: Tensor) -> Tensor:
+        return zeros + torch.cat([of_episode for _, of_episode in others]).mean()
+
+    def time_dependent(self, others: list[tuple[Episode, Tensor]], zeros: Tensor) -> Tensor:
+        values = zeros.clone()
+        for t in range(len(values)):
+            at_t = [of_episode[t] for _, of_episode in others if t < len(of_episode)]
+            values[t] = sum(at_t) / len(at_t) if at_t else 0.0
+        return values
+
+    def optimal(self, others: list[tuple[Episode, Tensor]], zeros: Tensor) -> Tensor:
+        product = square = 0.0
+        for episode, of_episode in others:
+            log_probs = Categorical(logits=self.policy(episode.observations, episode.masks)).log_prob(episode.actions)
+            parts = []
+            for weights in (of_episode, torch.ones_like(of_episode)):
+                total = (self.discounted(episode, weights) * log_probs).sum()
+                gradients = torch.autograd.grad(total, list(self.policy.parameters()), retain_graph=True)
+                parts.append(torch.cat([gradient.flatten() for gradient in gradients]))
+            product, square = product + parts[0] @ parts[1], square + parts[1] @ parts[1]
+        return zeros + product / square
 
     def discounted(self, episode: Episode, advantages: Tensor) -> Tensor:
         """Each advantage times γ to the number of steps since its return began."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import gymnasium
@@ -16,6 +17,7 @@ from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
 from pg_experiments.algorithm.credit import Credit, assign_credit
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, Means, named, policy_hint
 from pg_experiments.algorithm.minibatches import minibatches
+from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.baseline import ValueBaseline
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
@@ -151,7 +153,8 @@ class ActorCritic:
     def credit(self, rollout: Rollout) -> Credit:
         """Computes returns, values and advantages of a batch."""
         discount = self.discount[rollout.learners]
-        return assign_credit(rollout, self.returns, self.critic, self.normalization, discount)
+        gradients = partial(episode_gradients, self.policy, rollout)
+        return assign_credit(rollout, self.returns, self.critic, self.normalization, discount, gradients)
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pg_experiments.baseline import Baseline
+from pg_experiments.baseline import Baseline, EpisodeGradients
 from pg_experiments.normalization import Normalization
 from pg_experiments.returns import Returns
 from pg_experiments.tensors.rollout import Rollout
@@ -21,7 +21,12 @@ class Credit(NamedTuple):
 
 
 def assign_credit(
-    rollout: Rollout, returns: Returns, baseline: Baseline, normalization: Normalization, discount: Tensor
+    rollout: Rollout,
+    returns: Returns,
+    baseline: Baseline,
+    normalization: Normalization,
+    discount: Tensor,
+    gradients: EpisodeGradients,
 ) -> Credit:
     """Computes returns, baseline values and advantages of a batch.
 
@@ -31,6 +36,7 @@ def assign_credit(
         baseline: what is subtracted.
         normalization: of the returns, or of the advantages where it is over the batch.
         discount: [R] γ of the learners that took part.
+        gradients: the policy's gradient of each episode, for baselines that depend on it.
     """
     if returns.uses_values:
         values = baseline.state_values(rollout)
@@ -38,6 +44,6 @@ def assign_credit(
     else:
         targets = returns(rollout, baseline.final_values(rollout), discount)
         targets = normalization.of_returns(targets, rollout.mask)
-        values = baseline.values(rollout, targets).expand_as(targets)
+        values = baseline.values(rollout, targets, gradients).expand_as(targets)
     advantages = normalization.of_advantages(targets - values, rollout.mask)
     return Credit(targets, values, returns.weigh(advantages, rollout, discount))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 import gymnasium
@@ -16,6 +17,7 @@ from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
 from pg_experiments.algorithm.credit import Credit, assign_credit
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, named, policy_hint
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
+from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
@@ -106,7 +108,16 @@ class ReinforceAgent:
     def credit(self, rollout: Rollout) -> Credit:
         """Computes returns, baseline values and advantages of a batch."""
         discount = self.discount[rollout.learners]
-        return assign_credit(rollout, self.returns, self.baseline, self.normalization, discount)
+        gradients = partial(self.episode_gradients, rollout)
+        return assign_credit(rollout, self.returns, self.baseline, self.normalization, discount, gradients)
+
+    def episode_gradients(self, rollout: Rollout, advantages: Tensor) -> Tensor:
+        """[R, E, P]: the policy's gradient estimated from each episode, for advantages [T, R, E] before their weights.
+
+        The gradient of the entropy bonus is not included.
+        """
+        weights = self.returns.weigh(advantages, rollout, self.discount[rollout.learners])
+        return episode_gradients(self.policy, rollout, weights)
 
     def losses(self, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
         """Yields terms of the loss; the loss is their sum.

@@ -7,8 +7,18 @@ from typing import Any, ClassVar, Protocol
 import gymnasium
 import torch
 
-from pg_experiments.baseline.base import METRICS, Baseline, Learned, NoBaselineOption
-from pg_experiments.baseline.batch import MeanBaseline, MeanOption, MovingAverage, MovingAverageOption
+from pg_experiments.baseline.base import METRICS, Baseline, EpisodeGradients, Learned, NoBaselineOption
+from pg_experiments.baseline.batch import (
+    LeaveOneOut,
+    LeaveOneOutOption,
+    MeanBaseline,
+    MeanOption,
+    MovingAverage,
+    MovingAverageOption,
+    TimeDependent,
+    TimeDependentOption,
+)
+from pg_experiments.baseline.optimal import OptimalBaseline, OptimalOption, variance_terms
 from pg_experiments.baseline.value import ValueBaseline, ValueOption, explained_variance
 from pg_experiments.tensors.learners import Learners
 
@@ -17,13 +27,19 @@ __all__ = [
     "OPTIONS",
     "Baseline",
     "BaselineOption",
+    "EpisodeGradients",
     "Learned",
+    "LeaveOneOut",
     "MeanBaseline",
     "MovingAverage",
     "MovingAverageOption",
+    "OptimalBaseline",
+    "OptimalOption",
+    "TimeDependent",
     "ValueBaseline",
     "ValueOption",
     "explained_variance",
+    "variance_terms",
 ]
 
 
@@ -45,6 +61,9 @@ class BaselineOption(Protocol):
 OPTIONS: dict[str, type] = {
     "none": NoBaselineOption,
     "mean": MeanOption,
+    "leave_one_out": LeaveOneOutOption,
+    "time_dependent": TimeDependentOption,
+    "optimal": OptimalOption,
     "moving_average": MovingAverageOption,
     "value": ValueOption,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import gymnasium
 import torch
@@ -26,6 +26,20 @@ METRICS = (
 Learned = tuple[dict[str, Tensor], dict[int, str]]  # metrics [R]; and the non-finite quantity of each broken learner
 
 
+class EpisodeGradients(Protocol):
+    """Estimates of the policy's gradient from each episode of a batch by itself."""
+
+    def __call__(self, advantages: Tensor) -> Tensor:
+        """g_e = Σ_t w_t A_t ∇ log π(a_t | s_t), with the weight w_t of the step (`Returns.weigh`); linear in A.
+
+        Args:
+            advantages: [T, R, E].
+
+        Returns:
+            [R, E, P], P numbers of the policy's parameters.
+        """
+
+
 class Baseline(nn.Module):
     """Base class of baselines; the value is 0. Learners are never mixed."""
 
@@ -37,8 +51,17 @@ class Baseline(nn.Module):
         super().__init__()
         self.network = network
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
-        """b(s_t), a constant for the policy's gradient. Returns [T, R, E], or a shape that broadcasts to it."""
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
+        """b(s_t), a constant for the policy's gradient.
+
+        Args:
+            rollout: the batch.
+            returns: [T, R, E].
+            gradients: the policy's gradient for given advantages; computed only where it is called.
+
+        Returns:
+            [T, R, E], or a shape that broadcasts to it.
+        """
         return torch.zeros((), dtype=returns.dtype, device=returns.device)
 
     def final_values(self, rollout: Rollout) -> Tensor | None:

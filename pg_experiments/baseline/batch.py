@@ -1,4 +1,4 @@
-"""Baselines that are means of returns: of the batch itself, or of earlier batches."""
+"""Baselines that are means of returns: of the batch, of its other episodes, or of earlier batches."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor
 
-from pg_experiments.baseline.base import Baseline, Learned
+from pg_experiments.baseline.base import Baseline, EpisodeGradients, Learned
+from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.masked import masked_mean
+from pg_experiments.tensors.masked import masked_mean, masked_sum, sum_of_others
 from pg_experiments.tensors.rollout import Rollout
 
 
@@ -25,7 +26,7 @@ class MeanBaseline(Baseline):
     E episodes of equal length the expected gradient shrinks by 1 − 1/E. `moving_average` has no such bias.
     """
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         return masked_mean(returns, rollout.mask, (0, 2)).to(returns.dtype)
 
 
@@ -38,6 +39,33 @@ class MeanOption:
 
     def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
         return MeanBaseline()
+
+
+class LeaveOneOut(Baseline):
+    """For each episode, the mean return over the steps of the batch's other episodes (Kool et al. 2019).
+
+    b_e = Σ_{i≠e} Σ_t G_{i,t} / Σ_{i≠e} T_i. Each step of the other episodes has the same weight, as in `MeanBaseline`.
+    Returns and length of the episode itself are in neither sum. As the episodes of a batch are independent given the
+    policy, E[Σ_t b_e ∇ log π(a_t | s_t)] = E[b_e] · 0: the gradient stays unbiased, also where lengths are random.
+    """
+
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
+        sums = sum_of_others(masked_sum(returns, rollout.mask, (0,)))
+        steps = sum_of_others(rollout.lengths)
+        return (sums / steps.clamp(min=1)).to(returns.dtype)
+
+
+class TimeDependent(Baseline):
+    """For each step t of an episode, the mean return at step t over the batch's other episodes with more than t steps.
+
+    b_{e,t} = Σ_{i≠e, T_i>t} G_{i,t} / |{i≠e: T_i>t}|, and 0 where no other episode has a step t. It depends on t and on
+    the other episodes only, so the gradient stays unbiased.
+    """
+
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
+        sums = sum_of_others(torch.where(rollout.mask, returns, 0.0).double())
+        counts = sum_of_others(rollout.mask.long())
+        return (sums / counts.clamp(min=1)).to(returns.dtype)
 
 
 class MovingAverage(Baseline):
@@ -60,7 +88,7 @@ class MovingAverage(Baseline):
         self.register_buffer("average", torch.zeros(len(decay)))
         self.register_buffer("batches", torch.zeros(len(decay), dtype=torch.int64))
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         correction = torch.maximum(1 - self.kept**self.batches, self.added)
         average = (self.average / correction)[rollout.learners]
         return average.to(returns.dtype)[:, None]
@@ -74,6 +102,55 @@ class MovingAverage(Baseline):
         self.average[learners] = torch.where(finite, updated, average)
         self.batches[learners] += finite
         return {}, {}
+
+
+def require_other_episodes(config: Any, option: str) -> None:
+    """Raises UserError where a batch has no other episodes that are independent of an episode.
+
+    The points of a game follow each other: the next point begins with what the actions of a point have left, so a mean
+    over the other points of a batch depends on these actions.
+    """
+    columns = config.collect.episodes_per_batch
+    if columns is None:
+        raise UserError(
+            f"baseline={option} with collect=points: expects independent episodes, and points of a game follow each "
+            "other; the nearest is baseline=mean"
+        )
+    if columns < 2:
+        raise UserError(
+            f"baseline={option} with collect.episodes={columns}: there are no other episodes in a batch; the nearest "
+            "is collect.episodes=2"
+        )
+
+
+@dataclass(frozen=True)
+class LeaveOneOutOption:
+    """The mean return of the batch's other episodes."""
+
+    is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = False
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where a batch has no other episodes."""
+        require_other_episodes(config, "leave_one_out")
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        return LeaveOneOut()
+
+
+@dataclass(frozen=True)
+class TimeDependentOption:
+    """The mean return at the same step of the batch's other episodes."""
+
+    is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = False
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where a batch has no other episodes."""
+        require_other_episodes(config, "time_dependent")
+
+    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+        return TimeDependent()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from pg_experiments.baseline.base import Baseline, Learned
+from pg_experiments.baseline.base import Baseline, EpisodeGradients, Learned
 from pg_experiments.optimizer import LearningRate
 from pg_experiments.optimizer.rules import Adam
 from pg_experiments.optimizer.stacked import StackedOptimizer
@@ -44,7 +44,7 @@ class ValueBaseline(Baseline):
         rate = as_yaml(self.settings.learning_rate)
         return f"a lower baseline.learning_rate ({rate}), or returns of a smaller scale (normalization),"
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         return self.state_values(rollout)
 
     def final_values(self, rollout: Rollout) -> Tensor | None:

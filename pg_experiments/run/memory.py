@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from pg_experiments.baseline import OptimalOption
 from pg_experiments.collect.noise import CHUNK
 from pg_experiments.env.arcade import HEIGHT, WIDTH
 from pg_experiments.policy.heads import HEADS
@@ -22,6 +23,7 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.rollout import BLOCK, SPARSE_BLOCK
 
 FLOAT = 4  # bytes
+DOUBLE = 8  # likewise
 EMULATOR = 600_000  # bytes per emulator without its screen; 0.9 to 1.2 MB were measured in total
 ENVIRONMENT = 100  # bytes per CartPole; others are Python objects: 1.5 kB (MountainCar) to 4 kB were measured
 STEP = 24  # bytes per step of a rollout without its observation: action, reward, mask, position
@@ -99,8 +101,9 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
     kept = (2 + moments) * policy + 3 * value + environments  # with `Best`'s copy, and Adam's moments of V
     acting = noise + R * playing * CHUNK * FLOAT * masks
     learning = policy + activations + rollout
+    gradients = 2 * DOUBLE * columns * (policy // FLOAT) if isinstance(config.baseline, OptimalOption) else 0
     stepping = 2 * policy + max(0, 2 * value - policy) + rollout  # gradients, and new parameters of one network
-    return kept + max(acting, learning, stepping)
+    return kept + max(acting, rollout + gradients, learning, stepping)
 
 
 def parameters_of(option: Any, sizes: Sizes) -> int:

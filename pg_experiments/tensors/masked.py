@@ -15,6 +15,18 @@ def masked_sum(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
     return torch.where(mask, values, 0.0).double().sum(dims, keepdim=True)
 
 
+def sum_of_others(values: Tensor) -> Tensor:
+    """The sum of all other entries along the last axis, [..., E] -> [..., E].
+
+    Entries before and after are added, instead of subtracting the own entry from the total, so that an entry has no
+    effect on its own sum: not by rounding, and not where it is not finite.
+    """
+    zero = torch.zeros_like(values[..., :1])
+    before = torch.cat([zero, values[..., :-1]], -1).cumsum(-1)
+    after = torch.cat([values[..., 1:], zero], -1).flip(-1).cumsum(-1).flip(-1)
+    return before + after
+
+
 def masked_mean(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
     """The mean over `dims`, kept with size 1, of values where the mask is True; 0 where there are none."""
     return masked_sum(values, mask, dims) / mask.sum(dims, keepdim=True).clamp(min=1)

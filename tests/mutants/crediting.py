@@ -187,8 +187,10 @@ MUTANTS = [
     agent(
         "returns are normalised after the baseline has seen them",
         "returns = self.normalization.of_returns(returns, rollout.mask)\n"
-        "        values = self.baseline.values(rollout, returns).expand_as(returns)",
-        "values = self.baseline.values(rollout, returns).expand_as(returns)\n"
+        "        gradients = partial(self.episode_gradients, rollout)\n"
+        "        values = self.baseline.values(rollout, returns, gradients).expand_as(returns)",
+        "gradients = partial(self.episode_gradients, rollout)\n"
+        "        values = self.baseline.values(rollout, returns, gradients).expand_as(returns)\n"
         "        returns = self.normalization.of_returns(returns - values, rollout.mask)",
         OF_CREDIT + "test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are",
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants import collecting, comparing, crediting, learning, networks, recording, stepping
+from tests.mutants import baselines, collecting, comparing, crediting, learning, networks, recording, stepping
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     *crediting.MUTANTS,
     *learning.MUTANTS,
+    *baselines.MUTANTS,
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,

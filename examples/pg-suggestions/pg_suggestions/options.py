@@ -11,7 +11,7 @@ import gymnasium
 import torch
 from annotated_types import Ge, Lt
 from pg_experiments import UserError, option
-from pg_experiments.baseline import Baseline, Learned, explained_variance
+from pg_experiments.baseline import Baseline, EpisodeGradients, Learned, explained_variance
 from pg_experiments.policy import ModulePolicy
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
@@ -43,7 +43,7 @@ class Binned(Baseline):
         super().__init__()
         self.means = means
 
-    def values(self, rollout: Rollout, returns: Tensor) -> Tensor:
+    def values(self, rollout: Rollout, returns: Tensor, gradients: EpisodeGradients) -> Tensor:
         return self.means.values(_probabilities(rollout)).to(returns.dtype)
 
     def learn(self, rollout: Rollout, returns: Tensor, skip: Container[int]) -> Learned:
@@ -66,6 +66,7 @@ class BinnedOption:
     """A mean return of earlier batches for each interval of the proposal's probability."""
 
     is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = False
     bins: Annotated[int, Ge(1)]
     decay: Annotated[float, Ge(0), Lt(1)]
 
