@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS
 from pg_experiments.algorithm.minibatches import minibatches
 from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.baseline import ValueBaseline
+from pg_experiments.optimizer.stacked import Step
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
@@ -111,6 +112,7 @@ class ActorCritic:
         trained = dict(self.policy.named_parameters("policy"))
         if critic.optimizer is None:
             trained |= critic.named_parameters("baseline")
+        self.trained: Mapping[str, nn.Parameter] = trained
         self.optimizer = choices.optimizer.build(trained.items(), learners)
         self.discount = learners.values("algorithm.discount", settings.discount).to(device)
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
@@ -134,9 +136,7 @@ class ActorCritic:
         credit = self.credit(rollout)
         experience = Experience(rollout, credit, self._old_log_probs(rollout))
         stopped, broken, means = [False] * len(learners), dict[int, Broken](), Means()
-        settings = self.settings
-        streams = [self.seeds[learner] for learner in learners]
-        for index in minibatches(rollout.flat, settings.num_minibatches, settings.epochs, streams, self.updates):
+        for index in self._minibatches(rollout):
             factors = [0.0 if stops else factor for stops, factor in zip(stopped, schedule, strict=True)]
             measured, failed = self._step(self._minibatch(experience, index), factors)
             means.add(measured, [not stops for stops in stopped])
@@ -175,6 +175,15 @@ class ActorCritic:
             self.critic.optimizer.restore(state["baseline_optimizer"])
         self.updates = state["updates"]
 
+    def _minibatches(self, rollout: Rollout) -> Iterator[FlatIndex]:
+        """Yields the steps of each mini-batch, in the order of the gradient steps."""
+        seeds = [self.seeds[learner] for learner in rollout.learners.tolist()]
+        return minibatches(rollout.flat, self.settings.num_minibatches, self.settings.epochs, seeds, self.updates)
+
+    def _joint_step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
+        """Makes one gradient step of policy and V(s). Arguments as in `StackedOptimizer.step`."""
+        return self.optimizer.step(losses, learners, factors)
+
     def _minibatch(self, experience: Experience, index: FlatIndex) -> MiniBatch:
         advantages = self.normalization.of_minibatch(index.gather(experience.credit.advantages), index.valid)
         return MiniBatch(index, experience, advantages, index.valid.sum(1).clamp(min=1))
@@ -187,7 +196,7 @@ class ActorCritic:
         of_policy = self._policy_losses(batch, measured)
         if self.critic.optimizer is None:
             together = map(operator.add, of_policy, self._value_losses(batch, measured))
-            step = self.optimizer.step(together, learners, factors)
+            step = self._joint_step(together, learners, factors)
             return measured | {"policy_gradient_norm": step.norms}, _why(step.broken, "policy", hint)
         step = self.optimizer.step(of_policy, learners, factors)
         measured["policy_gradient_norm"] = step.norms

@@ -28,9 +28,26 @@ def refuse_uneven_minibatches(count: int, config: Any) -> None:
     steps = config.collect.steps_per_batch
     if steps is None or steps % count == 0:
         return
-    fitting = [number for number in range(1, steps + 1) if steps % number == 0]
-    nearest = min(fitting, key=lambda number: abs(number - count))
+    nearest = _nearest_divisor(steps, count)
     raise UserError(
         f"algorithm.num_minibatches={count}: does not divide the {steps} steps of a batch (collect.num_envs × "
         f"collect.num_steps) evenly; the nearest is {nearest}"
     )
+
+
+def refuse_uneven_workers(workers: int, config: Any) -> None:
+    """Raises UserError where the columns of a batch cannot be divided among the workers."""
+    key = "collect.num_envs" if config.collect.steps_per_batch is not None else "collect.episodes"
+    columns = getattr(config.collect, key.partition(".")[2], None)
+    if columns is None:
+        raise UserError("algorithm=a3c: divides the environments among workers; the nearest is collect=steps")
+    if columns % workers:
+        raise UserError(
+            f"algorithm.workers={workers}: does not divide {key}={columns} evenly; the nearest is "
+            f"{_nearest_divisor(columns, workers)}"
+        )
+
+
+def _nearest_divisor(number: int, wanted: int) -> int:
+    divisors = [candidate for candidate in range(1, number + 1) if number % candidate == 0]
+    return min(divisors, key=lambda divisor: abs(divisor - wanted))

@@ -68,12 +68,20 @@ class StackedOptimizer:
             learners: [R] indices of the learners, ascending.
             factors: [R] scale of each learner's step; a learner with factor 0 takes no part.
         """
+        return self.move(self.differentiate(losses, learners), learners, factors)
+
+    def differentiate(self, losses: Iterable[Tensor], learners: Sequence[int]) -> Tensor:
+        """Compute the gradients. Returns the losses [R]. Arguments as in `step`."""
         for parameter in self.parameters.values():
             parameter.grad = None
         total = torch.zeros(len(learners), device=self.device)
         for loss in losses:
             loss.sum().backward()
             total += loss.detach()
+        return total
+
+    def move(self, losses: Tensor, learners: Sequence[int], factors: Sequence[float]) -> Step:
+        """Make the step of the computed gradients. `losses` [R] are theirs; the others as in `step`."""
         norms = gradient_norms(self.parameters.values())
         if self.max_grad_norm is not None:
             scale = (self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
@@ -84,10 +92,10 @@ class StackedOptimizer:
         scales = {learner: factor for learner, factor in zip(learners, factors, strict=True) if factor}
         moves = self._moves(scales)
         broken: dict[int, str] = {}
-        if not all_finite([total, norms, *(move.after for move in moves)]):
-            broken = self._undo(moves, list(scales), dict(zip(learners, zip(total, norms, strict=True), strict=True)))
+        if not all_finite([losses, norms, *(move.after for move in moves)]):
+            broken = self._undo(moves, list(scales), dict(zip(learners, zip(losses, norms, strict=True), strict=True)))
         self._write(moves, list(scales))
-        return Step(total, norms, broken)
+        return Step(losses, norms, broken)
 
     @torch.no_grad()
     def _moves(self, scales: Mapping[int, float]) -> list[Move]:

@@ -150,6 +150,17 @@ class FlatIndex:
         valid = torch.arange(N, device=mask.device) < counts[:, None]
         return cls((T, R, E), block, positions, valid)
 
+    def of_columns(self, mask: Tensor, columns: slice) -> FlatIndex:
+        """The index of the steps in some of the columns; `mask` [T, R, E] is the one that this index was made of."""
+        if not self.full:
+            chosen = torch.zeros_like(mask)
+            chosen[:, :, columns] = mask[:, :, columns]
+            return FlatIndex.of(chosen, self.block)
+        positions = torch.arange(mask.numel(), device=mask.device).view(mask.shape)[:, :, columns]
+        positions = positions.transpose(0, 1).reshape(mask.shape[1], -1)
+        valid = torch.ones_like(positions, dtype=torch.bool)
+        return FlatIndex(self.shape, min(self.block, positions.shape[1]), positions, valid, True)
+
     def blocks(self) -> Iterator[FlatIndex]:
         """Yields the index in blocks of `block` steps of each learner."""
         for start in range(0, self.valid.shape[1], self.block):
