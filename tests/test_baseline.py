@@ -46,7 +46,7 @@ def value_baseline(**changes) -> ValueBaseline:
     """Of three learners."""
     values = {"hidden": 8, "layers": 1, "activation": "tanh", "initialisation": "torch", "learning_rate": 0.01}
     return ValueOption(**{**values, "steps": 1, "bootstrap": True, **changes}).build(
-        spaces(4, 2)[0], Learners([0, 1, 2]), torch.device("cpu")
+        spaces(4, 2)[0], None, Learners([0, 1, 2]), torch.device("cpu")
     )
 
 
@@ -177,7 +177,7 @@ def test_a_moving_average_is_kept_for_each_learner_whoever_takes_part():
 
 def test_each_moving_average_has_a_decay_of_its_own():
     learners = Learners([0, 1, 2], {"baseline.decay": (0.5, 0.25, 0.75)})
-    average = MovingAverageOption(decay=0.9).build(spaces(4, 2)[0], learners, torch.device("cpu"))
+    average = MovingAverageOption(decay=0.9).build(spaces(4, 2)[0], None, learners, torch.device("cpu"))
     average.learn(batch((2, 1)), RETURNS, skip=())
     torch.testing.assert_close(average.average, torch.tensor([0, 0.75 * 30, 0.25 * 4]))
     assert average.values(batch((1, 2)), RETURNS, unused).flatten().tolist() == [30, 4]

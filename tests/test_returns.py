@@ -100,7 +100,7 @@ def test_the_value_of_the_next_state_counts_where_data_is_cut_off_and_never_wher
         terminated=last & torch.tensor([[False, False, True, True]]),
         truncated=last & torch.tensor([[False, True, False, True]]),
     )
-    values = option.build(spaces(3, 2)[0], Learners([0]), torch.device("cpu")).final_values(rollout)
+    values = option.build(spaces(3, 2)[0], None, Learners([0]), torch.device("cpu")).final_values(rollout)
     assert values is not None
     assert (values[1] != 0).tolist() == [[True, True, False, False]]
     assert (values[0] == 0).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import gymnasium
 import torch
@@ -32,6 +32,7 @@ class PolicyGradient:
 class A2C:
     """Advantage actor-critic (Mnih et al. 2016, without asynchrony): one gradient step per batch."""
 
+    is_actor_critic: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
 

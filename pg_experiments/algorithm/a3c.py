@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import gymnasium
 import torch
@@ -35,6 +35,7 @@ Version = dict[str, Tensor]  # all parameters after an update, by name
 class A3C:
     """Actor-critic with several workers and stale gradients (Mnih et al. 2016), in a fixed order."""
 
+    is_actor_critic: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
     workers: Annotated[int, Ge(1)]

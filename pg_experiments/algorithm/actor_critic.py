@@ -106,7 +106,7 @@ class ActorCritic:
         self.optimizer_settings = choices.optimizer
         self.seeds = list(learners)
         self.policy = choices.policy.build(observations, actions, learners).to(device)
-        critic = choices.baseline.build(observations, learners, device)
+        critic = choices.baseline.build(observations, self.policy.network, learners, device)
         assert isinstance(critic, ValueBaseline), "checked by `validate`"
         self.critic = critic
         trained = dict(self.policy.named_parameters("policy"))

@@ -46,6 +46,7 @@ class ClippedObjective:
 class PPO:
     """Proximal policy optimisation (Schulman et al. 2017)."""
 
+    is_actor_critic: ClassVar[bool] = True
     has_minibatches: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]

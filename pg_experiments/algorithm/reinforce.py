@@ -82,7 +82,7 @@ class ReinforceAgent:
         self.optimizer_settings = choices.optimizer
         self.keeps_graph = settings.log_probs == "stored"
         self.policy = choices.policy.build(observations, actions, learners).to(device)
-        self.baseline = choices.baseline.build(observations, learners, device)
+        self.baseline = choices.baseline.build(observations, self.policy.network, learners, device)
         self.optimizer = choices.optimizer.build(self.policy.named_parameters("policy"), learners)
         self.discount = learners.values("algorithm.discount", settings.discount).to(device)
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()

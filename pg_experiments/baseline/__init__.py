@@ -19,8 +19,10 @@ from pg_experiments.baseline.batch import (
     TimeDependentOption,
 )
 from pg_experiments.baseline.optimal import OptimalBaseline, OptimalOption, variance_terms
+from pg_experiments.baseline.shared_value import SharedValueOption
 from pg_experiments.baseline.value import ValueBaseline, ValueOption, explained_variance
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import Network
 
 __all__ = [
     "METRICS",
@@ -54,8 +56,17 @@ class BaselineOption(Protocol):
     is_mean_of_batch: ClassVar[bool]
     estimates_values: ClassVar[bool]
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
-        """Builds the baseline of all learners."""
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
+        """Builds the baseline of all learners.
+
+        Args:
+            observations: the observation space.
+            policy: the network of the policy, whose layers may be shared.
+            learners: all learners.
+            device: the device of the parameters.
+        """
 
 
 OPTIONS: dict[str, type] = {
@@ -66,4 +77,5 @@ OPTIONS: dict[str, type] = {
     "optimal": OptimalOption,
     "moving_average": MovingAverageOption,
     "value": ValueOption,
+    "shared_value": SharedValueOption,
 }

@@ -106,5 +106,7 @@ class NoBaselineOption:
     is_mean_of_batch: ClassVar[bool] = False
     estimates_values: ClassVar[bool] = False
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         return Baseline()

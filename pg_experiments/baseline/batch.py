@@ -15,6 +15,7 @@ from pg_experiments.baseline.base import Baseline, EpisodeGradients, Learned
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean, masked_sum, sum_of_others
+from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import Rollout
 
 
@@ -37,7 +38,9 @@ class MeanOption:
     is_mean_of_batch: ClassVar[bool] = True
     estimates_values: ClassVar[bool] = False
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         return MeanBaseline()
 
 
@@ -134,7 +137,9 @@ class LeaveOneOutOption:
         """Raises UserError where a batch has no other episodes."""
         require_other_episodes(config, "leave_one_out")
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         return LeaveOneOut()
 
 
@@ -149,7 +154,9 @@ class TimeDependentOption:
         """Raises UserError where a batch has no other episodes."""
         require_other_episodes(config, "time_dependent")
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         return TimeDependent()
 
 
@@ -161,5 +168,7 @@ class MovingAverageOption:
     estimates_values: ClassVar[bool] = False
     decay: Annotated[float, Ge(0), Lt(1)]
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         return MovingAverage(learners.values("baseline.decay", self.decay)).to(device)

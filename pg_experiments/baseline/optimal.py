@@ -14,6 +14,7 @@ from pg_experiments.baseline.batch import require_other_episodes
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import sum_of_others
+from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import Rollout
 
 
@@ -65,5 +66,7 @@ class OptimalOption:
             )
         require_other_episodes(config, "optimal")
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         return OptimalBaseline()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Protocol
 
 import gymnasium
 import torch
@@ -25,12 +25,31 @@ from pg_experiments.tensors.stacked import Activation, Initialisation, StackedML
 from pg_experiments.tensors.streams import Purpose
 
 
+class ValueSettings(Protocol):
+    """What the options with V(s) have in common."""
+
+    @property
+    def learning_rate(self) -> float | None: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def bootstrap(self) -> bool: ...
+
+    @property
+    def loss_coefficient(self) -> float: ...
+
+    @property
+    def clip_range(self) -> float | None: ...
+
+
 class ValueBaseline(Baseline):
-    """V(s): a separate network, fitted to the returns by least squares."""
+    """V(s): a network that is fitted to the returns by least squares."""
 
     network: Network
 
-    def __init__(self, settings: ValueOption, network: StackedMLP, learners: Learners) -> None:
+    def __init__(self, settings: ValueSettings, network: Network, learners: Learners) -> None:
         super().__init__(network)
         self.settings = settings
         if settings.learning_rate is None:
@@ -147,7 +166,9 @@ class ValueOption:
                 "continue a return; use normalization=advantages or normalization=none"
             )
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         network = StackedMLP(
             len(learners),
             math.prod(observations.shape or ()),

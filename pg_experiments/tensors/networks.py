@@ -76,6 +76,14 @@ class Layered(Protocol):
 
 
 @runtime_checkable
+class WithFeatures(Protocol):
+    """A bound network whose last hidden layer can be shared."""
+
+    def features(self, observations: Tensor | SparseRows) -> Tensor:
+        """The units [R, N, F] of the last hidden layer after the activation, without noise, with their graph."""
+
+
+@runtime_checkable
 class WithFirstLayer(Protocol):
     """A network whose first layer is a linear map of the observation, so that its weights can be shown as images."""
 

@@ -89,6 +89,11 @@ class BoundMLP:
 
         return CompiledMLP(self.layers, self.activation, self.scale)
 
+    def features(self, observations: Tensor | SparseRows) -> Tensor:
+        """The units [R, N, F] of the last hidden layer after the activation, without dropout, with their graph."""
+        before = perceptron(_flat(observations), self.layers[:-1], self.activation)
+        return ACTIVATIONS[self.activation](before)
+
     def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the units [R, N, H] of each hidden layer before and after the activation, without dropout."""
         for count in range(1, len(self.layers)):

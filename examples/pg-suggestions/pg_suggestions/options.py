@@ -14,6 +14,7 @@ from pg_experiments import UserError, option
 from pg_experiments.baseline import Baseline, EpisodeGradients, Learned, explained_variance
 from pg_experiments.policy import ModulePolicy
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import Rollout
 from torch import Tensor, nn
 
@@ -70,7 +71,9 @@ class BinnedOption:
     bins: Annotated[int, Ge(1)]
     decay: Annotated[float, Ge(0), Lt(1)]
 
-    def build(self, observations: gymnasium.Space[Any], learners: Learners, device: torch.device) -> Baseline:
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
         if observations.shape != (len(FEATURES),):
             raise UserError("baseline=binned: for observations of the package pg-suggestions; the nearest is value")
         return Binned(BinnedMean(len(learners), self.bins, self.decay)).to(device)

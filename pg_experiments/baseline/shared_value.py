@@ -1,0 +1,94 @@
+"""V(s) on the hidden layers of the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import gymnasium
+import numpy as np
+import torch
+from annotated_types import Gt
+from torch import Tensor, nn
+
+from pg_experiments.baseline.base import Baseline
+from pg_experiments.baseline.value import ValueBaseline
+from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import BoundNetwork, Network, WithFeatures
+from pg_experiments.tensors.sparse import SparseRows
+from pg_experiments.tensors.stacked import BoundMLP, Initialisation, StackedMLP
+from pg_experiments.tensors.streams import Purpose
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """The shared layers and the output layer of some learners."""
+
+    trunk: WithFeatures
+    output: BoundMLP
+
+    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+        return self.output(self.trunk.features(observations))
+
+
+class SharedValueNetwork(nn.Module):
+    """A linear map of the last hidden layer of the policy, without its dropout."""
+
+    outputs = 1
+    noise_shape: tuple[int, ...] = ()
+    has_noise = False
+
+    def __init__(self, policy: Network, output: StackedMLP) -> None:
+        """`output` is the linear map; the policy's parameters are not counted as this network's."""
+        super().__init__()
+        self._policy: Sequence[Network] = [policy]  # in a list, which `nn.Module` does not search for parameters
+        self.output = output
+
+    def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
+        """Nothing, as there is no noise."""
+        return np.zeros((count, 0), dtype=np.bool_)
+
+    def bind(self, learners: Tensor | None = None) -> BoundNetwork:
+        """Binds both parts to the learners with indices [R]; None: all learners."""
+        (policy,) = self._policy
+        trunk = policy.bind(learners)
+        assert isinstance(trunk, WithFeatures), "checked when it was built"
+        return _Bound(trunk, self.output.bind(learners))
+
+
+@dataclass(frozen=True)
+class SharedValueOption:
+    """A learned V(s), whose hidden layers are those of the policy. Its gradient changes the policy's layers, too."""
+
+    is_mean_of_batch: ClassVar[bool] = False
+    estimates_values: ClassVar[bool] = True
+    learning_rate: ClassVar[None] = None  # trained by the policy's optimizer
+    steps: ClassVar[int] = 1
+    bootstrap: ClassVar[bool] = False
+    initialisation: Initialisation
+    loss_coefficient: Annotated[float, Gt(0)]
+    clip_range: Annotated[float, Gt(0)] | None
+
+    def validate(self, config: Any) -> None:
+        """Raises UserError where the policy is trained by itself, or has no hidden layer."""
+        if not getattr(config.algorithm, "is_actor_critic", False):
+            raise UserError(
+                "baseline=shared_value: V(s) and the policy are trained together, as by algorithm=a2c or ppo; the "
+                "nearest is baseline=value"
+            )
+        if not getattr(config.policy, "layers", 0):
+            raise UserError(
+                "baseline=shared_value: shares the hidden layers of policy=mlp, and this policy has none of that kind; "
+                "the nearest is baseline=value"
+            )
+
+    def build(
+        self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
+    ) -> Baseline:
+        assert isinstance(policy, StackedMLP), "checked by `validate`"
+        units = policy.noise_shape[-1]
+        output = StackedMLP(len(learners), units, 1, hidden=0, layers=0, activation=policy.activation, bias=True)
+        output.initialise(learners, Purpose.BASELINE_PARAMETERS, self.initialisation, output_gain=1.0)
+        return ValueBaseline(self, SharedValueNetwork(policy, output).to(device), learners)
