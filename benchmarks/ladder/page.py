@@ -36,7 +36,8 @@ def write(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int,
     lines += _table(rungs, ladder, limit)
     lines += [
         "\nSolved: seeds whose mean return of 25 episodes reached 475 within the limit, with a 95 % Wilson interval. "
-        "Steps to 475: median over seeds with a 95 % bootstrap interval; a seed that does not get there counts as the limit. "
+        "Steps to 475: median over seeds with a 95 % bootstrap interval; a seed that does not get there counts as the "
+        "limit. "
         "Mean return: of the last 25 episodes, interquartile mean over seeds with a 95 % bootstrap interval; a solved "
         f"seed stops. {machine()}, the seconds beside other work.\n"
     ]
