@@ -136,7 +136,7 @@ class ValueOption:
     learning_rate: LearningRate | None
     steps: Annotated[int, Ge(1)]
     bootstrap: bool
-    loss_coefficient: Annotated[float, Gt(0)] = 0.5  # runs of version 0.1 have neither of these keys
+    loss_coefficient: Annotated[float, Gt(0)] = 0.5
     clip_range: Annotated[float, Gt(0)] | None = None
 
     def validate(self, config: Any) -> None:
