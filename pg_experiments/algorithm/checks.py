@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pg_experiments.support.errors import UserError
+
+NEAR = 100_000  # distance up to which the nearest valid number is searched
 
 
 def refuse_without_values(name: str, config: Any) -> None:
@@ -28,8 +31,9 @@ def refuse_uneven_minibatches(count: int, config: Any) -> None:
     steps = config.collect.steps_per_batch
     if steps is None or steps % count == 0:
         return
-    fitting = [number for number in range(1, steps + 1) if steps % number == 0]
-    nearest = min(fitting, key=lambda number: abs(number - count))
+    start = min(count, steps)
+    near = (number for distance in range(min(start, NEAR)) for number in (start - distance, start + distance))
+    nearest = next((number for number in near if steps % number == 0), math.gcd(count, steps))
     raise UserError(
         f"algorithm.num_minibatches={count}: does not divide the {steps} steps of a batch (collect.num_envs × "
         f"collect.num_steps) evenly; the nearest is {nearest}"
