@@ -117,7 +117,7 @@ class NormalizedReturns(NoNormalization):
 class NormalizedAdvantages(NoNormalization):
     """Standardises advantages over a learner's batch, so that episodes are compared with each other, or mini-batch."""
 
-    over: Literal["batch", "minibatch"] = "batch"  # runs of version 0.1 do not have this key
+    over: Literal["batch", "minibatch"] = "batch"
 
     def validate(self, config: Any) -> None:
         """Raises UserError for mini-batches of an algorithm that has none."""

@@ -22,11 +22,39 @@ TINY_GAMES = {
         "policy.hidden=8",
         "env.max_frames=240",
         "env.num_envs=2",
+        f"collect={unit}",
         f"collect.{unit}=2",
         "num_seeds=2",
     )
     for game, unit in (("atari", "episodes"), ("pong", "points"), ("pong_v5", "points"))
 }
+
+BOOTSTRAPPED = ("returns=n_step", "returns=td", "returns=gae")
+ACTOR_CRITICS = ("algorithm=a2c", "algorithm=a3c", "algorithm=ppo")
+WITHOUT_VALUES = tuple(
+    f"baseline={name}" for name in ("none", "mean", "moving_average", "leave_one_out", "time_dependent", "optimal")
+)
+FRAGMENTS = ("collect=steps", *ACTOR_CRITICS)
+NEEDS = {
+    "baseline=shared_value": ("algorithm=a2c", "normalization=none"),
+    "returns=trajectory": ("normalization=advantages",),
+    **dict.fromkeys(BOOTSTRAPPED, ("baseline=value", "normalization=none")),
+    **dict.fromkeys(ACTOR_CRITICS, ("normalization=none",)),
+    "collect=steps": ("baseline=value", "baseline.bootstrap=true", "normalization=none"),
+}  # the options without which one is refused
+EXCLUDE = (
+    ({"returns=trajectory"}, {"normalization=returns", *FRAGMENTS}),
+    ({*BOOTSTRAPPED, *FRAGMENTS}, {"normalization=returns"}),
+    ({*BOOTSTRAPPED, *FRAGMENTS}, {*WITHOUT_VALUES}),
+    (
+        {"baseline=shared_value"},
+        {"algorithm=reinforce", "algorithm.log_probs=stored", "returns=trajectory", "returns.exact_discount=true"},
+    ),
+    ({"baseline=shared_value"}, {"normalization=returns", "policy=linear", *TINY_GAMES}),
+    ({*BOOTSTRAPPED}, {"returns.exact_discount=true"}),
+    ({*ACTOR_CRITICS}, {"algorithm.log_probs=stored", "returns.exact_discount=true"}),
+    ({*TINY_GAMES}, {"collect=episodes", "collect=steps", "algorithm.log_probs=stored", "policy.head=bernoulli"}),
+)  # an option of the one set with one of the other
 
 
 def options() -> list[str]:
@@ -49,8 +77,9 @@ def values() -> list[str]:
 
 
 def make_an_update(*overrides: str) -> None:
-    if "returns=trajectory" in overrides and not any(o.startswith("normalization") for o in overrides):
-        overrides = (*overrides, "normalization=advantages")
+    for needed in dict.fromkeys(itertools.chain(*(NEEDS.get(override, ()) for override in overrides))):
+        if not any(override.split("=")[0] == needed.split("=")[0] for override in overrides):
+            overrides = (*overrides, needed)
     linear = "policy=linear" in overrides
     game = next((TINY_GAMES[override] for override in overrides if override in TINY_GAMES), None)
     tiny = [tiny for tiny in game or TINY if not (linear and "hidden" in tiny)]
@@ -73,9 +102,7 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
         pair
         for pair in itertools.combinations([*options(), *values()], 2)
         if pair[0].split("=")[0] != pair[1].split("=")[0]
-        and set(pair) != {"returns=trajectory", "normalization=returns"}
-        and not (pair[0] == "collect=episodes" and pair[1] in ("env=pong", "env=pong_v5"))  # TINY_GAMES has points
-        and not (set(pair) & set(TINY_GAMES) and set(pair) & {"algorithm.log_probs=stored", "policy.head=bernoulli"})
+        and not any(set(pair) & one and set(pair) & other for one, other in EXCLUDE)
         and not ("policy=linear" in pair and any(p.startswith("policy.") and "head" not in p for p in pair))
     ]
     return random.Random(0).sample(pairs, count)
@@ -84,6 +111,58 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("pair", random_pairs(60), ids="+".join)
 def test_random_pairs_of_options_compose_and_make_an_update(pair):
     make_an_update(*pair)
+
+
+REFUSED = {
+    "returns=trajectory collect=steps normalization=none": "collect=steps: a batch has pieces of episodes, whose "
+    "returns are to be continued with V(s); use returns=gae with baseline=value, or baseline=value "
+    "baseline.bootstrap=true",
+    "returns=trajectory collect=steps normalization=none baseline=value baseline.bootstrap=true": "returns=trajectory "
+    "with collect=steps: a batch has pieces of episodes, whose whole return is not known; the nearest is returns=gae",
+    "algorithm=ppo algorithm.num_minibatches=7": "algorithm.num_minibatches=7: does not divide the 512 steps of a "
+    "batch (collect.num_envs × collect.num_steps) evenly; the nearest is 8",
+    "algorithm=ppo algorithm.num_minibatches=513": "num_minibatches=513: does not divide the 512 steps of a batch "
+    "(collect.num_envs × collect.num_steps) evenly; the nearest is 512",
+    "algorithm=ppo collect.num_steps=999999999989 algorithm.num_minibatches=500000000000": "evenly; the nearest is 4",
+    "algorithm=ppo baseline=mean": "algorithm=ppo: needs a critic, which is V(s); the nearest is baseline=value",
+    "algorithm=a2c baseline=moving_average returns=reward_to_go collect=episodes": "algorithm=a2c: needs a critic",
+    "returns=gae baseline=none normalization=none": "returns=gae: continues a return with V(s), which this baseline "
+    "does not learn; the nearest is baseline=value",
+    "returns=td baseline=value normalization=returns": "returns=td with normalization=returns: V(s) must be in the "
+    "environment's units to continue a return; use normalization=advantages or normalization=none",
+    "algorithm=a2c normalization=returns returns=reward_to_go collect=episodes": "algorithm=a2c with "
+    "normalization=returns: the advantages of an actor-critic are in the environment's units",
+    "normalization=advantages normalization.over=minibatch": "normalization.over=minibatch: this algorithm learns from "
+    "the batch as a whole; the nearest is batch",
+    "algorithm=a2c normalization=advantages normalization.over=minibatch": "the nearest is batch",
+    "baseline=value baseline.learning_rate=null": "baseline.learning_rate=null: this algorithm trains V(s) by "
+    "itself; expected a number above 0, as 0.01",
+    "algorithm=ppo baseline.steps=2": "baseline.steps=2: V(s) and the policy share one gradient step where "
+    "baseline.learning_rate=null; give V(s) a learning rate, or the nearest is 1",
+    "algorithm=ppo algorithm.clip_range=-0.1": "algorithm.clip_range=-0.1: expected a number above 0 or null; the "
+    "nearest is just above 0",
+    "algorithm=ppo baseline.clip_range=0": "baseline.clip_range=0: expected a number above 0 or null",
+    "algorithm=ppo algorithm.target_kl=0": "algorithm.target_kl=0: expected a number above 0 or null",
+    "algorithm=ppo algorithm.epochs=0": "algorithm.epochs=0: expected a whole number at least 1; the nearest is 1",
+    "algorithm=ppo returns.gae_lambda=1.5": "returns.gae_lambda=1.5: expected a number at least 0 and at most 1; the "
+    "nearest is 1",
+    "returns=n_step returns.n=0 baseline=value normalization=none": "returns.n=0: expected a whole number at least 1",
+    "algorithm=a2c collect.num_envs=0": "collect.num_envs=0: expected a whole number at least 1; the nearest is 1",
+}
+
+
+@pytest.mark.parametrize("overrides", REFUSED)
+def test_options_that_do_not_fit_are_refused_in_one_line_with_the_nearest_that_do(overrides):
+    with pytest.raises(UserError) as caught:
+        check(composed(*overrides.split()))
+    assert REFUSED[overrides] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_of_another_algorithm_is_named_with_the_algorithm_that_has_it(train_here):
+    done = train_here("algorithm=ppo", "algorithm.log_probs=stored", "device=cpu")
+    assert done.code == 1
+    assert done.err == "error: algorithm.log_probs: no such key with algorithm=ppo; algorithm=reinforce has it\n"
 
 
 EXPERIMENTS = sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml"))
@@ -185,7 +264,7 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_the_nearest_that_is_r
     config = composed()
     for key, change in changes.items():
         if key == "normalization" and change is None:
-            config[key] = {"name": "advantages"}
+            config[key] = {"name": "advantages", "over": "batch"}
             continue
         config[key] = {**config[key], **change} if isinstance(change, dict) else change
     with pytest.raises(UserError) as caught:

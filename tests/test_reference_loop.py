@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ class Reference:
         policy, baseline = config["policy"], config["baseline"]
         activation, dropout = policy.get("activation", "relu"), policy.get("dropout", 0.0)
         self.policy = Perceptron(run.agent.policy.network, learner, activation, dropout)
-        self.optimizer = self.make_optimizer()
+        self.optimizer = make_optimizer(config["optimizer"], self.policy.parameters())
         self.value: Perceptron | None = None
         if baseline["name"] == "value":
             self.value = Perceptron(run.agent.baseline.network, learner, baseline["activation"], 0.0)
@@ -147,24 +148,6 @@ class Reference:
         self.episodes_done, self.steps_done = 0, 0
         self.gradients: dict[str, dict[str, Tensor]] = {}  # of the last update, before clipping
         self.columns: dict[str, float] = {}  # of metrics.csv, likewise
-
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        options = self.config["optimizer"]
-        lr, decay = options["learning_rate"], options["weight_decay"]
-        if options["name"] == "sgd":
-            return torch.optim.SGD(self.policy.parameters(), lr=lr, momentum=options["momentum"], weight_decay=decay)
-        if options["name"] == "rmsprop":
-            return torch.optim.RMSprop(
-                self.policy.parameters(),
-                lr=lr,
-                alpha=options["decay"],
-                eps=options["epsilon"],
-                momentum=options["momentum"],
-                weight_decay=decay,
-            )
-        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options["name"]]
-        betas = (options["beta1"], options["beta2"])
-        return make(self.policy.parameters(), lr=lr, betas=betas, eps=options["epsilon"], weight_decay=decay)
 
     def update(self, batch: list[Episode]) -> None:
         """One update of policy and value network."""
@@ -279,24 +262,18 @@ class Reference:
         if limit is not None and norm > limit:
             for parameter in self.policy.parameters():
                 parameter.grad *= limit / norm
-        learning_rate = self.config["optimizer"]["learning_rate"] * self.schedule()
+        learning_rate = self.config["optimizer"]["learning_rate"] * schedule(self.config, self.progress)
         self.optimizer.param_groups[0]["lr"] = learning_rate
         self.optimizer.step()
         self.columns |= {"policy_loss": loss.item(), "entropy": entropy.item() / sum(len(w) for w in advantages)}
         self.columns |= {"policy_gradient_norm": norm, "learning_rate": learning_rate}
 
-    def schedule(self) -> float:
-        env, options = self.config["env"], self.config["optimizer"]
-        progress = max(
+    @property
+    def progress(self) -> float:
+        env = self.config["env"]
+        return max(
             self.episodes_done / (env["max_episodes"] or math.inf), self.steps_done / (env["max_steps"] or math.inf)
         )
-        last = options["final_fraction"]
-        return {
-            "constant": 1.0,
-            "linear": 1 + (last - 1) * progress,
-            "cosine": last + (1 - last) * math.cos(math.pi * progress / 2) ** 2,
-            "exponential": math.exp(progress * math.log(last)),
-        }[self.config["optimizer"]["schedule"]]
 
     def value_steps(self, batch: list[Episode], returns: list[Tensor]) -> None:
         assert self.value is not None
@@ -308,6 +285,30 @@ class Reference:
             self.value_optimizer.step()
             self.gradients["baseline"] = stacked_form(self.value, "grad")
             self.columns |= {"value_loss": loss.item(), "value_gradient_norm": norm_of(self.gradients["baseline"])}
+
+
+def make_optimizer(options: dict[str, Any], parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Of torch, with the settings of the group `optimizer`."""
+    lr, decay = options["learning_rate"], options["weight_decay"]
+    if options["name"] == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, momentum=options["momentum"], weight_decay=decay)
+    if options["name"] == "rmsprop":
+        rest = {"alpha": options["decay"], "eps": options["epsilon"], "momentum": options["momentum"]}
+        return torch.optim.RMSprop(parameters, lr=lr, weight_decay=decay, **rest)
+    make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options["name"]]
+    betas = (options["beta1"], options["beta2"])
+    return make(parameters, lr=lr, betas=betas, eps=options["epsilon"], weight_decay=decay)
+
+
+def schedule(config: dict[str, Any], progress: float) -> float:
+    """The factor of the learning rate at a fraction of the run."""
+    last = config["optimizer"]["final_fraction"]
+    return {
+        "constant": 1.0,
+        "linear": 1 + (last - 1) * progress,
+        "cosine": last + (1 - last) * math.cos(math.pi * progress / 2) ** 2,
+        "exponential": math.exp(progress * math.log(last)),
+    }[config["optimizer"]["schedule"]]
 
 
 def stacked_form(network: Perceptron, attribute: str) -> dict[str, Tensor]:

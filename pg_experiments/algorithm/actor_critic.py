@@ -140,7 +140,8 @@ class ActorCritic:
             factors = [0.0 if stops else factor for stops, factor in zip(stopped, schedule, strict=True)]
             measured, failed = self._step(self._minibatch(experience, index), factors)
             means.add(measured, [not stops for stops in stopped])
-            broken |= failed
+            took_part = {learner for learner, stops in zip(learners, stopped, strict=True) if not stops}
+            broken |= {learner: why for learner, why in failed.items() if learner in took_part}
             far = self._has_gone_far(measured)
             stopped = [a or b or c in broken for a, b, c in zip(stopped, far, learners, strict=True)]
             if all(stopped):

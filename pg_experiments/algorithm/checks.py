@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pg_experiments.support.errors import UserError
+
+NEAR = 100_000  # distance up to which the nearest valid number is searched
 
 
 def refuse_without_values(name: str, config: Any) -> None:
@@ -49,5 +52,7 @@ def refuse_uneven_workers(workers: int, config: Any) -> None:
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:
-    divisors = [candidate for candidate in range(1, number + 1) if number % candidate == 0]
-    return min(divisors, key=lambda divisor: abs(divisor - wanted))
+    """The divisor of a number that is nearest to the wanted one, or a common one where none is near."""
+    start = min(wanted, number)
+    near = (candidate for distance in range(min(start, NEAR)) for candidate in (start - distance, start + distance))
+    return next((candidate for candidate in near if number % candidate == 0), math.gcd(wanted, number))

@@ -33,12 +33,7 @@ class Reinforce:
     log_probs: Literal["recomputed", "stored"]
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where the graph of a batch would not fit into memory, or V(s) has no optimizer."""
-        if config.baseline.estimates_values and config.baseline.learning_rate is None:
-            raise UserError(
-                "baseline.learning_rate=null: algorithm=reinforce trains V(s) by itself; expected a number above 0, as "
-                "0.01"
-            )
+        """Raises UserError where the graph of a batch would not fit into memory."""
         if self.log_probs == "stored" and config.env.emulators is not None:
             raise UserError(
                 "algorithm.log_probs=stored: not for images, whose graphs do not fit; the nearest is recomputed"

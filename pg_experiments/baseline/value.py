@@ -155,11 +155,15 @@ class ValueOption:
     learning_rate: LearningRate | None
     steps: Annotated[int, Ge(1)]
     bootstrap: bool
-    loss_coefficient: Annotated[float, Gt(0)] = 0.5  # runs of version 0.1 have neither of these keys
+    loss_coefficient: Annotated[float, Gt(0)] = 0.5
     clip_range: Annotated[float, Gt(0)] | None = None
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where V(s) bootstraps returns that are not in the environment's units."""
+        """Raises UserError where V(s) has no optimizer, or bootstraps returns in other units than the environment's."""
+        if self.learning_rate is None and not getattr(config.algorithm, "is_actor_critic", False):
+            raise UserError(
+                "baseline.learning_rate=null: this algorithm trains V(s) by itself; expected a number above 0, as 0.01"
+            )
         if self.bootstrap and config.normalization.changes_returns:
             raise UserError(
                 "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to "

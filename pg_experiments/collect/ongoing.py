@@ -57,7 +57,7 @@ class Ongoing:
             log = self._log[learner]
             log.append(actions[:, r])
             needed = int(self.lengths[learner * self.envs :][: self.envs].max())
-            while sum(map(len, log)) - len(log[0]) >= needed:
+            while log and sum(map(len, log)) - len(log[0]) >= needed:
                 log.pop(0)
         return finished
 

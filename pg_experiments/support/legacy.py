@@ -13,6 +13,13 @@ MOVED = {
 }
 
 
+# values of keys that were added later, with which an option does what it did before: by group and name of the option
+ADDED: dict[tuple[str, str], dict[str, Any]] = {
+    ("baseline", "value"): {"loss_coefficient": 0.5, "clip_range": None},
+    ("normalization", "advantages"): {"over": "batch"},
+}
+
+
 def is_of_version_0_1(config: Mapping[str, Any]) -> bool:
     """Whether version 0.1 wrote this config, which had no group `collect`."""
     return "collect" not in config and isinstance(config.get("algorithm"), Mapping)
@@ -26,7 +33,18 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     episodes = algorithm.pop("episodes_per_update", None)
     points = algorithm.pop("points_per_update", None)
     unit = {"name": "episodes", "episodes": episodes} if points is None else {"name": "points", "points": points}
-    return {**config, "algorithm": algorithm, "collect": unit | {"unfinished": algorithm.pop("unfinished", "wait")}}
+    collect = unit | {"unfinished": algorithm.pop("unfinished", "wait")}
+    return {**config, **_completed(config), "algorithm": algorithm, "collect": collect}
+
+
+def _completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups whose option has new keys, with these keys."""
+    groups = {group: config.get(group) for group, _ in ADDED}
+    return {
+        group: {**ADDED.get((group, str(keys.get("name"))), {}), **keys}
+        for group, keys in groups.items()
+        if isinstance(keys, Mapping)
+    }
 
 
 def upgraded_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-returns = partial(Mutant, "credit", "pg_experiments/returns.py")
+recursion = partial(Mutant, "credit", "pg_experiments/returns/recursion.py")
+whole = partial(Mutant, "credit", "pg_experiments/returns/monte_carlo.py")
 rollout = partial(Mutant, "credit", "pg_experiments/tensors/rollout.py")
 agent = partial(Mutant, "credit", "pg_experiments/algorithm/reinforce.py")
+credit = partial(Mutant, "credit", "pg_experiments/algorithm/credit.py")
 normalisers = partial(Mutant, "normalisers", "pg_experiments/normalization.py")
 masks = partial(Mutant, "masks", "pg_experiments/tensors/masked.py")
 means = partial(Mutant, "baselines", "pg_experiments/baseline/batch.py")
@@ -26,69 +28,70 @@ CUT_OFF = (
 )
 AVERAGED = OF_RETURNS + "test_the_recursion_equals_the_average_of_n_step_returns_written_out[0.7]"
 ANEW = OF_CREDIT + "test_where_a_return_ends_inside_a_column_credit_and_its_weights_begin_anew"
+CONTINUES = "continues = torch.where(ends, 0.0, discount)\n    trace_decay = "
 
 MUTANTS = [
-    returns(
+    recursion(
         "what follows is not discounted",
-        "continues = torch.where(ends, 0.0, discount)",
-        "continues = torch.where(ends, 0.0, torch.ones_like(discount))",
+        CONTINUES,
+        CONTINUES.replace("0.0, discount", "0.0, torch.ones_like(discount)"),
         OF_RETURNS + "test_reward_to_go_equals_the_sum_written_out",
     ),
-    returns(
+    recursion(
         "a return goes on over its end",
-        "continues = torch.where(ends, 0.0, discount)",
-        "continues = discount.expand(ends.shape)",
+        CONTINUES,
+        CONTINUES.replace("torch.where(ends, 0.0, discount)", "discount.expand(ends.shape)"),
         INSIDE,
     ),
-    returns(
+    recursion(
         "a return that ends leaves out its last reward",
-        "    continues = torch.where(ends, 0.0, discount)\n",
-        "    continues = torch.where(ends, 0.0, discount)\n    rewards = torch.where(ends, 0.0, rewards)\n",
+        "constants = rewards\n",
+        "constants = rewards = torch.where(ends, 0.0, rewards)\n",
         OF_RETURNS + "test_reward_to_go_equals_the_sum_written_out",
     ),
-    returns(
+    recursion(
         "the value of what follows the last step is not discounted",
         "bootstrap = continues - weights",
         "bootstrap = torch.where(cuts, 1.0, continues - weights)",
         CONTINUED,
     ),
-    returns(
+    recursion(
         "a return that ends with the last step is continued with a value",
         "bootstrap = continues - weights",
         "bootstrap = discount - weights",
         OF_RETURNS + "test_a_return_that_ends_with_the_last_step_has_no_bootstrap_value",
     ),
-    returns(
+    recursion(
         "what is behind a cut counts, too",
         "weights = torch.where(cuts, 0.0, continues * trace_decay)",
         "weights = continues * trace_decay",
         OF_RETURNS + "test_the_recursion_equals_the_average_of_n_step_returns_written_out[1.0]",
     ),
-    returns(
+    recursion(
         "λ and 1 − λ are exchanged",
         "weights = torch.where(cuts, 0.0, continues * trace_decay)",
         "weights = torch.where(cuts, 0.0, continues * (1 - trace_decay))",
         AVERAGED,
     ),
-    returns(
+    recursion(
         "the next value has the weight 1, whatever λ is",
         "bootstrap = continues - weights",
         "bootstrap = continues",
         AVERAGED,
     ),
-    returns(
+    recursion(
         "a next value past an end makes NaN of its return",
         "rewards + bootstrap * torch.where(bootstrap == 0, 0.0, next_values)",
         "rewards + bootstrap * next_values",
         OF_RETURNS + "test_values_past_an_end_do_not_count_whatever_they_are",
     ),
-    returns(
+    whole(
         "all returns are discounted as the first learner's",
         "rollout.cuts, next_values, discount[:, None])",
         "rollout.cuts, next_values, discount[:1, None])",
         OF_RETURNS + "test_each_learner_has_a_discount_of_its_own",
     ),
-    returns(
+    recursion(
         "all steps are weighed with the first learner's γ^t",
         "discount.double()[:, None] **",
         "discount.double()[:1, None] **",
@@ -112,49 +115,49 @@ MUTANTS = [
         "placed[self.finals.positions] = values",
         "tests/test_rollout.py::test_values_of_final_observations_stand_at_the_steps_that_they_followed",
     ),
-    returns(
+    recursion(
         "what the mask hides is paid",
-        "rewards = torch.where(rollout.mask, rollout.rewards, 0.0)",
-        "rewards = rollout.rewards",
+        "return torch.where(rollout.mask, rollout.rewards, 0.0)",
+        "return rollout.rewards",
         OF_RETURNS + "test_what_the_mask_hides_changes_no_return_and_no_normalised_one",
     ),
-    returns(
+    whole(
         "the whole return is taken from the first step of the column, not of the return",
         "begins = steps_since_start(rollout.ends | rollout.cuts) == 0",
         "begins = steps_since_start(rollout.ends & ~rollout.ends) == 0",
         INSIDE,
     ),
-    returns(
+    recursion(
         "the step that ends a return is the first of the next",
         "after = torch.cat([torch.zeros_like(restarts[:1]), restarts[:-1]])",
         "after = restarts",
         INSIDE,
     ),
-    returns(
+    recursion(
         "γ^t counts from 1",
         "** steps_since_start(rollout.ends | rollout.cuts)",
         "** (steps_since_start(rollout.ends | rollout.cuts) + 1)",
         OF_RETURNS + "test_exact_discount_weighs_step_t_with_gamma_to_the_t_and_leaves_the_trajectory_alone",
     ),
-    returns(
+    whole(
         "exact_discount does the opposite",
         "if not self.exact_discount:",
         "if self.exact_discount:",
         OF_RETURNS + "test_exact_discount_weighs_step_t_with_gamma_to_the_t_and_leaves_the_trajectory_alone",
     ),
-    returns(
+    whole(
         "the whole return is weighed with γ^t as well",
         "return torch.where(rollout.mask, whole, 0.0)",
         "return torch.where(rollout.mask, whole * discount_weights(rollout, discount).to(whole.dtype), 0.0)",
         "tests/test_exact_gradient.py::test_the_expected_estimate_is_the_gradient_of_the_objective",
     ),
-    agent(
+    credit(
         "exact_discount is not wired into the agent",
-        "return Credit(returns, values, self.returns.weigh(advantages, rollout, discount))",
-        "return Credit(returns, values, advantages)",
+        "return Credit(targets, values, returns.weigh(advantages, rollout, discount))",
+        "return Credit(targets, values, advantages)",
         OF_CREDIT + "test_exact_discount_reaches_the_advantages_of_a_run",
     ),
-    returns(
+    recursion(
         "γ^t goes on over the ends of returns",
         "** steps_since_start(rollout.ends | rollout.cuts)",
         "** steps_since_start(rollout.terminated)",
@@ -172,26 +175,24 @@ MUTANTS = [
         "discount = self.discount[: len(rollout.learners)]",
         OF_CREDIT + "test_a_learner_that_plays_alone_is_credited_and_learns_by_its_own_values",
     ),
-    agent(
+    credit(
         "a truncated episode is not continued",
-        "next_values = self.baseline.final_values(rollout)",
-        "next_values = None",
+        "returns(rollout, baseline.final_values(rollout), discount)",
+        "returns(rollout, None, discount)",
         "tests/test_episodes.py::test_a_truncated_episode_goes_on_with_its_value_and_a_terminated_one_does_not",
     ),
-    agent(
+    credit(
         "advantages are normalised before the baseline is subtracted",
-        "advantages = self.normalization.of_advantages(returns - values, rollout.mask)",
-        "advantages = self.normalization.of_advantages(returns, rollout.mask) - values",
+        "advantages = normalization.of_advantages(targets - values, rollout.mask)",
+        "advantages = normalization.of_advantages(targets, rollout.mask) - values",
         OF_CREDIT + "test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are",
     ),
-    agent(
+    credit(
         "returns are normalised after the baseline has seen them",
-        "returns = self.normalization.of_returns(returns, rollout.mask)\n"
-        "        gradients = partial(self.episode_gradients, rollout)\n"
-        "        values = self.baseline.values(rollout, returns, gradients).expand_as(returns)",
-        "gradients = partial(self.episode_gradients, rollout)\n"
-        "        values = self.baseline.values(rollout, returns, gradients).expand_as(returns)\n"
-        "        returns = self.normalization.of_returns(returns - values, rollout.mask)",
+        "targets = normalization.of_returns(targets, rollout.mask)\n"
+        "        values = baseline.values(rollout, targets, gradients).expand_as(targets)",
+        "values = baseline.values(rollout, targets, gradients).expand_as(targets)\n"
+        "        targets = normalization.of_returns(targets - values, rollout.mask)",
         OF_CREDIT + "test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_returns_are",
     ),
     agent(
@@ -404,8 +405,8 @@ MUTANTS = [
     ),
     values(
         "a truncated episode is continued from its last step, not from what followed",
-        "self.network.bind(rollout.learners)(rollout.finals.observations)",
-        "self.network.bind(rollout.learners)(rollout.observations[-1])",
+        "torch.cat([network(part).squeeze(-1) for part in finals.parts(rollout.mask.shape[2])], 1)",
+        "network(rollout.observations[-1]).squeeze(-1)",
         OF_BASELINES + "test_a_truncated_episode_goes_on_with_the_value_that_its_own_learner_gives_to_what_stood_there",
     ),
     values(
