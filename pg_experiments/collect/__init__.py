@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
+from pg_experiments.collect.compiled_episodes import CompiledEpisodeCollector, can_be_compiled
 from pg_experiments.collect.episodes import EpisodeCollector
 from pg_experiments.env import Arcade, Environments, EnvOption
 from pg_experiments.policy.policy import Policy
@@ -121,6 +122,8 @@ class Episodes:
                 carry_over=self.unfinished == "carry_over",
                 device=device,
             )
+        if can_be_compiled(environments, policy, device) and not keep_graph:
+            return CompiledEpisodeCollector(environments, policy, seeds=learners.seeds, episodes=self.episodes)
         return EpisodeCollector(
             environments, policy, seeds=learners.seeds, episodes=self.episodes, device=device, keep_graph=keep_graph
         )

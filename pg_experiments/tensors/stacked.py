@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import CompiledStep
+from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
@@ -23,6 +23,7 @@ Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R,
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
 # in place, as the hidden units of a batch are the largest tensor of a run
+CODES: dict[Activation, int] = {"relu": RELU, "leaky_relu": LEAKY_RELU, "tanh": TANH}
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
@@ -146,6 +147,24 @@ class StackedMLP(nn.Module):
         biases = [None] * len(self.weights) if self.biases is None else map(rows, self.biases)
         layers = list(zip(map(rows, self.weights), biases, strict=True))
         return BoundMLP(layers, self.activation, self._scale(learners))
+
+    def dense_form(self, learners: Tensor) -> DenseForm:
+        """The perceptrons of the learners with indices [R] as plain arrays."""
+        layers = self.bind(learners).layers
+        parts = []
+        for index, (weight, bias) in enumerate(layers):
+            weight = weight.detach()
+            parts.append((weight.mT if index == len(layers) - 1 else weight).flatten(1))
+            parts.append(weight.new_zeros(weight.shape[0], weight.shape[2]) if bias is None else bias.detach()[:, 0])
+        widths = [layers[0][0].shape[1], *(weight.shape[2] for weight, _ in layers)]
+        drop_below = self.drop_below[learners.cpu()]
+        return DenseForm(
+            torch.cat(parts, 1).numpy(force=True),
+            np.array(widths),
+            CODES[self.activation],
+            (LEVELS / (LEVELS - drop_below.double())).float().numpy(),
+            drop_below.numpy().astype(np.uint16),
+        )
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
         """First-layer weights [units, D] of the units with the largest weights to the next layer, at most `count`."""
