@@ -42,6 +42,15 @@ def begin(kind, seed, state):  # type: ignore[no-untyped-def]
 
 
 @helper
+def have_stopped(episodes, limit):  # type: ignore[no-untyped-def]
+    """Whether all environments of a learner have stopped."""
+    for e in range(len(episodes)):
+        if episodes[e] < limit:
+            return False
+    return True
+
+
+@helper
 def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-def]
     """Draws the random numbers of some steps: `uniform` for actions; `kept`, from `raw`, for dropout."""
     fill_uniform(streams[0], uniform)
@@ -60,7 +69,7 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
     "int64", "boolean",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
     "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "int64[::1]",
-    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, begin, draw),
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, begin, have_stopped, draw),
     nogil=True,
 )  # fmt: skip
 def play(  # type: ignore[no-untyped-def]
@@ -95,7 +104,10 @@ def play(  # type: ignore[no-untyped-def]
     """
     E, G = seeds.shape[1:]
     D, K, U = observations.shape[3], widths[-1], kept.shape[3]
-    units = np.empty((2, widths.max()), dtype=np.float32)
+    widest = 0
+    for width in widths:
+        widest = max(widest, width)
+    units = np.empty((2, widest), dtype=np.float32)
     uniform = np.empty(STEPS_PER_DRAW * E * K, dtype=np.float32)
     raw = np.empty(STEPS_PER_DRAW * E * U // 4, dtype=np.uint64)
     keeps = np.empty(STEPS_PER_DRAW * E * U, dtype=np.bool_)
@@ -103,7 +115,7 @@ def play(  # type: ignore[no-untyped-def]
         if start == 0:
             seed_streams(entropy[r], words[r], update, streams[r])
         for t in range(start, stop):
-            if episodes[r].min() == G:
+            if have_stopped(episodes[r], G):
                 break
             rows[r] = t + 1
             if t % STEPS_PER_DRAW == 0:
@@ -115,9 +127,11 @@ def play(  # type: ignore[no-untyped-def]
                     begin(kind, seeds[r, e, episodes[r, e]], states[r, e])
                     steps[r, e] = 0
                 draws = (t % STEPS_PER_DRAW) * E + e
-                kept[t, r, e] = keeps[draws * U : (draws + 1) * U]
+                for u in range(U):
+                    kept[t, r, e, u] = keeps[draws * U + u]
                 env_observe(kind, states[r, e], steps[r, e] == 0, observations[t, r, e])
-                units[0, :D] = observations[t, r, e]
+                for i in range(D):
+                    units[0, i] = observations[t, r, e, i]
                 row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
                 action = choose(rule, is_greedy, units[row, :K], uniform[draws * K : (draws + 1) * K])
                 reward, terminated = env_step(kind, constants, states[r, e], action)

@@ -14,6 +14,7 @@ Function = Callable[..., Any]
 
 # Numba's default turns every division into a branch that can raise; NumPy's rule gives inf or NaN
 AS_NUMPY = {"error_model": "numpy"}
+BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # Floating-point sums of a helper may be reordered, so that they use the vector unit. Results depend on the machine's
 # instructions, but on nothing else.
 REORDERED_SUMS = AS_NUMPY | {"fastmath": {"reassoc", "contract"}}
@@ -121,7 +122,7 @@ def _versioned(function: Function, helpers: Sequence[Function]) -> Function:
 def _make_callable_once(function: Function) -> None:
     from numba.extending import register_jitable
 
-    register_jitable(**function.numba_options)(function)  # type: ignore[attr-defined]
+    register_jitable(**function.numba_options, **BARE)(function)  # type: ignore[attr-defined]
 
 
 def _make_callable(helpers: Sequence[Function]) -> None:

@@ -45,7 +45,8 @@ def dense_outputs(parameters, widths, activation, scale, kept, units):  # type: 
 def add_products(x, parameters, y):  # type: ignore[no-untyped-def]
     """y = x · W + b, with W [inputs, outputs] and b [outputs] one after the other in `parameters`."""
     n = len(y)
-    y[:] = parameters[len(x) * n :]
+    for j in range(n):
+        y[j] = parameters[len(x) * n + j]
     for i in range(len(x)):
         weights = parameters[i * n : (i + 1) * n]
         for j in range(n):
