@@ -18,7 +18,7 @@ from pg_experiments.policy.compiled_heads import CompilableHead
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.networks import CompilableDense, DenseForm
 from pg_experiments.tensors.rollout import Rollout
-from pg_experiments.tensors.streams import episode_seeds, stream_words
+from pg_experiments.tensors.streams import stream_words
 
 FIRST_ROWS = 64  # rows that are allocated for the first batch
 SLICES = 4  # per thread, as learners do not play equally long
@@ -124,8 +124,10 @@ class CompiledEpisodeCollector:
         """Runs one episode in every environment of the active learners. Arguments as in `Collector.collect`."""
         learners = torch.from_numpy(active)
         network = self.policy.network.dense_form(learners)  # type: ignore[union-attr]  # by `can_be_compiled`
-        seeds = np.array([episode_seeds(self.seeds[i], update, self.episodes) for i in active], dtype=np.uint64)
-        games = Games.of(seeds[:, :, None], self.form.state_size, network.widths[0])
+        # the loop draws the seeds
+        games = Games.of(
+            np.zeros((len(active), self.episodes, 1), dtype=np.uint64), self.form.state_size, network.widths[0]
+        )
         columns, rows = self._play(update, active, network, games)
         mask, terminated, truncated = (torch.from_numpy(flag[:rows]) for flag in columns.flags)
         noise_shape = self.policy.network.noise_shape
@@ -165,7 +167,7 @@ class CompiledEpisodeCollector:
             stop = len(columns.actions)
             self._in_threads(
                 R, start, stop,
-                self.form.kind, self.constants, self.form.max_episode_steps, *of_games,
+                self.form.kind, self.constants, self.form.max_episode_steps, True, *of_games,
                 *of_streams,
                 *network,
                 head.rule, head.is_greedy,  # type: ignore[attr-defined]  # by `can_be_compiled`

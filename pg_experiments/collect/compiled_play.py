@@ -19,7 +19,9 @@ from pg_experiments.tensors.streams import Purpose
 env_reset, env_observe, env_step = env.reset, env.observe, env.step
 choose, dense_outputs = heads.choose, dense.dense_outputs
 seed_sfc64, fill_raw, fill_uniform = random.seed_sfc64, random.fill_raw, random.fill_uniform
-PURPOSES = (np.uint64(Purpose.ACTIONS), np.uint64(Purpose.DROPOUT))
+seed_pool, pool_halves = random.seed_pool, random.pool_halves
+OF_STREAMS = (np.uint64(Purpose.ACTIONS), np.uint64(Purpose.DROPOUT))
+OF_EPISODES = np.uint64(Purpose.ENVIRONMENT)
 
 STEPS_PER_DRAW = 4  # random numbers are drawn for 4 steps at a time, which always fill whole 64-bit words
 NOT_BEGUN = -1  # step count of an environment that must be reset before its next step
@@ -30,8 +32,17 @@ def seed_streams(entropy, words, update, streams):  # type: ignore[no-untyped-de
     """Fills streams [2, 4] of a learner: those of `numpy_stream` for actions and for dropout."""
     pool = np.empty(4, dtype=np.uint64)
     for i in range(2):
-        entropy[1], entropy[2] = PURPOSES[i], np.uint64(update)
+        entropy[1], entropy[2] = OF_STREAMS[i], np.uint64(update)
         seed_sfc64(entropy, words, pool, streams[i])
+
+
+@helper
+def seed_episodes(entropy, words, update, seeds):  # type: ignore[no-untyped-def]
+    """Fills the first seeds [E, G] of a learner's environments with its `episode_seeds`."""
+    pool = np.empty(4, dtype=np.uint64)
+    entropy[1], entropy[2] = OF_EPISODES, np.uint64(update)
+    seed_pool(entropy, words, pool)
+    pool_halves(pool, seeds)
 
 
 @helper
@@ -63,18 +74,18 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
 
 @compiled(
     "int64", "int64", "int64", "int64",
-    "int64", "float64[::1]", "int64", "uint64[:, :, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "int64[:, ::1]",
+    "int64", "float64[::1]", "int64", "boolean", "uint64[:, :, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "int64[:, ::1]",
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
     "int64", "boolean",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
     "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "int64[::1]",
-    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, begin, have_stopped, draw),
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, seed_episodes, begin, have_stopped, draw),
     nogil=True,
 )  # fmt: skip
 def play(  # type: ignore[no-untyped-def]
     first, last, start, stop,
-    kind, constants, limit, seeds, states, steps, episodes,
+    kind, constants, limit, draws_seeds, seeds, states, steps, episodes,
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
     rule, is_greedy,
@@ -87,6 +98,7 @@ def play(  # type: ignore[no-untyped-def]
 
     Args:
         kind, constants, limit: the environment, as in `CompiledForm`.
+        draws_seeds: whether the first seed of each environment is drawn in row 0, as by `episode_seeds`.
         seeds: [R, E, G] seeds of the episodes that each environment may begin, in order. After them, it stops.
         states: [R, E, S] states of the environments.
         steps: [R, E] steps of the current episode so far; NOT_BEGUN where the environment must be reset.
@@ -112,6 +124,8 @@ def play(  # type: ignore[no-untyped-def]
     raw = np.empty(STEPS_PER_DRAW * E * U // 4, dtype=np.uint64)
     keeps = np.empty(STEPS_PER_DRAW * E * U, dtype=np.bool_)
     for r in range(first, last):
+        if start == 0 and draws_seeds:
+            seed_episodes(entropy[r], words[r], update, seeds[r])
         if start == 0:
             seed_streams(entropy[r], words[r], update, streams[r])
         for t in range(start, stop):

@@ -76,6 +76,14 @@ def pool_words(pool, words):  # type: ignore[no-untyped-def]
 
 
 @helper
+def pool_halves(pool, halves):  # type: ignore[no-untyped-def]
+    """Fills the first column of `halves` [n, m] with `generate_state(n, np.uint32)` of a seeded pool."""
+    constant = INIT_B
+    for i in range(len(halves)):
+        halves[i, 0], constant = hash_word(pool[i % POOL], constant, MULT_B)
+
+
+@helper
 def seed_sfc64(entropy, count, pool, state):  # type: ignore[no-untyped-def]
     """Fills the state [4] of `SFC64(SeedSequence(…))`."""
     seed_pool(entropy, count, pool)
@@ -165,6 +173,6 @@ def next_between(state, low, high):  # type: ignore[no-untyped-def]
 
 
 HELPERS = (
-    seed_pool, hash_word, mix_words, pool_words, seed_sfc64, next_sfc64, fill_raw, fill_uniform,
+    seed_pool, hash_word, mix_words, pool_words, pool_halves, seed_sfc64, next_sfc64, fill_raw, fill_uniform,
     seed_pcg64, high_product, step_pcg64, next_double, next_between,
 )  # fmt: skip
