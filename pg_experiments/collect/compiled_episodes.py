@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,17 +27,22 @@ SLICES = 4  # per thread, as learners do not play equally long
 NOTICE = "compiling the loop that plays, once on this machine: this takes some seconds"
 
 
-def can_be_compiled(environments: Any, policy: Policy, device: torch.device) -> bool:
-    """Whether a policy on a device can play these environments in one compiled loop."""
-    return (
-        isinstance(environments, CompilableEnvironments)
-        and environments.compiled_form is not None
-        and isinstance(policy.network, CompilableDense)
-        and isinstance(policy.head, CompilableHead)
-        and policy.head.rule is not None
-        and device.type == "cpu"
-        and next(policy.parameters()).dtype == torch.float32
-    )
+class Parts(NamedTuple):
+    """Environments, network and head that have a compiled form."""
+
+    form: CompiledForm
+    network: CompilableDense
+    head: CompilableHead
+
+
+def compiled_parts(environments: Any, policy: Policy, device: torch.device) -> Parts | None:
+    """The parts of a compiled loop; None where a part has no compiled form, or the policy is not on the CPU."""
+    form = environments.compiled_form if isinstance(environments, CompilableEnvironments) else None
+    network, head = policy.network, policy.head
+    if form is None or not isinstance(network, CompilableDense) or not isinstance(head, CompilableHead):
+        return None
+    is_float32 = next(policy.parameters()).dtype == torch.float32
+    return Parts(form, network, head) if head.rule is not None and device.type == "cpu" and is_float32 else None
 
 
 class Columns(NamedTuple):
@@ -104,11 +111,12 @@ class CompiledEpisodeCollector:
     The random numbers are the same; outputs of the network and the logarithms of noise may be rounded differently.
     """
 
-    def __init__(self, environments: Any, policy: Policy, *, seeds: Sequence[int], episodes: int) -> None:
-        """`environments`, `policy`: `can_be_compiled`."""
-        self.form: CompiledForm = environments.compiled_form
+    def __init__(self, parts: Parts, policy: Policy, *, seeds: Sequence[int], episodes: int) -> None:
+        """`parts` are those of the policy, and of environments without automatic resets."""
+        self.form, self.network, self.head = parts
         self.constants = np.array(self.form.constants, dtype=np.float64)
         self.policy = policy
+        self.noise_shape = policy.network.noise_shape if policy.has_noise else None
         self.seeds = list(seeds)
         self.episodes = episodes
         self._words = [stream_words(seed) for seed in seeds]
@@ -123,15 +131,14 @@ class CompiledEpisodeCollector:
     def collect(self, update: int, active: np.ndarray) -> Rollout:
         """Runs one episode in every environment of the active learners. Arguments as in `Collector.collect`."""
         learners = torch.from_numpy(active)
-        network = self.policy.network.dense_form(learners)  # type: ignore[union-attr]  # by `can_be_compiled`
+        network = self.network.dense_form(learners)
         # the loop draws the seeds
         games = Games.of(
             np.zeros((len(active), self.episodes, 1), dtype=np.uint64), self.form.state_size, network.widths[0]
         )
         columns, rows = self._play(update, active, network, games)
         mask, terminated, truncated = (torch.from_numpy(flag[:rows]) for flag in columns.flags)
-        noise_shape = self.policy.network.noise_shape
-        kept = torch.from_numpy(columns.kept[:rows]).unflatten(-1, noise_shape) if self.policy.has_noise else None
+        kept = torch.from_numpy(columns.kept[:rows])
         return Rollout(
             learners=learners,
             observations=torch.from_numpy(columns.observations[:rows]),
@@ -141,7 +148,7 @@ class CompiledEpisodeCollector:
             terminated=terminated,
             truncated=truncated,
             finals=finals_of(torch.from_numpy(games.finals[:, :, 0]), mask),
-            dropout_masks=kept,
+            dropout_masks=None if self.noise_shape is None else kept.unflatten(-1, self.noise_shape),
         )
 
     def state(self) -> dict[str, Any]:
@@ -153,14 +160,14 @@ class CompiledEpisodeCollector:
 
     def _play(self, update: int, active: np.ndarray, network: DenseForm, games: Games) -> tuple[Columns, int]:
         """Plays all episodes. Returns what happened, and the number of rows that are used."""
-        head, R = self.policy.head, len(active)
+        R = len(active)
         words = [self._words[i] for i in active]
         entropy = np.zeros((R, max(map(len, words))), dtype=np.uint64)
         for of_learner, each in zip(entropy, words, strict=True):
             of_learner[: len(each)] = each
         of_streams = (update, entropy, np.array([len(each) for each in words]), np.zeros((R, 2, 4), dtype=np.uint64))
         of_games = (games.seeds, games.states, games.steps, games.episodes)
-        units = int(np.prod(self.policy.network.noise_shape)) if self.policy.has_noise else 0
+        units = 0 if self.noise_shape is None else math.prod(self.noise_shape)
         columns = Columns.zeros(self._rows, (R, self.episodes), network.widths[0], units)
         rows, start = np.zeros(R, dtype=np.int64), 0
         while True:
@@ -170,7 +177,7 @@ class CompiledEpisodeCollector:
                 self.form.kind, self.constants, self.form.max_episode_steps, True, *of_games,
                 *of_streams,
                 *network,
-                head.rule, head.is_greedy,  # type: ignore[attr-defined]  # by `can_be_compiled`
+                self.head.rule, self.head.is_greedy,
                 *columns, games.finals, rows,
             )  # fmt: skip
             if games.are_over:
@@ -187,10 +194,7 @@ class CompiledEpisodeCollector:
             loop(0, learners, *arguments)
             return
         bounds = np.linspace(0, learners, min(learners, self._slices) + 1).astype(int).tolist()
-        jobs = [
-            self._threads.submit(loop, first, last, *arguments)
-            for first, last in zip(bounds, bounds[1:], strict=False)
-        ]
+        jobs = [self._threads.submit(loop, first, last, *arguments) for first, last in pairwise(bounds)]
         for job in jobs:
             job.result()
 

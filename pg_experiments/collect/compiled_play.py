@@ -53,15 +53,6 @@ def begin(kind, seed, state):  # type: ignore[no-untyped-def]
 
 
 @helper
-def have_stopped(episodes, limit):  # type: ignore[no-untyped-def]
-    """Whether all environments of a learner have stopped."""
-    for e in range(len(episodes)):
-        if episodes[e] < limit:
-            return False
-    return True
-
-
-@helper
 def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-def]
     """Draws the random numbers of some steps: `uniform` for actions; `kept`, from `raw`, for dropout."""
     fill_uniform(streams[0], uniform)
@@ -74,18 +65,20 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
 
 @compiled(
     "int64", "int64", "int64", "int64",
-    "int64", "float64[::1]", "int64", "boolean", "uint64[:, :, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "int64[:, ::1]",
+    "int64", "float64[::1]", "int64",
+    "boolean", "uint64[:, :, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "int64[:, ::1]",
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
     "int64", "boolean",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
     "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "int64[::1]",
-    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, seed_episodes, begin, have_stopped, draw),
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, seed_episodes, begin, draw),
     nogil=True,
 )  # fmt: skip
 def play(  # type: ignore[no-untyped-def]
     first, last, start, stop,
-    kind, constants, limit, draws_seeds, seeds, states, steps, episodes,
+    kind, constants, limit,
+    draws_seeds, seeds, states, steps, episodes,
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
     rule, is_greedy,
@@ -128,8 +121,11 @@ def play(  # type: ignore[no-untyped-def]
             seed_episodes(entropy[r], words[r], update, seeds[r])
         if start == 0:
             seed_streams(entropy[r], words[r], update, streams[r])
+        going = 0  # environments that have not stopped
+        for e in range(E):
+            going += episodes[r, e] < G
         for t in range(start, stop):
-            if have_stopped(episodes[r], G):
+            if going == 0:
                 break
             rows[r] = t + 1
             if t % STEPS_PER_DRAW == 0:
@@ -156,4 +152,5 @@ def play(  # type: ignore[no-untyped-def]
                 if terminated or truncated:
                     env_observe(kind, states[r, e], False, finals[r, e, episodes[r, e]])
                     episodes[r, e] += 1
+                    going -= episodes[r, e] == G
                     steps[r, e] = NOT_BEGUN

@@ -72,11 +72,13 @@ class GymnasiumEnv:
             UserError: the id does not exist, the environment cannot be made, or its spaces are not supported.
         """
         spec = self._spec()
-        environments = self._made(spec, len(seeds) * episodes)
+        environments = self._vector(spec, len(seeds) * episodes)
         environments.compiled_form = compiled_form(spec, self._limit(spec))
         return environments
 
-    def _made(self, spec: gymnasium.envs.registration.EnvSpec, num_envs: int) -> StandingCartPole | StandingSyncVectorEnv:
+    def _vector(
+        self, spec: gymnasium.envs.registration.EnvSpec, num_envs: int
+    ) -> StandingCartPole | StandingSyncVectorEnv:
         if spec.vector_entry_point == NATIVE_CARTPOLE:
             return StandingCartPole(num_envs, max_episode_steps=self._limit(spec))
         first = self.single()

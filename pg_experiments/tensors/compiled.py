@@ -14,6 +14,7 @@ Function = Callable[..., Any]
 
 # Numba's default turns every division into a branch that can raise; NumPy's rule gives inf or NaN
 AS_NUMPY = {"error_model": "numpy"}
+# of a function that only compiled functions call: it needs no entry points for Python and C
 BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # Floating-point sums of a helper may be reordered, so that they use the vector unit. Results depend on the machine's
 # instructions, but on nothing else.
@@ -83,7 +84,7 @@ def helper(function: Function | None = None, *, reordered_sums: bool = False) ->
     """Marks a function that compiled functions call."""
 
     def mark(function: Function) -> Function:
-        function.numba_options = REORDERED_SUMS if reordered_sums else AS_NUMPY  # type: ignore[attr-defined]
+        vars(function)["numba_options"] = REORDERED_SUMS if reordered_sums else AS_NUMPY
         return function
 
     return mark if function is None else mark(function)
@@ -111,8 +112,8 @@ def _versioned(function: Function, helpers: Sequence[Function]) -> Function:
     digest = hashlib.sha256()
     for file in sorted({inspect.getfile(each) for each in helpers}):
         digest.update(Path(file).read_bytes())
-    code, scope = function.__code__, function.__globals__  # type: ignore[attr-defined]
-    copy = types.FunctionType(code, scope, function.__name__)
+    assert isinstance(function, types.FunctionType)
+    copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__module__ = function.__module__
     copy.__qualname__ = f"{function.__qualname__}_{digest.hexdigest()[:16]}"
     return copy
@@ -122,7 +123,7 @@ def _versioned(function: Function, helpers: Sequence[Function]) -> Function:
 def _make_callable_once(function: Function) -> None:
     from numba.extending import register_jitable
 
-    register_jitable(**function.numba_options, **BARE)(function)  # type: ignore[attr-defined]
+    register_jitable(**vars(function)["numba_options"], **BARE)(function)
 
 
 def _make_callable(helpers: Sequence[Function]) -> None:
@@ -134,7 +135,7 @@ def _listening(starting: Callable[[], None] | None) -> Any:
     """A context in which the start of the first compilation is reported."""
     from numba.core import event
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         reported = starting is None
 
         def on_start(self, event: Any) -> None:

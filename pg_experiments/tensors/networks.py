@@ -73,7 +73,9 @@ class Compilable(Protocol):
 class DenseForm(NamedTuple):
     """Perceptrons of R learners as plain arrays, for compiled loops over dense observations."""
 
-    parameters: np.ndarray  # [R, P] float32: weights [inputs, outputs] and biases of each layer; last weights transposed
+    parameters: (
+        np.ndarray
+    )  # [R, P] float32: of each layer weights [inputs, outputs] (the last: transposed), then biases
     widths: np.ndarray  # [L + 2] int64: numbers in an observation, hidden units of each layer, outputs
     activation: int  # RELU, LEAKY_RELU or TANH
     scale: np.ndarray  # [R] float32: factor of a unit that dropout keeps

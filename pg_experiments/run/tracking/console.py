@@ -77,6 +77,11 @@ class Console:
             self.rich.print(status, markup=False)
         log.debug(status)
 
+    def say(self, text: str) -> None:
+        """Print and log a line."""
+        self.rich.print(text, markup=False)
+        log.info(text)
+
     def warn(self, text: str) -> None:
         """Print and log a warning."""
         self.rich.print(Text(f"warning: {text}", "yellow"))

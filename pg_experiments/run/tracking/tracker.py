@@ -128,6 +128,10 @@ class Tracker:
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
 
+    def say(self, text: str) -> None:
+        """Write a line to the console and the log."""
+        self.console.say(text)
+
     def warn(self, kind: str, text: str) -> None:
         """Write a warning to the console, the log, and TensorBoard's text tab."""
         self.console.warn(text)
