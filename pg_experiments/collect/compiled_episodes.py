@@ -158,7 +158,9 @@ class CompiledEpisodeCollector:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Does nothing, as the state is empty."""
 
-    def _play(self, update: int, active: np.ndarray, network: DenseForm, games: Games) -> tuple[Columns, int]:
+    def _play(
+        self, update: int, active: np.ndarray, network: DenseForm, games: Games, *, draws_seeds: bool = True
+    ) -> tuple[Columns, int]:
         """Plays all episodes. Returns what happened, and the number of rows that are used."""
         R = len(active)
         words = [self._words[i] for i in active]
@@ -174,7 +176,7 @@ class CompiledEpisodeCollector:
             stop = len(columns.actions)
             self._in_threads(
                 R, start, stop,
-                self.form.kind, self.constants, self.form.max_episode_steps, True, *of_games,
+                self.form.kind, self.constants, self.form.max_episode_steps, draws_seeds, *of_games,
                 *of_streams,
                 *network,
                 self.head.rule, self.head.is_greedy,
