@@ -92,6 +92,7 @@ class ReinforceAgent:
         self.discount = learners.values("algorithm.discount", settings.discount).to(device)
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
         self.entropy_bonus = learners.values("algorithm.entropy_bonus", settings.entropy_bonus).float().to(device)
+        self.has_entropy_bonus = bool(self.entropy_bonus.any())
         self.modules: Mapping[str, nn.Module] = {"policy": self.policy, "baseline": self.baseline}
         self.parts = {"policy": Part(self.policy.network, "optimizer.learning_rate")}
         if self.baseline.network is not None:
@@ -128,7 +129,8 @@ class ReinforceAgent:
             yield self._loss(rollout.flat, rollout.flat.gather(rollout.outputs), rollout, advantages)
             return
         for block in rollout.flat.blocks():
-            noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
+            # as floats: multiplying by booleans takes three times as long
+            noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks).float()
             outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
             yield self._loss(block, outputs, rollout, advantages)
 
@@ -153,8 +155,9 @@ class ReinforceAgent:
         divisor = self._divisor(rollout)
         log_probs = self.policy.head.log_prob(outputs, steps.gather(rollout.actions))
         loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, divisor)
-        entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
-        if self.entropy_bonus.any():
+        with torch.set_grad_enabled(self.has_entropy_bonus):
+            entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
+        if self.has_entropy_bonus:
             loss = loss - self.entropy_bonus[rollout.learners] * entropy
         return PolicyLoss(loss, entropy.detach())
 

@@ -138,8 +138,7 @@ class StackedMLP(nn.Module):
 
     def bind(self, learners: Tensor | None = None) -> BoundMLP:
         """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
-        count = len(self.weights[0])
-        all_learners = learners is None or torch.equal(learners, torch.arange(count, device=learners.device))
+        all_learners = learners is None or learners.tolist() == list(range(len(self.weights[0])))
 
         def rows(stacked: Tensor) -> Tensor:
             return stacked if all_learners else stacked[learners]
@@ -175,11 +174,11 @@ class StackedMLP(nn.Module):
 
     def _scale(self, learners: Tensor | None) -> Tensor | float:
         """LEVELS / (LEVELS − drop_below): a number where it is equal for all learners, else [R, 1, 1]."""
-        factors = LEVELS / (LEVELS - self.drop_below.double())
-        if bool((factors == factors[0]).all()):
-            return float(factors[0])
-        factors = factors if learners is None else factors[learners.cpu()]
-        return factors.to(self.weights[0]).view(-1, 1, 1)
+        first, *others = self.drop_below.tolist()
+        if all(other == first for other in others):
+            return LEVELS / (LEVELS - first)
+        drop_below = self.drop_below if learners is None else self.drop_below[learners.cpu()]
+        return (LEVELS / (LEVELS - drop_below.double())).to(self.weights[0]).view(-1, 1, 1)
 
     @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
