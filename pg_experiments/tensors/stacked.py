@@ -149,20 +149,21 @@ class StackedMLP(nn.Module):
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """The perceptrons of the learners with indices [R] as plain arrays."""
-        layers = self.bind(learners).layers
-        parts = []
-        for index, (weight, bias) in enumerate(layers):
-            weight = weight.detach()
-            parts.append((weight.mT if index == len(layers) - 1 else weight).flatten(1))
-            parts.append(weight.new_zeros(weight.shape[0], weight.shape[2]) if bias is None else bias.detach()[:, 0])
-        widths = [layers[0][0].shape[1], *(weight.shape[2] for weight, _ in layers)]
-        drop_below = self.drop_below[learners.cpu()]
+        rows = learners.numpy(force=True)
+        weights = [weight.numpy(force=True)[rows] for weight in self.weights]
+        biases = [np.zeros_like(w[:, :1]) for w in weights]
+        if self.biases is not None:
+            biases = [bias.numpy(force=True)[rows] for bias in self.biases]
+        widths = [weights[0].shape[1], *(weight.shape[2] for weight in weights)]
+        weights[-1] = weights[-1].swapaxes(1, 2)
+        parts = [part.reshape(len(rows), -1) for pair in zip(weights, biases, strict=True) for part in pair]
+        drop_below = self.drop_below.numpy()[rows]
         return DenseForm(
-            torch.cat(parts, 1).numpy(force=True),
+            np.concatenate(parts, 1),
             np.array(widths),
             CODES[self.activation],
-            (LEVELS / (LEVELS - drop_below.double())).float().numpy(),
-            drop_below.numpy().astype(np.uint16),
+            (LEVELS / (LEVELS - drop_below)).astype(np.float32),
+            drop_below.astype(np.uint16),
         )
 
     def strongest_units(self, learner: int, count: int) -> Tensor:

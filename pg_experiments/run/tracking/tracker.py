@@ -124,7 +124,8 @@ class Tracker:
                 self.board.histograms(module, name)
             if views is not None:
                 self.board.views(views())
-        self._show(speed)
+        if self.console.is_due:
+            self._show(speed)
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
 
