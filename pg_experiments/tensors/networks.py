@@ -91,6 +91,14 @@ class CompilableDense(Protocol):
 
 
 @runtime_checkable
+class Repeatable(Protocol):
+    """A bound network that can be evaluated on several blocks of steps of each learner at once."""
+
+    def repeated(self, times: int) -> BoundNetwork:
+        """The network bound to each learner `times` times in a row: [R · times, N, …] -> [R · times, N, K]."""
+
+
+@runtime_checkable
 class Layered(Protocol):
     """A bound network whose hidden layers can be inspected."""
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm
+from pg_experiments.tensors.repeated import repeated
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
@@ -84,6 +85,12 @@ class BoundMLP:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
         return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
 
+    def repeated(self, times: int) -> BoundMLP:
+        """The same perceptrons, each `times` times in a row."""
+        layers = [(repeated(w, times), None if b is None else repeated(b, times)) for w, b in self.layers]
+        scale = self.scale if isinstance(self.scale, float) else repeated(self.scale, times)
+        return BoundMLP(layers, self.activation, scale)
+
     def compiled(self) -> CompiledStep:
         """A compiled loop for one time step of sparse observations, with a copy of the current parameters."""
         from pg_experiments.tensors.compiled_mlp import CompiledMLP  # deferred: circular import
@@ -149,11 +156,11 @@ class StackedMLP(nn.Module):
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """The perceptrons of the learners with indices [R] as plain arrays."""
-        rows = learners.numpy(force=True)
-        weights = [weight.numpy(force=True)[rows] for weight in self.weights]
+        rows = learners.numpy()
+        weights = [weight.detach().numpy()[rows] for weight in self.weights]
         biases = [np.zeros_like(w[:, :1]) for w in weights]
         if self.biases is not None:
-            biases = [bias.numpy(force=True)[rows] for bias in self.biases]
+            biases = [bias.detach().numpy()[rows] for bias in self.biases]
         widths = [weights[0].shape[1], *(weight.shape[2] for weight in weights)]
         weights[-1] = weights[-1].swapaxes(1, 2)
         parts = [part.reshape(len(rows), -1) for pair in zip(weights, biases, strict=True) for part in pair]
@@ -179,7 +186,8 @@ class StackedMLP(nn.Module):
         if all(other == first for other in others):
             return LEVELS / (LEVELS - first)
         drop_below = self.drop_below if learners is None else self.drop_below[learners.cpu()]
-        return (LEVELS / (LEVELS - drop_below.double())).to(self.weights[0]).view(-1, 1, 1)
+        factors: Tensor = LEVELS / (LEVELS - drop_below.double())
+        return factors.to(self.weights[0]).view(-1, 1, 1)
 
     @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
