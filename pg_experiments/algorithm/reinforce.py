@@ -20,7 +20,11 @@ from pg_experiments.algorithm.objective import policy_gradient_loss, total_entro
 from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import BoundNetwork, Repeatable
+from pg_experiments.tensors.repeated import sum_in_order
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
+
+FEW_BLOCKS = 32  # blocks of steps of all learners that are evaluated at once; more would not fit the processor's cache
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class ReinforceAgent:
         self.discount = learners.values("algorithm.discount", settings.discount).to(device)
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
         self.entropy_bonus = learners.values("algorithm.entropy_bonus", settings.entropy_bonus).float().to(device)
+        self.has_entropy_bonus = bool(self.entropy_bonus.any())
         self.modules: Mapping[str, nn.Module] = {"policy": self.policy, "baseline": self.baseline}
         self.parts = {"policy": Part(self.policy.network, "optimizer.learning_rate")}
         if self.baseline.network is not None:
@@ -123,10 +128,31 @@ class ReinforceAgent:
         if rollout.outputs is not None:
             yield self._loss(rollout.flat, rollout.flat.gather(rollout.outputs), rollout, advantages)
             return
+        if (together := self._loss_of_few_blocks(rollout, advantages)) is not None:
+            yield together
+            return
         for block in rollout.flat.blocks():
-            noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
-            outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
+            outputs = self._outputs(self.policy.bind(rollout.learners), block, rollout)
             yield self._loss(block, outputs, rollout, advantages)
+
+    def _loss_of_few_blocks(self, rollout: Rollout, advantages: Tensor) -> PolicyLoss | None:
+        """The loss of a small batch, whose blocks are evaluated at once, with the same bits; None for another batch."""
+        R, N = rollout.flat.valid.shape
+        blocks = N // rollout.flat.block
+        if blocks == 1 or R * blocks > FEW_BLOCKS or not isinstance(rollout.observations, Tensor):
+            return None
+        network = self.policy.bind(rollout.learners)
+        if not isinstance(network, Repeatable):
+            return None
+        steps = rollout.flat.folded()
+        terms = self._loss(steps, self._outputs(network.repeated(blocks), steps, rollout), rollout, advantages)
+        entropy = terms.entropy.view(R, blocks).T.contiguous().sum(0)
+        return PolicyLoss(sum_in_order(terms.loss, blocks), entropy)
+
+    def _outputs(self, network: BoundNetwork, steps: FlatIndex, rollout: Rollout) -> Tensor:
+        # as floats: multiplying by booleans takes three times as long
+        noise = None if rollout.dropout_masks is None else steps.gather(rollout.dropout_masks).float()
+        return network(steps.gather(rollout.observations), noise)
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores."""
@@ -149,9 +175,11 @@ class ReinforceAgent:
         divisor = self._divisor(rollout)
         log_probs = self.policy.head.log_prob(outputs, steps.gather(rollout.actions))
         loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, divisor)
-        entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
-        if self.entropy_bonus.any():
-            loss = loss - self.entropy_bonus[rollout.learners] * entropy
+        with torch.set_grad_enabled(self.has_entropy_bonus):
+            entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
+        if self.has_entropy_bonus:
+            bonus = self.entropy_bonus[rollout.learners]
+            loss = loss - bonus.repeat_interleave(len(loss) // len(bonus)) * entropy
         return PolicyLoss(loss, entropy.detach())
 
     def _divisor(self, rollout: Rollout) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
 from pg_experiments.collect.arcade_steps import ArcadeStepsCollector
+from pg_experiments.collect.compiled_episodes import CompiledEpisodeCollector, compiled_parts
 from pg_experiments.collect.episodes import EpisodeCollector
 from pg_experiments.collect.steps import StepsCollector
 from pg_experiments.env import Arcade, Environments, EnvOption
@@ -39,6 +40,14 @@ class Collector(Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state. Raises UserError where that cannot be exact."""
+
+
+@runtime_checkable
+class NeedsPreparation(Protocol):
+    """A collector whose first batch on a machine takes some seconds longer."""
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Does what the first batch needs. `say` prints a line for the user where that takes long."""
 
 
 class CollectOption(Protocol):
@@ -139,6 +148,9 @@ class Episodes:
                 carry_over=self.unfinished == "carry_over",
                 device=device,
             )
+        parts = None if keep_graph else compiled_parts(environments, policy, device)
+        if parts is not None:
+            return CompiledEpisodeCollector(parts, policy, seeds=learners.seeds, episodes=self.episodes)
         return EpisodeCollector(
             environments, policy, seeds=learners.seeds, episodes=self.episodes, device=device, keep_graph=keep_graph
         )

@@ -87,7 +87,7 @@ class EpisodeCollector:
             mask=steps_taken,
             terminated=self._stack(terminated),
             truncated=self._stack(truncated),
-            finals=_finals(self._columns(observation), steps_taken),
+            finals=finals_of(self._columns(observation), steps_taken),
             dropout_masks=noise.of_network(len(mask)),
             outputs=torch.stack(outputs) if outputs else None,
         )
@@ -118,7 +118,7 @@ class EpisodeCollector:
         return first
 
 
-def _finals(observations: Tensor, mask: Tensor) -> Finals:
+def finals_of(observations: Tensor, mask: Tensor) -> Finals:
     """The last observation [R, E, *shape] of each episode, at its last step in `mask` [T, R, E]."""
     _, R, E = mask.shape
     columns = torch.arange(R * E, device=mask.device).view(R, E)

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from gymnasium.spaces import Box, Discrete
 
 from pg_experiments.env.atari import game_of_gymnasium_id
+from pg_experiments.env.compiled import compiled_form
 from pg_experiments.env.limits import require_limit
 from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
 from pg_experiments.support.errors import UserError, nearest
@@ -70,8 +71,14 @@ class GymnasiumEnv:
         Raises:
             UserError: the id does not exist, the environment cannot be made, or its spaces are not supported.
         """
-        num_envs = len(seeds) * episodes
         spec = self._spec()
+        environments = self._vector(spec, len(seeds) * episodes)
+        environments.compiled_form = compiled_form(spec, self._limit(spec))
+        return environments
+
+    def _vector(
+        self, spec: gymnasium.envs.registration.EnvSpec, num_envs: int
+    ) -> StandingCartPole | StandingSyncVectorEnv:
         if spec.vector_entry_point == NATIVE_CARTPOLE:
             return StandingCartPole(num_envs, max_episode_steps=self._limit(spec))
         first = self.single()

@@ -15,6 +15,8 @@ from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from pg_experiments.env.compiled import CompiledForm
+
 Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 Reset = tuple[np.ndarray, dict[str, Any]]
 
@@ -24,6 +26,7 @@ class StartsAnew:
 
     action_names: list[str] | None = None
     image_shape: tuple[int, int] | None = None
+    compiled_form: CompiledForm | None = None
     facts: dict[str, str] = {}  # noqa: RUF012
 
     def resume_note(self, state: Mapping[str, Any]) -> str:

@@ -61,7 +61,10 @@ class Rule(ABC):
 
 def per_learner(*values: float | Tensor | list[float], learners: int) -> np.ndarray:
     """Broadcast each of K values, a number or [R], to all learners: [K, R] float64."""
-    return np.stack([np.broadcast_to(np.asarray(value, dtype=np.float64), learners) for value in values])
+    rows = np.empty((len(values), learners))
+    for row, value in zip(rows, values, strict=True):
+        row[:] = value
+    return rows
 
 
 @dataclass(frozen=True)

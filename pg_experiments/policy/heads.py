@@ -16,6 +16,7 @@ from gymnasium.spaces import Discrete
 from torch import Tensor
 from torch.nn import functional
 
+from pg_experiments.policy.compiled_heads import BERNOULLI, CATEGORICAL
 from pg_experiments.support.errors import UserError
 
 Array = TypeVar("Array", Tensor, np.ndarray)
@@ -54,6 +55,8 @@ class Head(Protocol):
 class _OfDiscrete:
     """Base class of heads over a `Discrete` space. Heads count actions from 0, the space counts from `start`."""
 
+    is_greedy = False
+
     def __init__(self, space: gymnasium.Space[Any]) -> None:
         """Raises UserError where the action space is not `Discrete`."""
         if not isinstance(space, Discrete):
@@ -68,6 +71,8 @@ class _OfDiscrete:
 
 class Categorical(_OfDiscrete):
     """Softmax over one logit per action: log π_i = z_i − log Σ_j exp z_j."""
+
+    rule: int | None = CATEGORICAL
 
     def __init__(self, space: gymnasium.Space[Any]) -> None:
         super().__init__(space)
@@ -96,6 +101,7 @@ class Bernoulli(_OfDiscrete):
     """One logit z for two actions: π(1 | s) = σ(z). The log-probability is minus the binary cross-entropy."""
 
     num_outputs = 1
+    rule: int | None = BERNOULLI
 
     def __init__(self, space: gymnasium.Space[Any]) -> None:
         super().__init__(space)
@@ -128,8 +134,11 @@ class Bernoulli(_OfDiscrete):
 class Greedy:
     """A head that always selects the most probable action; the first of equally probable ones."""
 
+    is_greedy = True
+
     def __init__(self, head: Head) -> None:
         self.num_outputs, self.max_entropy = head.num_outputs, head.max_entropy
+        self.rule: int | None = getattr(head, "rule", None)  # a head of a plugin need not have a compiled form
         self.sample, self.for_environment = head.sample, head.for_environment
         self.probabilities, self.log_prob, self.entropy = head.probabilities, head.log_prob, head.entropy
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pg_experiments.tensors.recursion import backward_recursion
 from pg_experiments.tensors.rollout import Rollout
 
 
@@ -40,11 +41,7 @@ def lambda_returns(
     if next_values is not None:
         bootstrap = continues - weights
         constants = rewards + bootstrap * torch.where(bootstrap == 0, 0.0, next_values)
-    returns = torch.empty_like(rewards)
-    running = torch.zeros_like(rewards[0])
-    for constant, weight, out in zip(*(reversed(x.unbind(0)) for x in (constants, weights, returns)), strict=True):
-        running = torch.addcmul(constant, weight, running, out=out)
-    return returns
+    return backward_recursion(constants, weights)
 
 
 def n_step_returns(

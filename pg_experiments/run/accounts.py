@@ -20,6 +20,7 @@ class SeedAccount:
     env_steps: int = 0
     episodes_to_solve: int | None = None
     error: str | None = None  # reason where its learning failed, and settings that may help
+    _mean: tuple[int, int, float] | None = field(default=None, repr=False, compare=False)  # episodes, window, mean
 
     @property
     def episodes(self) -> int:
@@ -40,7 +41,11 @@ class SeedAccount:
 
     def mean_return(self, window: int) -> float:
         """Mean of the last `window` returns; NaN before the first episode."""
-        return float(np.mean(self.returns[-window:])) if self.returns else float("nan")
+        if not self.returns:
+            return float("nan")
+        if self._mean is None or self._mean[:2] != (self.episodes, window):
+            self._mean = (self.episodes, window, float(np.mean(self.returns[-window:])))
+        return self._mean[2]
 
 
 class Accounts:

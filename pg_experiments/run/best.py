@@ -38,8 +38,11 @@ class Best:
         better = learners[is_better]
         chosen = torch.from_numpy(better)
         for name, value in policy.state_dict().items():
-            where = chosen.to(value.device)
-            self.parameters[name][where] = value[where]
+            if len(better) == len(self.update):
+                self.parameters[name].copy_(value)
+            else:
+                where = chosen.to(value.device)
+                self.parameters[name][where] = value[where]
         self.mean_return[better], self.update[better] = known[is_better], update
 
     def state(self) -> dict[str, Any]:

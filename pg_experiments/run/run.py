@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pg_experiments.algorithm.agent import Update
+from pg_experiments.collect import NeedsPreparation
 from pg_experiments.run.accounts import Accounts
 from pg_experiments.run.best import Best
 from pg_experiments.run.checkpoint import Checkpoints
@@ -86,6 +87,8 @@ class Run:
             Interrupted, Preempted: there was a signal; raised after the current update and its checkpoint.
         """
         with Interruption() as interruption, tracker.running():
+            if isinstance(self.collector, NeedsPreparation):
+                self.collector.prepare(tracker.say)
             while len(active := self.accounts.active) and not interruption.asked:
                 rollout = self.collector.collect(self.updates, active)
                 with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):

@@ -6,12 +6,15 @@ The protocols after `CompiledStep` are optional: networks that do not implement 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
 from pg_experiments.tensors.sparse import SparseRows
+
+RELU, LEAKY_RELU, TANH = range(3)  # activations of a `DenseForm`
+LEAKY_SLOPE = 0.01  # torch's default
 
 
 class BoundNetwork(Protocol):
@@ -65,6 +68,34 @@ class Compilable(Protocol):
 
     def compiled(self) -> CompiledStep:
         """The compiled form, with a copy of the current parameters."""
+
+
+class DenseForm(NamedTuple):
+    """Perceptrons of R learners as plain arrays, for compiled loops over dense observations."""
+
+    parameters: (
+        np.ndarray
+    )  # [R, P] float32: of each layer weights [inputs, outputs] (the last: transposed), then biases
+    widths: np.ndarray  # [L + 2] int64: numbers in an observation, hidden units of each layer, outputs
+    activation: int  # RELU, LEAKY_RELU or TANH
+    scale: np.ndarray  # [R] float32: factor of a unit that dropout keeps
+    drop_below: np.ndarray  # [R] uint16: dropout drops a unit whose 16 random bits are below
+
+
+@runtime_checkable
+class CompilableDense(Protocol):
+    """A network with a compiled form for dense observations."""
+
+    def dense_form(self, learners: Tensor) -> DenseForm:
+        """The perceptrons of the learners with indices [R], with a copy of the current parameters."""
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A bound network that can be evaluated on several blocks of steps of each learner at once."""
+
+    def repeated(self, times: int) -> BoundNetwork:
+        """The network bound to each learner `times` times in a row: [R · times, N, …] -> [R · times, N, K]."""
 
 
 @runtime_checkable

@@ -167,6 +167,10 @@ class FlatIndex:
             part = slice(start, start + self.block)
             yield FlatIndex(self.shape, self.block, self.positions[:, part], self.valid[:, part], self.full)
 
+    def folded(self) -> FlatIndex:
+        """The blocks of each learner as rows of their own: [R · blocks, block]."""
+        return FlatIndex(self.shape, self.block, self.positions.view(-1, self.block), self.valid.view(-1, self.block))
+
     def sample(self, most: int) -> FlatIndex:
         """At most `most` steps of each learner, evenly spaced over the batch."""
         stride = math.ceil(self.valid.shape[1] / most)

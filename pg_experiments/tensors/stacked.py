@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import CompiledStep
+from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm
+from pg_experiments.tensors.repeated import repeated
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
@@ -23,6 +24,7 @@ Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R,
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
 # in place, as the hidden units of a batch are the largest tensor of a run
+CODES: dict[Activation, int] = {"relu": RELU, "leaky_relu": LEAKY_RELU, "tanh": TANH}
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
@@ -83,6 +85,12 @@ class BoundMLP:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
         return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
 
+    def repeated(self, times: int) -> BoundMLP:
+        """The same perceptrons, each `times` times in a row."""
+        layers = [(repeated(w, times), None if b is None else repeated(b, times)) for w, b in self.layers]
+        scale = self.scale if isinstance(self.scale, float) else repeated(self.scale, times)
+        return BoundMLP(layers, self.activation, scale)
+
     def compiled(self) -> CompiledStep:
         """A compiled loop for one time step of sparse observations, with a copy of the current parameters."""
         from pg_experiments.tensors.compiled_mlp import CompiledMLP  # deferred: circular import
@@ -142,8 +150,7 @@ class StackedMLP(nn.Module):
 
     def bind(self, learners: Tensor | None = None) -> BoundMLP:
         """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
-        count = len(self.weights[0])
-        all_learners = learners is None or torch.equal(learners, torch.arange(count, device=learners.device))
+        all_learners = learners is None or learners.tolist() == list(range(len(self.weights[0])))
 
         def rows(stacked: Tensor) -> Tensor:
             return stacked if all_learners else stacked[learners]
@@ -151,6 +158,25 @@ class StackedMLP(nn.Module):
         biases = [None] * len(self.weights) if self.biases is None else map(rows, self.biases)
         layers = list(zip(map(rows, self.weights), biases, strict=True))
         return BoundMLP(layers, self.activation, self._scale(learners))
+
+    def dense_form(self, learners: Tensor) -> DenseForm:
+        """The perceptrons of the learners with indices [R] as plain arrays."""
+        rows = learners.numpy()
+        weights = [weight.detach().numpy()[rows] for weight in self.weights]
+        biases = [np.zeros_like(w[:, :1]) for w in weights]
+        if self.biases is not None:
+            biases = [bias.detach().numpy()[rows] for bias in self.biases]
+        widths = [weights[0].shape[1], *(weight.shape[2] for weight in weights)]
+        weights[-1] = weights[-1].swapaxes(1, 2)
+        parts = [part.reshape(len(rows), -1) for pair in zip(weights, biases, strict=True) for part in pair]
+        drop_below = self.drop_below.numpy()[rows]
+        return DenseForm(
+            np.concatenate(parts, 1),
+            np.array(widths),
+            CODES[self.activation],
+            (LEVELS / (LEVELS - drop_below)).astype(np.float32),
+            drop_below.astype(np.uint16),
+        )
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
         """First-layer weights [units, D] of the units with the largest weights to the next layer, at most `count`."""
@@ -161,10 +187,11 @@ class StackedMLP(nn.Module):
 
     def _scale(self, learners: Tensor | None) -> Tensor | float:
         """LEVELS / (LEVELS − drop_below): a number where it is equal for all learners, else [R, 1, 1]."""
-        factors = LEVELS / (LEVELS - self.drop_below.double())
-        if bool((factors == factors[0]).all()):
-            return float(factors[0])
-        factors = factors if learners is None else factors[learners.cpu()]
+        first, *others = self.drop_below.tolist()
+        if all(other == first for other in others):
+            return LEVELS / (LEVELS - first)
+        drop_below = self.drop_below if learners is None else self.drop_below[learners.cpu()]
+        factors: Tensor = LEVELS / (LEVELS - drop_below.double())
         return factors.to(self.weights[0]).view(-1, 1, 1)
 
     @torch.no_grad()

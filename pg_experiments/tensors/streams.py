@@ -36,6 +36,18 @@ def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.Seed
     return np.random.SeedSequence((low, purpose, index), spawn_key=(high,) if high else ())
 
 
+def stream_words(seed: int) -> list[int]:
+    """The 32-bit words that `seed_sequence` mixes, for compiled loops; purpose and index are words 1 and 2."""
+    high, low = divmod(seed, 2**32)
+    words = [low, 0, 0]
+    if high:
+        words.append(0)  # entropy is padded to 4 words where a spawn key follows
+    while high:
+        high, word = divmod(high, 2**32)
+        words.append(word)
+    return words
+
+
 def numpy_stream(seed: int, purpose: Purpose, update: int) -> np.random.Generator:
     """A NumPy generator for a stream (SFC64, the fastest bit generator according to NumPy's documentation)."""
     return np.random.Generator(np.random.SFC64(seed_sequence(seed, purpose, update)))

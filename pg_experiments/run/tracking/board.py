@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import numpy as np
 import torch
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import FileWriter, SummaryWriter
@@ -24,6 +26,7 @@ from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.metrics import UpdateRecord, Views
 from pg_experiments.support.metric import Metric
 
+HOLD_SECONDS = 1.0  # between two times at which scalars are handed to the writers
 BINS = 64  # of a histogram
 LAST_BIN = 1e20  # limit of TensorBoard's histograms, which fail for larger values and for NaN
 
@@ -33,12 +36,14 @@ class Board:
 
     def __init__(self, directory: Path, seeds: list[int], metrics: Sequence[Metric]) -> None:
         threading.excepthook = _hush_writers
-        self.main = SummaryWriter(str(directory))
-        self.per_seed = [SummaryWriter(str(directory / f"seed_{seed}")) for seed in seeds] if len(seeds) > 1 else []
+        self.main = _writer(directory)
+        self.per_seed = [_writer(directory / f"seed_{seed}") for seed in seeds] if len(seeds) > 1 else []
         self._tags = {metric.name: metric.tag for metric in metrics}
         self._last = {column: np.full(len(seeds), np.nan) for column in self._tags}
         self._env_steps = np.zeros(len(seeds))
         self._step = 0
+        self._held: list[tuple[SummaryWriter, Event]] = []  # scalars that are not yet handed to their writers
+        self._handed_at = time.monotonic()
 
     def describe(self, composition: Composition, metrics: list[str]) -> None:
         """Start the HParams session of this run.
@@ -64,6 +69,8 @@ class Board:
         for r, learner in enumerate(record.learners if self.per_seed else ()):
             scalars = {self._tags[column]: float(values[r]) for column, values in record.values.items()}
             self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
+        if time.monotonic() - self._handed_at >= HOLD_SECONDS:
+            self._hand_over()
 
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:
         """Write histograms of weights and gradients, pooled over seeds."""
@@ -98,6 +105,7 @@ class Board:
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores. Flushes all event files first."""
+        self._hand_over()
         for writer in [self.main, *self.per_seed]:
             writer.flush()
         last = {column: torch.from_numpy(values.copy()) for column, values in self._last.items()}
@@ -112,17 +120,29 @@ class Board:
 
     def close(self) -> None:
         """Close all event files."""
+        self._hand_over()
         for writer in [self.main, *self.per_seed]:
             writer.close()
 
     def _add(self, summary: Summary) -> None:
         _events(self.main).add_summary(summary)
 
-    @staticmethod
-    def _scalars(writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
+    def _scalars(self, writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
         # one event for all tags: a tenth of the cost of an add_scalar call per tag
         values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if math.isfinite(v)]
-        _events(writer).add_summary(Summary(value=values), step)
+        self._held.append((writer, Event(wall_time=time.time(), step=step, summary=Summary(value=values))))
+
+    def _hand_over(self) -> None:
+        """Hand the scalars to their writers, each of which has a thread. Waking threads for each update is slow."""
+        held, self._held = self._held, []
+        self._handed_at = time.monotonic()
+        for writer, event in held:
+            _events(writer).add_event(event, event.step, event.wall_time)
+
+
+def _writer(directory: Path) -> SummaryWriter:
+    # a short queue would make `_hand_over` wait for the writer's thread
+    return SummaryWriter(str(directory), max_queue=10_000)
 
 
 def _hush_writers(arguments: threading.ExceptHookArgs) -> None:

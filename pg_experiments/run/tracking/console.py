@@ -19,6 +19,7 @@ from pg_experiments.support.errors import as_yaml
 from pg_experiments.support.plugins import flags
 from pg_experiments.support.terminal import Terminal
 
+BAR_EVERY_SECONDS = 0.1
 log = logging.getLogger("pg_experiments")
 
 
@@ -36,7 +37,7 @@ class Console:
     def __init__(self, plain_every_seconds: float) -> None:
         self.rich = _Screen(highlight=False, soft_wrap=True)
         self.every = plain_every_seconds
-        self._printed_at = time.monotonic()
+        self._shown_at = time.monotonic()
         self._bar: Progress | None = None
 
     def header(self, choices: Mapping[str, tuple[str, Mapping[str, Any]]], facts: Mapping[str, str]) -> None:
@@ -68,14 +69,23 @@ class Console:
         self._task = self._bar.add_task("", total=1.0, status="")
         self._bar.start()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the progress is to be shown again: often in a terminal, else at intervals."""
+        return time.monotonic() - self._shown_at >= (self.every if self._bar is None else BAR_EVERY_SECONDS)
+
     def progress(self, share: float, status: str) -> None:
-        """Set the progress bar to a fraction, 0 to 1. Without a terminal, print a line at intervals."""
+        """Set the progress bar to a fraction, 0 to 1. Without a terminal, print a line."""
+        self._shown_at = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, completed=share, status=status)
-        elif time.monotonic() - self._printed_at >= self.every:
-            self._printed_at = time.monotonic()
+        else:
             self.rich.print(status, markup=False)
-        log.debug(status)
+
+    def say(self, text: str) -> None:
+        """Print and log a line."""
+        self.rich.print(text, markup=False)
+        log.info(text)
 
     def warn(self, text: str) -> None:
         """Print and log a warning."""

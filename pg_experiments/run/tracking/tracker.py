@@ -124,9 +124,14 @@ class Tracker:
                 self.board.histograms(module, name)
             if views is not None:
                 self.board.views(views())
-        self._show(speed)
+        if self.console.is_due:
+            self._show(speed)
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
+
+    def say(self, text: str) -> None:
+        """Write a line to the console and the log."""
+        self.console.say(text)
 
     def warn(self, kind: str, text: str) -> None:
         """Write a warning to the console, the log, and TensorBoard's text tab."""

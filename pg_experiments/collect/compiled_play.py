@@ -1,0 +1,156 @@
+"""The compiled loop that plays environments with a policy: environment step, network with dropout, and sampling.
+
+Each learner is played by itself, so its numbers depend neither on the other learners nor on the number of threads.
+The state of the environments is passed in and changed, so that a batch can be continued, and episodes can continue in
+the next batch. All helpers are functions of other modules; `compiled` says how its cache notices that they changed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pg_experiments.env import compiled as env
+from pg_experiments.policy import compiled_heads as heads
+from pg_experiments.tensors import compiled_dense as dense
+from pg_experiments.tensors import compiled_random as random
+from pg_experiments.tensors.compiled import compiled, helper
+from pg_experiments.tensors.streams import Purpose
+
+env_reset, env_observe, env_step = env.reset, env.observe, env.step
+choose, dense_outputs = heads.choose, dense.dense_outputs
+seed_sfc64, fill_raw, fill_uniform = random.seed_sfc64, random.fill_raw, random.fill_uniform
+seed_pool, pool_halves = random.seed_pool, random.pool_halves
+OF_STREAMS = (np.uint64(Purpose.ACTIONS), np.uint64(Purpose.DROPOUT))
+OF_EPISODES = np.uint64(Purpose.ENVIRONMENT)
+
+STEPS_PER_DRAW = 4  # random numbers are drawn for 4 steps at a time, which always fill whole 64-bit words
+NOT_BEGUN = -1  # step count of an environment that must be reset before its next step
+
+
+@helper
+def seed_streams(entropy, words, update, streams):  # type: ignore[no-untyped-def]
+    """Fills streams [2, 4] of a learner: those of `numpy_stream` for actions and for dropout."""
+    pool = np.empty(4, dtype=np.uint64)
+    for i in range(2):
+        entropy[1], entropy[2] = OF_STREAMS[i], np.uint64(update)
+        seed_sfc64(entropy, words, pool, streams[i])
+
+
+@helper
+def seed_episodes(entropy, words, update, seeds):  # type: ignore[no-untyped-def]
+    """Fills the first seeds [E, G] of a learner's environments with its `episode_seeds`."""
+    pool = np.empty(4, dtype=np.uint64)
+    entropy[1], entropy[2] = OF_EPISODES, np.uint64(update)
+    seed_pool(entropy, words, pool)
+    pool_halves(pool, seeds)
+
+
+@helper
+def begin(kind, seed, state):  # type: ignore[no-untyped-def]
+    """Resets one environment."""
+    pool, generator = np.empty(4, dtype=np.uint64), np.empty(4, dtype=np.uint64)
+    env_reset(kind, seed, state, pool, generator)
+
+
+@helper
+def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-def]
+    """Draws the random numbers of some steps: `uniform` for actions; `kept`, from `raw`, for dropout."""
+    fill_uniform(streams[0], uniform)
+    if len(kept):
+        fill_raw(streams[1], raw)
+        bits = raw.view(np.uint16)
+        for i in range(len(kept)):
+            kept[i] = bits[i] >= drop_below
+
+
+@compiled(
+    "int64", "int64", "int64", "int64",
+    "int64", "float64[::1]", "int64",
+    "boolean", "uint64[:, :, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "int64[:, ::1]",
+    "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
+    "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
+    "int64", "boolean",
+    "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
+    "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "int64[::1]",
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, seed_episodes, begin, draw),
+    nogil=True,
+)  # fmt: skip
+def play(  # type: ignore[no-untyped-def]
+    first, last, start, stop,
+    kind, constants, limit,
+    draws_seeds, seeds, states, steps, episodes,
+    update, entropy, words, streams,
+    parameters, widths, activation, scale, drop_below,
+    rule, is_greedy,
+    observations, actions, rewards, flags, kept, finals, rows,
+):  # fmt: skip
+    """Plays the learners from `first` to before `last`, in the rows from `start` to before `stop`.
+
+    Row 0 is the first of a batch; `start` is a multiple of STEPS_PER_DRAW. Below, R learners, E environments of each,
+    S numbers in a state, D in an observation, T rows, U hidden units in all layers.
+
+    Args:
+        kind, constants, limit: the environment, as in `CompiledForm`.
+        draws_seeds: whether the first seed of each environment is drawn in row 0, as by `episode_seeds`.
+        seeds: [R, E, G] seeds of the episodes that each environment may begin, in order. After them, it stops.
+        states: [R, E, S] states of the environments.
+        steps: [R, E] steps of the current episode so far; NOT_BEGUN where the environment must be reset.
+        episodes: [R, E] index of the current episode in `seeds`; G where the environment has stopped.
+        update, entropy, words: the random streams: index of the batch, [R, W] words of entropy and their count [R].
+        streams: [R, 2, 4] states of the streams, which are set in row 0.
+        parameters, widths, activation, scale, drop_below: the networks, as in `DenseForm`.
+        rule, is_greedy: the head, as in `CompilableHead`.
+        observations: [T, R, E, D] before each action.
+        actions, rewards: [T, R, E].
+        flags: [3, T, R, E]: whether there is a step; terminated; truncated.
+        kept: [T, R, E, U] hidden units that dropout kept; U is 0 without dropout.
+        finals: [R, E, G, D] the observation after each episode.
+        rows: [R] rows of each learner up to now.
+    """
+    E, G = seeds.shape[1:]
+    D, K, U = observations.shape[3], widths[-1], kept.shape[3]
+    widest = 0
+    for width in widths:
+        widest = max(widest, width)
+    units = np.empty((2, widest), dtype=np.float32)
+    uniform = np.empty(STEPS_PER_DRAW * E * K, dtype=np.float32)
+    raw = np.empty(STEPS_PER_DRAW * E * U // 4, dtype=np.uint64)
+    keeps = np.empty(STEPS_PER_DRAW * E * U, dtype=np.bool_)
+    for r in range(first, last):
+        if start == 0 and draws_seeds:
+            seed_episodes(entropy[r], words[r], update, seeds[r])
+        if start == 0:
+            seed_streams(entropy[r], words[r], update, streams[r])
+        going = 0  # environments that have not stopped
+        for e in range(E):
+            going += episodes[r, e] < G
+        for t in range(start, stop):
+            if going == 0:
+                break
+            rows[r] = t + 1
+            if t % STEPS_PER_DRAW == 0:
+                draw(streams[r], uniform, raw, drop_below[r], keeps)
+            for e in range(E):
+                if episodes[r, e] == G:
+                    continue
+                if steps[r, e] == NOT_BEGUN:
+                    begin(kind, seeds[r, e, episodes[r, e]], states[r, e])
+                    steps[r, e] = 0
+                draws = (t % STEPS_PER_DRAW) * E + e
+                for u in range(U):
+                    kept[t, r, e, u] = keeps[draws * U + u]
+                env_observe(kind, states[r, e], steps[r, e] == 0, observations[t, r, e])
+                for i in range(D):
+                    units[0, i] = observations[t, r, e, i]
+                row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
+                action = choose(rule, is_greedy, units[row, :K], uniform[draws * K : (draws + 1) * K])
+                reward, terminated = env_step(kind, constants, states[r, e], action)
+                steps[r, e] += 1
+                truncated = steps[r, e] >= limit
+                actions[t, r, e], rewards[t, r, e] = action, reward
+                flags[0, t, r, e], flags[1, t, r, e], flags[2, t, r, e] = True, terminated, truncated
+                if terminated or truncated:
+                    env_observe(kind, states[r, e], False, finals[r, e, episodes[r, e]])
+                    episodes[r, e] += 1
+                    going -= episodes[r, e] == G
+                    steps[r, e] = NOT_BEGUN
