@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from tests.mutants import collecting, comparing, crediting, learning, networks, recording, stepping
+from tests.mutants import (
+    actor_critics,
+    collecting,
+    comparing,
+    crediting,
+    fragments,
+    learning,
+    networks,
+    recording,
+    stepping,
+)
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     *crediting.MUTANTS,
     *learning.MUTANTS,
+    *actor_critics.MUTANTS,
+    *fragments.MUTANTS,
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
