@@ -19,6 +19,13 @@ FRAGMENTS = ("collect.num_envs=2", "collect.num_steps=16", "policy.hidden=8", "b
 EQUAL = ("normalization=none", "optimizer=adam", "baseline.clip_range=null", "optimizer.learning_rate=0.01")
 A2C = ("algorithm=a2c", *FRAGMENTS)
 PPO = ("algorithm=ppo", *FRAGMENTS, "optimizer.learning_rate=0.01")
+EPISODES = (
+    "algorithm=ppo",
+    "collect=episodes",
+    "collect.episodes=3",
+    "algorithm.num_minibatches=5",
+    "policy.dropout=0.2",
+)
 ONE_STEP = ("algorithm.epochs=1", "algorithm.num_minibatches=1", "algorithm.clip_range=null")
 
 
@@ -95,6 +102,27 @@ def test_learners_have_their_own_lambda_discount_entropy_bonus_and_learning_rate
 
 
 @pytest.mark.parametrize("algorithm", [A2C, PPO], ids=["a2c", "ppo"])
+def test_learners_that_go_on_after_others_have_stopped_learn_by_their_own_parameters_and_values(algorithm):
+    """The first and the third of three, as if the second still learned."""
+    own = {
+        "returns.gae_lambda": (0.5, 1.0, 0.9),
+        "algorithm.discount": (0.9, 0.99, 0.7),
+        "algorithm.entropy_bonus": (0.1, 0.0, 0.3),
+        "optimizer.learning_rate": (0.001, 0.02, 0.01),
+    }
+    config = check(composed("device=cpu", *algorithm, "optimizer.epsilon=0.001"))
+    whole, some = (Run(config, Learners([4, 5, 6], own)) for _ in range(2))
+    second = parameters(some, 1)
+    every, found = learned(whole, 3), learned(some, 3, active=[0, 2])
+    assert are_equal(parameters(some, 1), second)
+    for learner in (0, 2):
+        for ours, theirs in zip(parameters(some, learner), parameters(whole, learner), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    for name, values in found[-1].items():
+        torch.testing.assert_close(values, every[-1][name][[0, 2]], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", [A2C, PPO, EPISODES], ids=["a2c", "ppo", "ppo_episodes"])
 def test_a_learner_learns_the_same_bits_beside_others_of_the_same_number(algorithm):
     left, right = (make_run(*algorithm, "num_seeds=3", f"seed={seed}") for seed in (0, 2))
     learned(left, 3), learned(right, 3)
@@ -144,13 +172,22 @@ def test_metrics_are_means_over_the_mini_batches_in_which_a_learner_took_part():
 
 
 def test_a_joint_gradient_is_clipped_by_the_norm_of_policy_and_value_together():
-    run = make_run(*A2C, *EQUAL[:1], "optimizer=sgd", "optimizer.learning_rate=1", "optimizer.max_grad_norm=0.01")
-    before = parameters(run)
-    metrics = learned(run, 1)[0]
-    moved = math.sqrt(sum(float((a - b).square().sum()) for a, b in zip(parameters(run), before, strict=True)))
-    assert moved == pytest.approx(0.01, rel=1e-4)
-    assert metrics["policy_gradient_norm"].item() > 0.01
-    assert "value_gradient_norm" not in metrics
+    moves, norms = [], []
+    for limit in ("0.01", "null"):
+        plain = ("normalization=none", "optimizer=sgd", "optimizer.learning_rate=1", f"optimizer.max_grad_norm={limit}")
+        run = make_run(*A2C, *plain)
+        before, metrics = parameters(run), learned(run, 1)[0]
+        moves.append([after - old for after, old in zip(parameters(run), before, strict=True)])
+        norms.append(metrics["policy_gradient_norm"].item())
+        assert "value_gradient_norm" not in metrics
+    clipped, whole = moves
+    assert norms[0] == norms[1] == pytest.approx(math.sqrt(sum(float(move.square().sum()) for move in whole)), rel=1e-5)
+    of_policy = len(list(run.agent.policy.parameters()))
+    assert all(
+        sum(float(move.square().sum()) for move in part) > 1e-4 for part in (whole[:of_policy], whole[of_policy:])
+    )
+    for small, large in zip(clipped, whole, strict=True):
+        torch.testing.assert_close(small, large * 0.01 / norms[0], rtol=1e-4, atol=1e-7)
 
 
 def test_the_loss_coefficient_scales_the_gradient_of_the_value_and_not_of_the_policy():
@@ -204,6 +241,18 @@ def test_a_learner_with_numbers_that_are_not_finite_is_stopped_and_its_neighbour
         assert are_equal(parameters(run, neighbour), parameters(intact, neighbour))
 
 
+def test_the_value_of_a_learner_whose_policy_broke_takes_no_step(monkeypatch):
+    run = make_run(*A2C, "num_seeds=2", "baseline.learning_rate=0.01", "baseline.steps=2")
+    before, policy_losses = parameters(run, 1), run.agent._policy_losses
+    poison = torch.tensor([1.0, math.nan])
+    monkeypatch.setattr(run.agent, "_policy_losses", lambda *of: (term * poison for term in policy_losses(*of)))
+    active = run.accounts.active
+    broken = run.learn(run.collector.collect(0, active), active).broken
+    assert {learner: why.what for learner, why in broken.items()} == {1: "policy_loss"}
+    assert are_equal(parameters(run, 1), before)
+    assert run.agent.critic.optimizer.counts.tolist() == [2, 0]
+
+
 def test_a_learner_that_has_stopped_for_its_target_is_not_broken_by_steps_that_it_does_not_make(monkeypatch):
     """Its loss is NaN from the second mini-batch on, in which it takes no part."""
     run = make_run(*PPO, "num_seeds=2", "algorithm.target_kl=1e9")
@@ -218,13 +267,9 @@ def test_a_learner_that_has_stopped_for_its_target_is_not_broken_by_steps_that_i
 
     monkeypatch.setattr(agent, "_policy_losses", poisoned)
     monkeypatch.setattr(agent, "_has_gone_far", lambda measured: [False, True])
-    assert learned_broken(run) == {}
-    assert agent.optimizer.counts.tolist() == [16, 1]
-
-
-def learned_broken(run: Run) -> dict:
     active = run.accounts.active
-    return run.learn(run.collector.collect(0, active), active).broken
+    assert run.learn(run.collector.collect(0, active), active).broken == {}
+    assert agent.optimizer.counts.tolist() == [16, 1]
 
 
 def test_metrics_have_the_tags_that_other_code_of_ppo_uses():

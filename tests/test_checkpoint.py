@@ -26,12 +26,27 @@ SETTINGS = Checkpointing(every_updates=1, every_seconds=None, keep=100)
 CARTPOLE = ("env.max_episodes=24", "env.threshold=inf", "policy.hidden=8", "num_seeds=2")
 GAMES = ("env=pong", "env.num_envs=3", "policy.hidden=8", "env.max_steps=3500", "env.max_frames=1200")
 PONG = (*GAMES, "collect.points=6")
+FRAGMENTS = ("num_seeds=2", "env.max_episodes=null", "env.max_steps=240", "env.threshold=inf", "policy.hidden=8")
+STEPS = ("collect.num_envs=3", "collect.num_steps=10", "baseline.hidden=8")
 RUNS = {
     "linear": ("env.max_episodes=24", "env.threshold=inf", "num_seeds=2", "policy=linear"),
     "value": (*CARTPOLE, "baseline=value", "normalization=advantages"),
     "moving_average": (*CARTPOLE, "baseline=moving_average", "optimizer=rmsprop", "optimizer.momentum=0.9"),
     "schedule": (*CARTPOLE, "optimizer=sgd", "optimizer.momentum=0.9", "optimizer.schedule=cosine"),
     "adamw": (*CARTPOLE, "optimizer=adamw", "optimizer.weight_decay=0.1", "env.threshold=24"),
+    "steps": (
+        *(*FRAGMENTS, "collect=steps", *STEPS, "baseline=value", "baseline.bootstrap=true", "normalization=none"),
+        "env.max_episode_steps=17",
+    ),
+    "a2c": (*FRAGMENTS, "algorithm=a2c", *STEPS, "policy.dropout=0.5", "env.max_episode_steps=17"),
+    "ppo": (
+        *(*FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "algorithm.target_kl=0.001"),
+        *("optimizer.learning_rate=0.01", "env.max_episode_steps=17", "baseline.learning_rate=0.01"),
+    ),
+    "ppo_gymnasium": (
+        *("env=acrobot", "env.max_episode_steps=35", "env.max_episodes=null", "env.max_steps=240", "num_seeds=2"),
+        *("algorithm=ppo", *STEPS, "policy.hidden=8", "algorithm.num_minibatches=3"),
+    ),
     "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
     "pong": PONG,
     "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),

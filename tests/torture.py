@@ -28,12 +28,17 @@ from pg_experiments.run.checkpoint import newest
 CASES = {
     "cartpole": ("env.max_episodes=240", "env.threshold=inf", "policy.hidden=16"),
     "cartpole_seeds": ("num_seeds=3", "env.max_episodes=200", "env.threshold=60", "baseline=value"),
-    "cartpole_moving": ("baseline=moving_average", "optimizer=rmsprop", "env.max_episodes=240", "env.threshold=inf"),
+    "ppo_seeds": (
+        *("algorithm=ppo", "num_seeds=2", "env.max_steps=8000", "env.threshold=inf", "collect.num_steps=32"),
+        *("policy.hidden=16", "policy.dropout=0.25", "algorithm.target_kl=0.01"),
+    ),
     "pong": ("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=16", "env.max_steps=9000"),
     "pong_seeds": (
         *("env=pong", "num_seeds=2", "env.num_envs=3", "collect.points=6", "policy.hidden=8"),
         *("env.max_steps=4000", "policy.dropout=0.25", "env.repeat_action_probability=0.25"),
     ),
+    "a2c": ("algorithm=a2c", "env.max_steps=6000", "env.threshold=inf", "policy.hidden=16"),
+    "cartpole_moving": ("baseline=moving_average", "optimizer=rmsprop", "env.max_episodes=240", "env.threshold=inf"),
     "pong_wait": (
         *("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=8", "env.max_steps=6000"),
         "collect.unfinished=wait",

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from tests.mutants import baselines, collecting, comparing, crediting, learning, networks, recording, stepping
+from tests.mutants import (
+    actor_critics,
+    baselines,
+    collecting,
+    comparing,
+    crediting,
+    fragments,
+    learning,
+    networks,
+    recording,
+    stepping,
+)
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     *crediting.MUTANTS,
     *learning.MUTANTS,
     *baselines.MUTANTS,
+    *actor_critics.MUTANTS,
+    *fragments.MUTANTS,
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
