@@ -14,13 +14,13 @@ from torch import Tensor
 
 def repeated(rows: Tensor, times: int) -> Tensor:
     """[R, *rest] -> [R · times, *rest]: each row `times` times in a row. Its gradient is `sum_in_order`."""
-    result: Tensor = _Repeated.apply(rows, times)
+    result: Tensor = _Repeated.apply(rows, times)  # type: ignore[no-untyped-call]
     return result
 
 
 def sum_in_order(rows: Tensor, times: int) -> Tensor:
     """[R · times, *rest] -> [R, *rest]: sums of `times` rows each, first to last. Its gradient is `repeated`."""
-    result: Tensor = _SumInOrder.apply(rows, times)
+    result: Tensor = _SumInOrder.apply(rows, times)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -29,7 +29,8 @@ def _sum_in_order(rows: Tensor, times: int) -> Tensor:
     total = first.clone()
     for other in others:
         total += other
-    return total
+    summed: Tensor = total
+    return summed
 
 
 class _Repeated(torch.autograd.Function):

@@ -189,7 +189,7 @@ class StackedMLP(nn.Module):
         """LEVELS / (LEVELS − drop_below): a number where it is equal for all learners, else [R, 1, 1]."""
         first, *others = self.drop_below.tolist()
         if all(other == first for other in others):
-            return LEVELS / (LEVELS - first)
+            return LEVELS / (LEVELS - int(first))
         drop_below = self.drop_below if learners is None else self.drop_below[learners.cpu()]
         factors: Tensor = LEVELS / (LEVELS - drop_below.double())
         return factors.to(self.weights[0]).view(-1, 1, 1)
