@@ -4,9 +4,9 @@
     python -m benchmarks.actor_critic
 
 A2C has the settings of Stable-Baselines3 for CartPole: 8 environments, 5 steps, RMSprop. PPO has the usual ones of
-classic control: 8 environments, 128 steps, 4 mini-batches, 4 epochs. Both sides have the same networks, and train for a fixed number of steps. Ours records
-everything that a run records; the other side records nothing, and uses one thread, with which it is faster. The sides
-take turns, and a ratio is the median over rounds.
+classic control: 8 environments, 128 steps, 4 mini-batches, 4 epochs. Both sides have the same networks, and train for a
+fixed number of steps. Ours records everything that a run records; the other side records nothing, and uses one thread,
+with which it is faster. The sides take turns, and a ratio is the median over rounds.
 """
 
 from __future__ import annotations
