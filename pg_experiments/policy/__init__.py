@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from pg_experiments.policy.heads import HEADS
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import one_line
+from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.stacked import Activation, Initialisation, StackedMLP
+from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
 

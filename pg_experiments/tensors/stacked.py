@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.tensors.fused import Activation, can_fuse, fused_perceptron
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm
 from pg_experiments.tensors.repeated import repeated
@@ -19,7 +20,6 @@ from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
 Initialisation = Literal["torch", "xavier", "orthogonal"]
-Activation = Literal["relu", "leaky_relu", "tanh"]
 Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or none
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
@@ -45,6 +45,8 @@ def perceptron(
         scale: factor of a kept unit, 1 / (1 − dropout probability); a number, or [R, 1, 1]. Mask and scale are applied
             before the activation, as in the text.
     """
+    if isinstance(x, Tensor) and can_fuse(x):
+        return fused_perceptron(x, layers, activation, masks, scale)
     *hidden, (last_weight, last_bias) = layers
     activate = ACTIVATIONS[activation]
     for index, (weight, bias) in enumerate(hidden):

@@ -1,0 +1,69 @@
+"""The fused perceptron computes what automatic differentiation does."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from pg_experiments.tensors.stacked import perceptron
+
+
+def stack(R: int, widths: tuple[int, ...], *, bias: bool) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        weight = (torch.randn(R, inputs, outputs) / inputs**0.5).requires_grad_()
+        layers.append((weight, torch.randn(R, 1, outputs, requires_grad=True) if bias else None))
+    return layers
+
+
+def in_double(layers):
+    return [tuple(None if t is None else t.detach().double().requires_grad_() for t in layer) for layer in layers]
+
+
+def gradients(x, layers, *arguments) -> list[torch.Tensor]:
+    """Outputs, and gradients of a weighted sum of them."""
+    outputs = perceptron(x, layers, *arguments)
+    weights = torch.linspace(-1, 1, outputs.numel(), dtype=x.dtype).view(outputs.shape).sin()
+    tensors = [x, *(tensor for layer in layers for tensor in layer if tensor is not None)]
+    return [outputs.detach(), *torch.autograd.grad((outputs * weights).sum(), tensors)]
+
+
+@pytest.mark.parametrize("R", [1, 3])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dropout", ["none", "one scale", "a scale for each learner"])
+@pytest.mark.parametrize("widths", [(5, 2), (4, 24, 2), (3, 24, 24, 24, 1), (2, 20, 20, 18)])
+def test_outputs_and_gradients_are_those_of_automatic_differentiation(R, activation, bias, dropout, widths):
+    torch.manual_seed(0)
+    layers = stack(R, widths, bias=bias)
+    x = torch.randn(R, 21, widths[0], requires_grad=True)
+    masks, scale = None, 1.0
+    if dropout != "none":
+        masks = torch.rand(R, 21, len(widths) - 2, 24 if 24 in widths else 20) > 0.4
+        scale = 1.5 if dropout == "one scale" else torch.linspace(1, 2, R).view(-1, 1, 1)
+    exact_scale = scale if isinstance(scale, float) else scale.double()
+    expected = gradients(x.detach().double().requires_grad_(), in_double(layers), activation, masks, exact_scale)
+    found = gradients(x, layers, activation, masks, scale)
+    for ours, exact in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, exact.float(), rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        assert torch.equal(perceptron(x, layers, activation, masks, scale), found[0])
+
+
+def test_a_learners_gradient_has_the_same_bits_whatever_its_neighbours_are():
+    torch.manual_seed(0)
+    layers, x = stack(3, (4, 32, 32, 2), bias=True), torch.randn(3, 50, 4, requires_grad=True)
+    others = [
+        tuple(torch.cat([t[:1].detach(), t[1:].detach() + 1]).requires_grad_() for t in layer) for layer in layers
+    ]
+    moved = torch.cat([x[:1].detach(), x[1:].detach() - 1]).requires_grad_()
+    for first, second in zip(gradients(x, layers, "tanh")[1:], gradients(moved, others, "tanh")[1:], strict=True):
+        assert torch.equal(first[0], second[0])
+
+
+def test_units_that_are_not_finite_reach_the_gradient():
+    layers = stack(1, (2, 20, 1), bias=True)
+    x = torch.full((1, 3, 2), torch.nan, requires_grad=True)
+    assert all(found.isnan().any() for found in gradients(x, layers, "tanh")[:3])
