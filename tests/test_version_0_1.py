@@ -8,15 +8,19 @@ algorithm.points_per_update=2 env.max_steps=100`.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import pg_experiments
 from pg_experiments import compare, evaluate
+from pg_experiments.run.config import GROUPS
+from pg_experiments.support.legacy import upgraded
 from tests.conftest import REPOSITORY
 
 # what version 0.1 itself chose for the observations below, with the last parameters of seed 1 (of Pong's only seed)
@@ -41,6 +45,17 @@ def test_a_loaded_run_acts_as_it_did_with_version_0_1(runs, name):
     images = name == "pong"
     observations = stream.integers(-1, 2, (24, *shape)) if images else stream.normal(size=(24, *shape))
     assert "".join(map(str, run.policy(observations.astype(np.float32)))) == GREEDY[name]
+
+
+@pytest.mark.parametrize("name", ["none", "value", "pong"])
+def test_its_config_gets_every_key_that_its_options_have_today(runs, name):
+    old = yaml.safe_load((runs / name / ".hydra" / "config.yaml").read_text())
+    for normalization in (old["normalization"], {"name": "advantages"}):
+        config = upgraded({**old, "normalization": normalization})
+        for group, options in GROUPS.items():
+            keys = {field.name for field in dataclasses.fields(options[config[group]["name"]])}
+            assert set(config[group]) - {"name"} == keys, group
+    assert config["normalization"] == {"name": "advantages", "over": "batch"}
 
 
 def test_they_are_evaluated(runs):
