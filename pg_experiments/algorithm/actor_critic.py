@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from typing import Any, Protocol
 
 import gymnasium
@@ -137,11 +138,12 @@ class ActorCritic:
         experience = Experience(rollout, credit, self._old_log_probs(rollout))
         stopped, broken, means = [False] * len(learners), dict[int, Broken](), Means()
         for index in self._minibatches(rollout):
-            factors = [0.0 if stops else factor for stops, factor in zip(stopped, schedule, strict=True)]
+            has_steps = [True] * len(learners) if index.full else index.valid.any(1).tolist()
+            takes_part = [has and not stops for has, stops in zip(has_steps, stopped, strict=True)]
+            factors = [factor if takes else 0.0 for takes, factor in zip(takes_part, schedule, strict=True)]
             measured, failed = self._step(self._minibatch(experience, index), factors)
-            means.add(measured, [not stops for stops in stopped])
-            took_part = {learner for learner, stops in zip(learners, stopped, strict=True) if not stops}
-            broken |= {learner: why for learner, why in failed.items() if learner in took_part}
+            means.add(measured, takes_part)
+            broken |= {learner: failed[learner] for learner in compress(learners, takes_part) if learner in failed}
             far = self._has_gone_far(measured)
             stopped = [a or b or c in broken for a, b, c in zip(stopped, far, learners, strict=True)]
             if all(stopped):
