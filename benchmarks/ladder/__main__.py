@@ -18,7 +18,7 @@ def main() -> None:
     for ladder in LADDERS.values():
         measurements = Measurements(DOCS / "results" / f"ladder_{ladder.name}.csv")
         rungs = climb(ladder, measurements)
-        ages = stale(ladder, measurements, rungs["a2c"][0].learning_rate)
+        ages = stale(ladder, measurements)
         write(ladder, rungs, ages, DOCS)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.common import prepared
-from benchmarks.ladder.rungs import STALENESS, Ladder
+from benchmarks.ladder.rungs import STALE_LEARNING_RATES, STALENESS, Ladder
 
 POINTS = 30  # of a curve
 TRIAL_SEEDS = range(1000, 1008)  # with which a learning rate is chosen; others than those that are shown
@@ -119,16 +119,19 @@ def climb(ladder: Ladder, measurements: Measurements) -> dict[str, list[Result]]
     return shown
 
 
-def stale(ladder: Ladder, measurements: Measurements, rate: float) -> dict[int, list[Result]]:
-    """Measures A3C with gradients of different ages, at the learning rate of A2C."""
+def stale(ladder: Ladder, measurements: Measurements) -> dict[int, list[Result]]:
+    """Measures A3C with gradients of different ages, with the learning rate that is best without additional age."""
     a2c = next(rung for rung in ladder.rungs if rung.name == "a2c")
     others = [override for override in a2c.overrides if not override.startswith("algorithm")]
-    return {
-        age: measurements.measure(
-            ladder, f"a3c_{age}", ("algorithm=a3c", *others, f"algorithm.staleness={age}"), rate, SHOWN_SEEDS
-        )
-        for age in STALENESS
-    }
+
+    def of_age(age: int, rate: float, seeds: Sequence[int]) -> list[Result]:
+        overrides = ("algorithm=a3c", *others, f"algorithm.staleness={age}")
+        return measurements.measure(ladder, f"a3c_{age}", overrides, rate, seeds)
+
+    youngest = STALENESS[0]
+    trials = {rate: of_age(youngest, rate, TRIAL_SEEDS) for rate in STALE_LEARNING_RATES}
+    best = max(trials, key=lambda rate: _quality(trials[rate]))
+    return {age: of_age(age, best, SHOWN_SEEDS) for age in STALENESS}
 
 
 def _quality(results: Sequence[Result]) -> tuple[float, float]:

@@ -106,3 +106,4 @@ CARTPOLE = Ladder(
 
 LADDERS = {ladder.name: ladder for ladder in (CARTPOLE,)}
 STALENESS = (0, 8, 32, 128)  # of A3C's first worker, in updates
+STALE_LEARNING_RATES = (0.0003, 0.001)  # lower, as there are eight gradient steps where A2C has one
