@@ -275,9 +275,9 @@ def test_a_baseline_that_breaks_names_its_own_knob(command, tmp_path):
 POISONED = """
 import sys
 from pg_experiments import train
-from pg_experiments.collect import EpisodeCollector
+from pg_experiments.collect import CompiledEpisodeCollector
 
-collect = EpisodeCollector.collect
+collect = CompiledEpisodeCollector.collect
 
 def poisoned(collector, update, active):
     rollout = collect(collector, update, active)
@@ -285,7 +285,7 @@ def poisoned(collector, update, active):
         rollout.rewards[:, 1] = float("nan")
     return rollout
 
-EpisodeCollector.collect = poisoned
+CompiledEpisodeCollector.collect = poisoned
 sys.argv = ["train", *{arguments!r}]
 train.main()
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import collecting, comparing, crediting, learning, networks, recording, stepping
+from tests.mutants import collecting, comparing, compiling, crediting, learning, networks, recording, stepping
 from tests.mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -11,6 +11,7 @@ MUTANTS: list[Mutant] = [
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
+    *compiling.MUTANTS,
     *recording.MUTANTS,
     *comparing.MUTANTS,
 ]
