@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from pg_experiments.collect import CompiledEpisodeCollector
 from pg_experiments.optimizer.rules import SGD, Adam, RMSprop
 from pg_experiments.optimizer.stacked import StackedOptimizer
 from pg_experiments.run.checkpoint import Checkpoints, newest, read
@@ -40,7 +41,10 @@ def reward_of_nan(run: Run) -> None:
 
 
 def observation_of_nan(run: Run) -> None:
-    """From the environment itself, so that the policy acts on it."""
+    """Where Gymnasium plays, from the environment itself, so that the policy acts on it."""
+    if isinstance(run.collector, CompiledEpisodeCollector):
+        in_batch(run, lambda rollout: rollout.observations[:, 1].fill_(math.nan))
+        return
     step, reset = run.env.step, run.env.reset
     episodes = run.config.collect.episodes
     envs = slice(episodes, 2 * episodes)
