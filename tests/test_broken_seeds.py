@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from pg_experiments.collect import CompiledEpisodeCollector
 from pg_experiments.optimizer.rules import SGD, Adam, RMSprop
 from pg_experiments.optimizer.stacked import StackedOptimizer
 from pg_experiments.run.checkpoint import Checkpoints, newest, read
@@ -40,7 +41,10 @@ def reward_of_nan(run: Run) -> None:
 
 
 def observation_of_nan(run: Run) -> None:
-    """From the environment itself, so that the policy acts on it."""
+    """Where Gymnasium plays, from the environment itself, so that the policy acts on it."""
+    if isinstance(run.collector, CompiledEpisodeCollector):
+        in_batch(run, lambda rollout: rollout.observations[:, 1].fill_(math.nan))
+        return
     step, reset = run.env.step, run.env.reset
     episodes = run.config.collect.episodes
     envs = slice(episodes, 2 * episodes)
@@ -275,9 +279,9 @@ def test_a_baseline_that_breaks_names_its_own_knob(command, tmp_path):
 POISONED = """
 import sys
 from pg_experiments import train
-from pg_experiments.collect import EpisodeCollector
+from pg_experiments.collect import CompiledEpisodeCollector
 
-collect = EpisodeCollector.collect
+collect = CompiledEpisodeCollector.collect
 
 def poisoned(collector, update, active):
     rollout = collect(collector, update, active)
@@ -285,7 +289,7 @@ def poisoned(collector, update, active):
         rollout.rewards[:, 1] = float("nan")
     return rollout
 
-EpisodeCollector.collect = poisoned
+CompiledEpisodeCollector.collect = poisoned
 sys.argv = ["train", *{arguments!r}]
 train.main()
 """

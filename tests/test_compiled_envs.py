@@ -163,6 +163,14 @@ def test_a_compiled_environment_moves_as_gymnasiums_does_to_the_last_bit(id, cou
     assert max(lengths) <= (limit or gymnasium.spec(id).max_episode_steps)
 
 
+@pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
+def test_the_first_observation_is_that_of_gymnasium_for_every_seed(id):
+    theirs = option(id).single()
+    ours = Compiled(form_of(id), theirs.observation_space.shape[0])
+    for seed in [*SEEDS, *range(5_000)]:
+        assert np.array_equal(ours.reset(seed), theirs.reset(seed=seed)[0])
+
+
 def test_episodes_that_reach_the_goal_or_the_time_limit_end_as_gymnasiums_do():
     """Random play reaches neither."""
     balance = played("CartPole-v1", 3_000, None, lambda o: np.int64(o[2] + o[3] > 0))

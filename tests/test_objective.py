@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from pg_experiments.algorithm import reinforce as reinforce_module
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
 from pg_experiments.policy import MLP, Linear
 from pg_experiments.tensors.learners import Learners
-from tests.conftest import reinforce, rollout_of, spaces, total_loss
+from tests.conftest import make_run, reinforce, rollout_of, spaces, total_loss
 
 NAN = math.nan
 
@@ -77,3 +79,25 @@ def test_the_loss_of_some_learners_is_that_of_their_own_parameters_and_masks():
     logits = torch.tanh(2 * masks[:, 0, 0, 1] * (x @ w1 + b1)) @ w2 + b2
     log_probs = logits.log_softmax(-1)[:, 0]
     torch.testing.assert_close(loss, -(log_probs[0] - 2 * log_probs[1]))
+
+
+@pytest.mark.parametrize("overrides", [("policy.dropout=0.3", "policy.layers=2"), ("algorithm.entropy_bonus=0.1",)])
+def test_blocks_at_once_have_the_bits_of_blocks_one_after_the_other(overrides, monkeypatch):
+    run = make_run("num_seeds=3", "collect.episodes=24", "policy.hidden=16", *overrides)
+    for active in (np.arange(3), np.array([0, 2])):
+        rollout = run.collector.collect(0, active)
+        assert rollout.flat.valid.shape[1] > 2 * rollout.flat.block
+        updates = []
+        for few in (0, 1000):
+            monkeypatch.setattr(reinforce_module, "FEW_BLOCKS", few)
+            parts = list(run.agent.losses(rollout, rollout.rewards))
+            assert (len(parts) == 1) == (few > 0)
+            run.agent.policy.zero_grad()
+            for part in parts:
+                part.loss.sum().backward()
+            gradients = [parameter.grad for parameter in run.agent.policy.parameters()]
+            losses = parts[0].loss.detach()
+            for part in parts[1:]:
+                losses = losses + part.loss.detach()
+            updates.append([losses, torch.stack([part.entropy for part in parts]).sum(0), *gradients])
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(*updates, strict=True))

@@ -12,6 +12,7 @@ from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns
 from pg_experiments.returns import RewardToGo, Trajectory
 from pg_experiments.returns.recursion import discount_weights, lambda_returns
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.recursion import backward_recursion
 from tests.conftest import rewarded, rollout_of, spaces
 
 GENERATOR = torch.Generator().manual_seed(1)
@@ -234,3 +235,17 @@ def test_a_return_that_ends_inside_a_column_is_that_of_a_column_of_its_own():
             torch.testing.assert_close(whole[part], of(option, rewards[part], 0.9))
             expected = option.weigh(weighed[part], rewarded(rewards[part]), discount)
             torch.testing.assert_close(weights[part], expected.expand(weights[part].shape))
+
+
+def test_the_compiled_recursion_has_the_bits_of_torchs():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((1, 1), (300, 1, 2), (40, 3, 7), (20, 64)):
+        constants = torch.randn(shape, generator=generator)
+        weights = torch.rand(shape, generator=generator)
+        running, expected = torch.zeros(shape[1:]), []
+        for constant, weight in zip(reversed(constants.unbind(0)), reversed(weights.unbind(0)), strict=True):
+            running = torch.addcmul(constant, weight, running)
+            expected.append(running)
+        assert torch.equal(backward_recursion(constants, weights), torch.stack(expected[::-1]))
+        in_double = backward_recursion(constants.double(), weights.double())
+        torch.testing.assert_close(in_double.float(), torch.stack(expected[::-1]))

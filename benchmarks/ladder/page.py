@@ -96,7 +96,7 @@ def _staleness(stale: Mapping[int, list[Result]], limit: int) -> list[str]:
         "some updates old. Here 8 workers apply theirs one after another, in a fixed order (`algorithm=a3c`, "
         "`algorithm.workers=8`): the k-th is `staleness` + k updates old, k from 0. In Mnih et al. (2016) it is 7 on "
         "average with 8 "
-        f"workers. The settings are those of rung 7, with the learning rate {results[0].learning_rate}, since there are "
+        f"workers. The settings are those of rung 7, with the learning rate {results[0].learning_rate}, as there are "
         f"eight gradient steps where A2C has one; 16 seeds.\n",
         "| staleness of the first worker | solved | steps to 475 | mean return |",
         "| ---: | --- | --- | --- |",

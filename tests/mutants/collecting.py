@@ -23,8 +23,6 @@ OF_TAPE = "tests/test_tape.py::"
 OF_EPISODES = "tests/test_episodes.py::"
 NO_TWO = "test_no_two_seeds_purposes_and_indices_share_a_stream_however_large_the_seed"
 OWN_STREAMS = OF_BATCHES + "test_actions_and_dropout_have_each_seeds_own_stream_of_the_update_from_its_first_number_on"
-STOPPED = OF_BATCHES + "test_seeds_that_have_stopped_change_nothing_of_the_others_batch"
-TO_ITS_END = OF_BATCHES + "test_a_batch_plays_every_episode_to_its_end"
 SLOW = OF_EPISODES + "test_the_accounts_agree_with_a_slow_single_environment[overrides0]"
 STANDING = OF_EPISODES + "test_who_has_finished_stands_still_until_reset_and_the_others_go_on"
 GAMES = OF_PONG + "test_a_games_return_and_length_are_of_all_its_steps_and_of_none_of_the_game_before"
@@ -41,6 +39,10 @@ REPLAYED = (
     "tests/test_pong.py::"
     "test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_of_its_own_makes"
     "[points, nobody waits-1]"
+)
+BOTH = (
+    "tests/test_compiled_play.py::test_whole_batches_equal_those_through_gymnasium_over_several_updates"
+    "[num_seeds=3 collect.episodes=4 policy.layers=2 policy.hidden=33 policy.dropout=0.3]"
 )
 
 MUTANTS = [
@@ -78,7 +80,7 @@ MUTANTS = [
         "episodes ignore the update",
         "seed_sequence(seed, Purpose.ENVIRONMENT, update)",
         "seed_sequence(seed, Purpose.ENVIRONMENT)",
-        OF_BATCHES + "test_every_update_draws_other_numbers",
+        BOTH,
     ),
     streams(
         "emulators have the seeds of the episodes",
@@ -120,7 +122,7 @@ MUTANTS = [
         "every update draws the same dropout masks",
         "numpy_stream(seed, Purpose.DROPOUT, update)",
         "numpy_stream(seed, Purpose.DROPOUT, 0)",
-        OF_BATCHES + "test_every_update_draws_other_numbers",
+        BOTH,
     ),
     noise(
         "all seeds draw the first seed's noise",
@@ -156,31 +158,31 @@ MUTANTS = [
         "a batch ends with its first episode",
         "                if not alive.any():",
         "                if not alive.all():",
-        TO_ITS_END,
+        BOTH,
     ),
     episodes(
         "the last step of an episode is hidden",
         "alive = alive & ~(ended | cut)",
         "alive = mask[-1] = alive & ~(ended | cut)",
-        TO_ITS_END,
+        BOTH,
     ),
     episodes(
         "a step after the end counts as played",
         "mask.append(alive)",
         "mask.append(alive if len(rewards) < 2 else alive | (rewards[-1] > 0))",
-        TO_ITS_END,
+        BOTH,
     ),
     episodes(
         "terminated and truncated are exchanged",
         "terminated.append(ended)\n                truncated.append(cut)",
         "terminated.append(cut)\n                truncated.append(ended)",
-        SLOW,
+        BOTH,
     ),
     episodes(
         "the final observation is the last that was acted on",
-        "finals=_finals(self._columns(observation), steps_taken)",
-        "finals=_finals(self._columns(observations[-1]), steps_taken)",
-        SLOW,
+        "finals=finals_of(self._columns(observation), steps_taken)",
+        "finals=finals_of(self._columns(observations[-1]), steps_taken)",
+        BOTH,
     ),
     episodes(
         "the final observation of every episode is that of the batch's last step",
@@ -192,25 +194,25 @@ MUTANTS = [
         "a seed plays in the environments of the one in its place",
         "envs = (active[:, None] * E + np.arange(E)).ravel()",
         "envs = (np.arange(R)[:, None] * E + np.arange(E)).ravel()",
-        STOPPED,
+        BOTH,
     ),
     episodes(
         "a seed acts by the chance of the one in its place",
         "{i: self.seeds[i] for i in active.tolist()}",
         "{i: self.seeds[r] for r, i in enumerate(active.tolist())}",
-        STOPPED,
+        BOTH,
     ),
     episodes(
         "all seeds play the first seed's episodes",
         "s for seed in self.seeds for s in episode_seeds(seed, update, self.episodes)",
         "s for _ in self.seeds for s in episode_seeds(self.seeds[0], update, self.episodes)",
-        SLOW,
+        BOTH,
     ),
     episodes(
         "every batch plays the same episodes",
         "episode_seeds(seed, update, self.episodes)",
         "episode_seeds(seed, 0, self.episodes)",
-        OF_BATCHES + "test_every_update_draws_other_numbers",
+        BOTH,
     ),
     episodes(
         "actions are sent as the policy counts them",

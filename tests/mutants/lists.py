@@ -7,6 +7,7 @@ from tests.mutants import (
     baselines,
     collecting,
     comparing,
+    compiling,
     crediting,
     fragments,
     learning,
@@ -25,6 +26,7 @@ MUTANTS: list[Mutant] = [
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
+    *compiling.MUTANTS,
     *recording.MUTANTS,
     *comparing.MUTANTS,
 ]
