@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from pg_experiments.collect import Collector, CompiledEpisodeCollector, EpisodeCollector
-from pg_experiments.collect.compiled_episodes import FIRST_ROWS, NOTICE, Columns, Games
+from pg_experiments.collect.compiled_episodes import FIRST_ROWS
+from pg_experiments.collect.compiled_player import NOTICE, Columns, Games
 from pg_experiments.policy.compiled_heads import BERNOULLI, CATEGORICAL, choose
 from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.streams import episode_seeds
 from tests.conftest import REPOSITORY, make_run
 
 CPU = torch.device("cpu")
@@ -116,7 +118,7 @@ def test_a_learner_plays_the_same_bits_with_any_other_learners_on_any_threads():
     finally:
         torch.set_num_threads(before)
     if len(os.sched_getaffinity(0)) > 1:
-        assert threaded.collector._threads is not None
+        assert threaded.collector.player._threads is not None
     for update in range(3):
         whole = run.collector.collect(update, np.arange(3))
         again = threaded.collector.collect(update, np.arange(3))
@@ -141,14 +143,12 @@ def test_a_batch_longer_than_the_allocated_rows_is_continued():
     assert_same(first, second)
 
 
-def test_an_environment_begins_its_next_episode_while_there_are_seeds():
-    """A column then has several episodes, as fragments need; batches of episodes have one seed per environment."""
+def test_an_environment_begins_one_episode_after_another():
+    """A column then has several, as fragments need. The seed of each follows from its number."""
     run = make_run("num_seeds=2", "collect.episodes=2", "policy.hidden=8")
     collector, active = run.collector, np.arange(2)
-    network = run.agent.policy.network.dense_form(torch.arange(2))
-    seeds = np.arange(12, dtype=np.uint64).reshape(2, 2, 3)
-    games = Games.of(seeds.copy(), 4, 4)
-    columns, rows = collector._play(0, active, network, games, draws_seeds=False)
+    games = Games.new(np.zeros((2, 2), dtype=np.int64), 3, 4, 4)
+    columns, rows = collector._play(0, active, games)
     columns = Columns(*(c[:, :rows] if c is columns.flags else c[:rows] for c in columns))
     steps, terminated, truncated = columns.flags
     ends = terminated | truncated
@@ -158,7 +158,8 @@ def test_an_environment_begins_its_next_episode_while_there_are_seeds():
             last = np.flatnonzero(ends[:, r, e])
             assert steps[:, r, e].sum() == last[-1] + 1, "no step is left out between episodes, and none comes after"
             begins = [0, *(last[:-1] + 1)]
-            for seed, begin in zip(seeds[r, e].tolist(), begins, strict=True):
+            seeds = [episode_seeds(r, number, 2)[e] for number in range(3)]
+            for seed, begin in zip(seeds, begins, strict=True):
                 first, _ = run.config.env.single().reset(seed=seed)
                 assert np.array_equal(columns.observations[begin, r, e], first)
             assert np.isfinite(games.finals[r, e]).all()

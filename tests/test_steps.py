@@ -37,6 +37,12 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def without_compiled_form(monkeypatch):
+    """What is played in a compiled loop is compared with this way of playing in test_compiled_steps.py."""
+    monkeypatch.setattr("pg_experiments.collect.compiled_parts", lambda *_: None)
+
+
 def fragments(run: Run, count: int) -> list[Rollout]:
     active = np.arange(run.config.num_seeds)
     return [run.collector.collect(update, active) for update in range(count)]

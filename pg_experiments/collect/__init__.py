@@ -12,7 +12,9 @@ from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
 from pg_experiments.collect.arcade_steps import ArcadeStepsCollector
-from pg_experiments.collect.compiled_episodes import CompiledEpisodeCollector, compiled_parts
+from pg_experiments.collect.compiled_episodes import CompiledEpisodeCollector
+from pg_experiments.collect.compiled_player import compiled_parts
+from pg_experiments.collect.compiled_steps import CompiledStepsCollector
 from pg_experiments.collect.episodes import EpisodeCollector
 from pg_experiments.collect.steps import StepsCollector
 from pg_experiments.env import Arcade, Environments, EnvOption
@@ -267,6 +269,11 @@ class Steps:
                 num_steps=self.num_steps,
                 return_ends_at_points=env.has_points,
                 device=device,
+            )
+        parts = None if keep_graph else compiled_parts(environments, policy, device)
+        if parts is not None:
+            return CompiledStepsCollector(
+                parts, policy, seeds=learners.seeds, num_envs=self.num_envs, num_steps=self.num_steps
             )
         return StepsCollector(
             environments,

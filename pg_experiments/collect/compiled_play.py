@@ -37,19 +37,16 @@ def seed_streams(entropy, words, update, streams):  # type: ignore[no-untyped-de
 
 
 @helper
-def seed_episodes(entropy, words, update, seeds):  # type: ignore[no-untyped-def]
-    """Fills the first seeds [E, G] of a learner's environments with its `episode_seeds`."""
-    pool = np.empty(4, dtype=np.uint64)
-    entropy[1], entropy[2] = OF_EPISODES, np.uint64(update)
+def begin(kind, entropy, words, number, e, seeds, state):  # type: ignore[no-untyped-def]
+    """Resets environment e of a learner for its episode of this number. `seeds` [E, 1] is scratch memory.
+
+    The episode's seed is that of `episode_seeds(seed, number, E)`.
+    """
+    pool, generator = np.empty(4, dtype=np.uint64), np.empty(4, dtype=np.uint64)
+    entropy[1], entropy[2] = OF_EPISODES, np.uint64(number)
     seed_pool(entropy, words, pool)
     pool_halves(pool, seeds)
-
-
-@helper
-def begin(kind, seed, state):  # type: ignore[no-untyped-def]
-    """Resets one environment."""
-    pool, generator = np.empty(4, dtype=np.uint64), np.empty(4, dtype=np.uint64)
-    env_reset(kind, seed, state, pool, generator)
+    env_reset(kind, seeds[e, 0], state, pool, generator)
 
 
 @helper
@@ -66,23 +63,23 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
 @compiled(
     "int64", "int64", "int64", "int64",
     "int64", "float64[::1]", "int64",
-    "boolean", "uint64[:, :, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "int64[:, ::1]",
+    "int64[:, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "float64[:, ::1]", "int64[:, ::1]",
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
     "int64", "boolean",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
-    "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "int64[::1]",
-    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, seed_episodes, begin, draw),
+    "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "float64[:, :, :, ::1]", "int64[::1]",
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, begin, draw),
     nogil=True,
 )  # fmt: skip
 def play(  # type: ignore[no-untyped-def]
     first, last, start, stop,
     kind, constants, limit,
-    draws_seeds, seeds, states, steps, episodes,
+    numbers, states, steps, scores, episodes,
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
     rule, is_greedy,
-    observations, actions, rewards, flags, kept, finals, rows,
+    observations, actions, rewards, flags, kept, finals, results, rows,
 ):  # fmt: skip
     """Plays the learners from `first` to before `last`, in the rows from `start` to before `stop`.
 
@@ -91,11 +88,11 @@ def play(  # type: ignore[no-untyped-def]
 
     Args:
         kind, constants, limit: the environment, as in `CompiledForm`.
-        draws_seeds: whether the first seed of each environment is drawn in row 0, as by `episode_seeds`.
-        seeds: [R, E, G] seeds of the episodes that each environment may begin, in order. After them, it stops.
+        numbers: [R, E] number of the next episode of each environment, from which its seed follows.
         states: [R, E, S] states of the environments.
         steps: [R, E] steps of the current episode so far; NOT_BEGUN where the environment must be reset.
-        episodes: [R, E] index of the current episode in `seeds`; G where the environment has stopped.
+        scores: [R, E] return of the current episode so far.
+        episodes: [R, E] episodes that each environment has finished in this batch; after G of them, it stops.
         update, entropy, words: the random streams: index of the batch, [R, W] words of entropy and their count [R].
         streams: [R, 2, 4] states of the streams, which are set in row 0.
         parameters, widths, activation, scale, drop_below: the networks, as in `DenseForm`.
@@ -104,10 +101,11 @@ def play(  # type: ignore[no-untyped-def]
         actions, rewards: [T, R, E].
         flags: [3, T, R, E]: whether there is a step; terminated; truncated.
         kept: [T, R, E, U] hidden units that dropout kept; U is 0 without dropout.
-        finals: [R, E, G, D] the observation after each episode.
+        finals: [R, E, G, D] the observation after each episode, and after the last row for one that goes on.
+        results: [R, E, G, 3] return and length of each finished episode, and the row of its last step.
         rows: [R] rows of each learner up to now.
     """
-    E, G = seeds.shape[1:]
+    E, G = finals.shape[1:3]
     D, K, U = observations.shape[3], widths[-1], kept.shape[3]
     widest = 0
     for width in widths:
@@ -115,10 +113,9 @@ def play(  # type: ignore[no-untyped-def]
     units = np.empty((2, widest), dtype=np.float32)
     uniform = np.empty(STEPS_PER_DRAW * E * K, dtype=np.float32)
     raw = np.empty(STEPS_PER_DRAW * E * U // 4, dtype=np.uint64)
+    seeds = np.empty((E, 1), dtype=np.uint64)
     keeps = np.empty(STEPS_PER_DRAW * E * U, dtype=np.bool_)
     for r in range(first, last):
-        if start == 0 and draws_seeds:
-            seed_episodes(entropy[r], words[r], update, seeds[r])
         if start == 0:
             seed_streams(entropy[r], words[r], update, streams[r])
         going = 0  # environments that have not stopped
@@ -134,8 +131,9 @@ def play(  # type: ignore[no-untyped-def]
                 if episodes[r, e] == G:
                     continue
                 if steps[r, e] == NOT_BEGUN:
-                    begin(kind, seeds[r, e, episodes[r, e]], states[r, e])
-                    steps[r, e] = 0
+                    begin(kind, entropy[r], words[r], numbers[r, e], e, seeds, states[r, e])
+                    numbers[r, e] += 1
+                    steps[r, e], scores[r, e] = 0, 0.0
                 draws = (t % STEPS_PER_DRAW) * E + e
                 for u in range(U):
                     kept[t, r, e, u] = keeps[draws * U + u]
@@ -146,11 +144,17 @@ def play(  # type: ignore[no-untyped-def]
                 action = choose(rule, is_greedy, units[row, :K], uniform[draws * K : (draws + 1) * K])
                 reward, terminated = env_step(kind, constants, states[r, e], action)
                 steps[r, e] += 1
+                scores[r, e] += np.float32(reward)
                 truncated = steps[r, e] >= limit
                 actions[t, r, e], rewards[t, r, e] = action, reward
                 flags[0, t, r, e], flags[1, t, r, e], flags[2, t, r, e] = True, terminated, truncated
                 if terminated or truncated:
-                    env_observe(kind, states[r, e], False, finals[r, e, episodes[r, e]])
+                    g = episodes[r, e]
+                    env_observe(kind, states[r, e], False, finals[r, e, g])
+                    results[r, e, g, 0], results[r, e, g, 1], results[r, e, g, 2] = scores[r, e], steps[r, e], t
                     episodes[r, e] += 1
                     going -= episodes[r, e] == G
                     steps[r, e] = NOT_BEGUN
+        for e in range(E):
+            if steps[r, e] != NOT_BEGUN and episodes[r, e] < G:
+                env_observe(kind, states[r, e], False, finals[r, e, episodes[r, e]])

@@ -87,12 +87,21 @@ class StepsCollector:
             mask=torch.ones_like(ended),
             terminated=ended,
             truncated=cut,
-            finals=finals_of(over, truncated, after, self.device),
+            finals=self._finals(over, np.stack(truncated).reshape(over.shape), after),
             dropout_masks=noise.of_network(self.num_steps),
             outputs=torch.stack(outputs) if self.keep_graph else None,
             games=self.ongoing.add(active, played, paid.cpu().numpy(), over),
             full=True,
         )
+
+    def _finals(self, over: np.ndarray, truncated: np.ndarray, after: Sequence[np.ndarray]) -> Finals:
+        """Where the data is cut, and what was shown then; `after` are T arrays [R · E, *shape]."""
+        is_cut = truncated.copy()
+        is_cut[-1] |= ~over[-1]
+        steps, envs = np.nonzero(is_cut.reshape(len(over), -1))
+        shown = [after[t][env] for t, env in zip(steps.tolist(), envs.tolist(), strict=True)]
+        observations = np.array(shown, dtype=after[0].dtype).reshape(-1, *after[0].shape[1:])
+        return finals_of(is_cut, observations, self.device)
 
     def _play(self, envs: np.ndarray, network: BoundNetwork, noise: Noise) -> Iterator[_Step]:
         """Yields one step after another of these environments [n], and resets those whose episodes end."""
@@ -177,33 +186,26 @@ class StepsCollector:
         return tensor.view(len(arrays), -1, self.num_envs, *tensor.shape[2:])
 
 
-def finals_of(
-    over: np.ndarray, truncated: Sequence[np.ndarray], after: Sequence[np.ndarray], device: torch.device
-) -> Finals:
-    """The observations after the steps with which the data is cut: of truncated episodes, and the last steps.
+def finals_of(is_cut: np.ndarray, shown: np.ndarray, device: torch.device) -> Finals:
+    """The observations with which the data is cut: after truncated episodes, and after the last step.
 
     Their number differs between learners. It is padded to a multiple of E, so that networks can be evaluated on E of
     them at a time, and a learner's values do not depend on its neighbours.
 
     Args:
-        over: [T, R, E] bool: an episode ended with this step.
-        truncated: T arrays [R · E] bool: a time limit truncated the episode after this step.
-        after: T arrays [R · E, *shape] the observations after each step, before any reset.
+        is_cut: [T, R, E] bool: the data is cut after this step.
+        shown: [n, *shape] the observations after these steps, in order of time, then of learner and environment.
         device: the device of the result.
     """
-    _, R, E = over.shape
-    is_cut = np.stack(truncated)
-    is_cut[-1] |= ~over[-1].ravel()
-    steps, envs = np.nonzero(is_cut)
-    order = np.argsort(envs // E, kind="stable")
-    steps, envs = steps[order], envs[order]
-    learner, counts = envs // E, np.bincount(envs // E, minlength=R)
-    place = np.arange(len(envs)) - (np.cumsum(counts) - counts)[learner]
+    _, R, E = is_cut.shape
+    positions_of = np.flatnonzero(is_cut)
+    learner_of = positions_of // E % R
+    order = np.argsort(learner_of, kind="stable")
+    learner, counts = learner_of[order], np.bincount(learner_of, minlength=R)
+    place = np.arange(len(order)) - (np.cumsum(counts) - counts)[learner]
     M = E * max(1, -(-int(counts.max()) // E))
-    observations = np.zeros((R, M, *after[0].shape[1:]), dtype=after[0].dtype)
+    observations = np.zeros((R, M, *shown.shape[1:]), dtype=shown.dtype)
     positions = np.zeros((R, M), dtype=np.int64)
-    for row, column, t, env in zip(*(x.tolist() for x in (learner, place, steps, envs)), strict=True):
-        observations[row, column] = after[t][env]
-        positions[row, column] = t * R * E + env
+    observations[learner, place], positions[learner, place] = shown[order], positions_of[order]
     valid = np.arange(M) < counts[:, None]
     return Finals(*(torch.from_numpy(array).to(device) for array in (observations, positions, valid)))

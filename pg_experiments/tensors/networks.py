@@ -84,7 +84,13 @@ class DenseForm(NamedTuple):
 
 @runtime_checkable
 class CompilableDense(Protocol):
-    """A network with a compiled form for dense observations."""
+    """A network with a compiled form for dense observations.
+
+    Attributes:
+        inputs: D, number of inputs.
+    """
+
+    inputs: int
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """The perceptrons of the learners with indices [R], with a copy of the current parameters."""

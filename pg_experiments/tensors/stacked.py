@@ -133,7 +133,7 @@ class StackedMLP(nn.Module):
         self.weights = nn.ParameterList(torch.empty(learners, i, o) for i, o in shapes)
         self.biases = nn.ParameterList(torch.empty(learners, 1, o) for _, o in shapes) if bias else None
         self.activation: Activation = activation
-        self.outputs = outputs
+        self.inputs, self.outputs = inputs, outputs
         self.noise_shape: tuple[int, ...] = (layers, hidden)
         # on the CPU, where masks are drawn, for parameters on any device
         rate = torch.zeros(learners, device="cpu") if dropout is None or not layers else dropout
