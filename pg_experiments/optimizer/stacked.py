@@ -64,7 +64,6 @@ class StackedOptimizer:
         self.moments = {name: [views[name] for views in moments] for name in self.parameters}
         for name, values in self._views(self._values).items():
             self.parameters[name].data = values
-            self.parameters[name].grad = self._gradients[name]
 
     def step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Make one gradient step.
@@ -78,21 +77,22 @@ class StackedOptimizer:
 
     def differentiate(self, losses: Iterable[Tensor], learners: Sequence[int]) -> Tensor:
         """Compute the gradients. Returns the losses [R]. Arguments as in `step`."""
-        total = torch.zeros(len(learners), device=self.device)
-        for number, loss in enumerate(losses):
-            self._add_gradient(loss, is_first=number == 0)
-            total += loss.detach()
-        return total
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        total: Tensor | None = None
+        for loss in losses:
+            loss.sum().backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        self._gather()
+        return torch.zeros(len(learners), device=self.device) if total is None else total
 
-    def _add_gradient(self, loss: Tensor, *, is_first: bool) -> None:
-        """Add the gradient of a term [R] of the losses; the first one replaces the last step's."""
+    def _gather(self) -> None:
+        """Move the gradients of the parameters into one matrix; zeros where no loss depends on a parameter."""
         parameters = self.parameters.values()
-        found = torch.autograd.grad(loss.sum(), list(parameters), allow_unused=True, materialize_grads=True)
-        parts = [gradient.flatten(1) for gradient in found]
-        if is_first:
-            torch.cat(parts, 1, out=self._gradient)
-        else:
-            self._gradient += torch.cat(parts, 1)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        torch.cat([gradient.flatten(1) for gradient in gradients], 1, out=self._gradient)
+        for name, parameter in self.parameters.items():
+            parameter.grad = self._gradients[name]
 
     @torch.no_grad()
     def move(self, losses: Tensor, learners: Sequence[int], factors: Sequence[float]) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -150,8 +151,9 @@ class StackedMLP(nn.Module):
         def rows(stacked: Tensor) -> Tensor:
             return stacked if all_learners else stacked[learners]
 
-        biases = [None] * len(self.weights) if self.biases is None else map(rows, self.biases)
-        layers = list(zip(map(rows, self.weights), biases, strict=True))
+        weights = list(map(rows, self.weights))
+        biases = [None] * len(weights) if self.biases is None else map(rows, self.biases)
+        layers = list(zip(weights, biases, strict=True))
         return BoundMLP(layers, self.activation, self._scale(learners))
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
@@ -163,11 +165,19 @@ class StackedMLP(nn.Module):
 
     def _scale(self, learners: Tensor | None) -> Tensor | float:
         """LEVELS / (LEVELS − drop_below): a number where it is equal for all learners, else [R, 1, 1]."""
+        factors = self._scales
+        if isinstance(factors, float):
+            return factors
+        factors = factors if learners is None else factors[learners.cpu()]
+        return factors.to(self.weights[0]).view(-1, 1, 1)
+
+    @cached_property
+    def _scales(self) -> Tensor | float:
+        """The factors of all learners, [R] on the CPU; a number where they are equal."""
         factors = LEVELS / (LEVELS - self.drop_below.double())
         if bool((factors == factors[0]).all()):
             return float(factors[0])
-        factors = factors if learners is None else factors[learners.cpu()]
-        return factors.to(self.weights[0]).view(-1, 1, 1)
+        return factors
 
     @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
