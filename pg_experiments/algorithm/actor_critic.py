@@ -162,25 +162,24 @@ class ActorCritic:
         """Makes the gradient step, or steps, of a mini-batch. Returns metrics, and why learners cannot continue."""
         learners = batch.experience.learners
         measured: Measured = {}
-        hint = policy_hint(self.optimizer_settings)
         if self.critic.optimizer is None:
             together = (
                 self._policy_loss(batch, steps, measured) + self._value_loss(batch, steps, measured)
                 for steps in batch.blocks()
             )
             step = self._joint_step(together, learners, factors)
-            return measured | {"policy_gradient_norm": step.norms}, _why(step.broken, "policy", hint)
+            return measured | {"policy_gradient_norm": step.norms}, self._why(step.broken, "policy")
         of_policy = (self._policy_loss(batch, steps, measured) for steps in batch.blocks())
         step = self.optimizer.step(of_policy, learners, factors)
         measured["policy_gradient_norm"] = step.norms
-        broken = _why(step.broken, "policy", hint)
+        broken = self._why(step.broken, "policy")
         for _ in range(self.critic.settings.steps):
             left = [0.0 if learner in broken else f for learner, f in zip(learners, factors, strict=True)]
             found: Measured = {}
             of_value = (self._value_loss(batch, steps, found) for steps in batch.blocks())
             step = self.critic.optimizer.step(of_value, learners, left)
             measured |= found | {"value_gradient_norm": step.norms}
-            broken |= _why(step.broken, "value", self.critic.hint)
+            broken |= self._why(step.broken, "value")
         return measured, broken
 
     def _policy_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
@@ -216,16 +215,19 @@ class ActorCritic:
         outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
         return self.policy.head.log_prob(outputs, block.gather(rollout.actions))
 
+    def _why(self, broken: Mapping[int, str], part: str) -> dict[int, Broken]:
+        """What is told of the learners whose step failed."""
+        if not broken:
+            return {}
+        hint = policy_hint(self.optimizer_settings) if part == "policy" else self.critic.hint
+        return {learner: Broken(named(what, part), hint) for learner, what in broken.items()}
+
     def _has_gone_far(self, measured: Measured) -> list[bool]:
         """Whether the policy of each learner has moved further than the target KL divergence."""
         target = self.settings.target_kl
         if target is None:
             return [False] * len(next(iter(measured.values())))
         return [divergence > target for divergence in measured["approx_kl"].tolist()]
-
-
-def _why(broken: Mapping[int, str], part: str, hint: str) -> dict[int, Broken]:
-    return {learner: Broken(named(what, part), hint) for learner, what in broken.items()}
 
 
 def _add(sums: Measured, terms: Measured) -> None:

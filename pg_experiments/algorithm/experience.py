@@ -52,7 +52,9 @@ class MiniBatch:
     def of(cls, experience: Experience, index: FlatIndex, normalization: Normalization) -> MiniBatch:
         """The steps of an index."""
         computed = index.gather_each(experience.computed)
-        computed[0] = normalization.of_minibatch(computed[0], index.valid)
+        advantages = computed[0]
+        if (normalized := normalization.of_minibatch(advantages, index.valid)) is not advantages:
+            computed[0] = normalized
         return cls(index, experience, computed, index.counts.clamp(min=1))
 
     def blocks(self) -> Iterator[Steps]:

@@ -31,6 +31,8 @@ class Means:
         """The means, [R] each."""
         if not self._measured:
             return {}
+        if len(self._measured) == 1 and all(self._took_part[0]):
+            return self._measured[0]
         names = self._measured[0]
         measured = torch.stack([torch.stack(list(of_batch.values())) for of_batch in self._measured])
         took_part = torch.tensor(self._took_part, device=measured.device)[:, None]

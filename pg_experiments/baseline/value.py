@@ -140,12 +140,10 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     NaN where the returns do not vary.
     """
 
-    def variance(x: Tensor) -> Tensor:
-        mean = masked_mean(x, mask, (0, 2)).to(x.dtype)
-        return masked_mean((x - mean).square(), mask, (0, 2)).flatten()
-
-    spread = variance(returns)
-    return torch.where(spread > 0, 1 - variance(returns - values) / spread, torch.nan)
+    both = torch.stack([returns, returns - values])
+    mean = masked_mean(both, mask, (1, 3)).to(both.dtype)
+    spread, left = masked_mean((both - mean).square(), mask, (1, 3)).flatten(1)
+    return torch.where(spread > 0, 1 - left / spread, torch.nan)
 
 
 @dataclass(frozen=True)

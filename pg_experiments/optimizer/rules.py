@@ -61,7 +61,10 @@ class Rule(ABC):
 
 def per_learner(*values: float | Tensor | list[float], learners: int) -> np.ndarray:
     """Broadcast each of K values, a number or [R], to all learners: [K, R] float64."""
-    return np.stack([np.broadcast_to(np.asarray(value, dtype=np.float64), learners) for value in values])
+    factors = np.empty((len(values), learners))
+    for row, value in zip(factors, values, strict=True):
+        row[:] = value
+    return factors
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Adam(Rule):
         roots = [(1 - self.beta2**count) ** 0.5 for count in counts]
         values = (self.learning_rate, self.weight_decay, corrections, roots)
         rate, decay, correction, root = per_learner(*values, learners=len(counts))
-        return np.stack([-rate / correction, root, 1 - rate * decay if self.decoupled else decay])
+        return np.array([-rate / correction, root, 1 - rate * decay if self.decoupled else decay])
 
     def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
         mean, square = moments

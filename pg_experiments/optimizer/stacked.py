@@ -115,15 +115,19 @@ class StackedOptimizer:
         """Compute the scaled steps of these learners."""
         learners = list(scales)
         index = self._index(learners)
-        factors = self.rule.factors([count + 1 for count in self.counts.tolist()])[:, learners]
-        factors = np.vstack([factors, list(scales.values())])
-        *rule_factors, scale = self._on_device(torch.from_numpy(factors).to(self.dtype))[..., None].unbind()
+        *rule_factors, scale = self._factors(scales)
         before, gradient = _rows(self._values, index), _rows(self._gradient, index)
         moments = [_rows(moment, index) for moment in self._moments]
         after = self.rule.moved(before, gradient, moments, rule_factors)
         if any(factor != 1 for factor in scales.values()):
             after = torch.lerp(before, after, scale)
         return Move(learners, index, before, after, moments)
+
+    def _factors(self, scales: Mapping[int, float]) -> tuple[Tensor, ...]:
+        """The K factors of the rule and the scale of these learners, [r, 1] each."""
+        factors = self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]
+        factors = np.vstack([factors, list(scales.values())])
+        return self._on_device(torch.from_numpy(factors).to(self.dtype))[..., None].unbind()
 
     def _undo(self, move: Move, sizes: Mapping[int, tuple[Tensor, Tensor]]) -> dict[int, str]:
         """Undo the step of each broken learner. Returns the non-finite quantity of each.
@@ -164,10 +168,11 @@ class StackedOptimizer:
 
     def _write(self, move: Move) -> None:
         """Write the steps to parameters, moments and step counts."""
-        self.counts[move.learners] += 1
         if move.index is None:
+            self.counts += 1
             self._values.copy_(move.after)  # the moments are the stored ones, and have changed in place
             return
+        self.counts[move.learners] += 1
         self._values.index_copy_(0, move.index, move.after)
         for stored, moment in zip(self._moments, move.moments, strict=True):
             stored.index_copy_(0, move.index, moment)

@@ -29,4 +29,5 @@ def sum_of_others(values: Tensor) -> Tensor:
 
 def masked_mean(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
     """The mean over `dims`, kept with size 1, of values where the mask is True; 0 where there are none."""
-    return masked_sum(values, mask, dims) / mask.sum(dims, keepdim=True).clamp(min=1)
+    counts = mask.expand(values.shape).sum(dims, keepdim=True)
+    return masked_sum(values, mask, dims) / counts.clamp(min=1)

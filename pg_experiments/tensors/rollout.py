@@ -77,6 +77,10 @@ class Rollout:
     @cached_property
     def cuts(self) -> Tensor:
         """[T, R, E] bool: the data ends after this step, but the return does not; it can be bootstrapped."""
+        if self.full:
+            cut = self.truncated.clone()
+            cut[-1] = True
+            return cut & ~self.ends
         followed = torch.cat([self.mask[1:], torch.zeros_like(self.mask[:1])])
         return (self.truncated | (self.mask & ~followed)) & ~self.ends
 
