@@ -81,7 +81,7 @@ class StackedOptimizer:
             parameter.grad = None
         total: Tensor | None = None
         for loss in losses:
-            loss.sum().backward()
+            torch.autograd.backward(loss, torch.ones_like(loss))
             total = loss.detach() if total is None else total + loss.detach()
         self._gather()
         return torch.zeros(len(learners), device=self.device) if total is None else total
@@ -100,7 +100,7 @@ class StackedOptimizer:
         norms = torch.linalg.vector_norm(self._gradient, dim=1)
         if self.max_grad_norm is not None:
             scale = (self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
-            scale = torch.where(norms.isfinite(), scale, 1.0)  # keeps the tensor that caused it identifiable
+            scale = torch.where(norms < math.inf, scale, 1.0)  # keeps the tensor that caused it identifiable
             self._gradient.mul_(scale[:, None])
         norms = _rows(norms, self._index(learners))
         scales = {learner: factor for learner, factor in zip(learners, factors, strict=True) if factor}

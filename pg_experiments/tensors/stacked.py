@@ -148,12 +148,12 @@ class StackedMLP(nn.Module):
         count = len(self.weights[0])
         all_learners = learners is None or learners.tolist() == list(range(count))
 
-        def rows(stacked: Tensor) -> Tensor:
-            return stacked if all_learners else stacked[learners]
+        def rows(stacked: list[nn.Parameter]) -> Sequence[Tensor]:
+            return stacked if all_learners else [parameter[learners] for parameter in stacked]
 
-        weights = list(map(rows, _members(self.weights)))
-        biases = [None] * len(weights) if self.biases is None else map(rows, _members(self.biases))
-        layers = list(zip(weights, biases, strict=True))
+        weights = rows(_members(self.weights))
+        biases = [None] * len(weights) if self.biases is None else rows(_members(self.biases))
+        layers: list[Layer] = list(zip(weights, biases, strict=True))
         return BoundMLP(layers, self.activation, self._scale(learners))
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
