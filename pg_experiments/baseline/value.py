@@ -140,7 +140,7 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     NaN where the returns do not vary.
     """
 
-    both = torch.stack([returns, returns - values])
+    both, mask = torch.stack([returns, returns - values]), mask[None]
     mean = masked_mean(both, mask, (1, 3)).to(both.dtype)
     spread, left = masked_mean((both - mean).square(), mask, (1, 3)).flatten(1)
     return torch.where(spread > 0, 1 - left / spread, torch.nan)

@@ -29,5 +29,4 @@ def sum_of_others(values: Tensor) -> Tensor:
 
 def masked_mean(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
     """The mean over `dims`, kept with size 1, of values where the mask is True; 0 where there are none."""
-    counts = mask.expand(values.shape).sum(dims, keepdim=True)
-    return masked_sum(values, mask, dims) / counts.clamp(min=1)
+    return masked_sum(values, mask, dims) / mask.sum(dims, keepdim=True).clamp(min=1)
