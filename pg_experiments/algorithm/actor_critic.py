@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from pg_experiments import baseline
 from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
 from pg_experiments.algorithm.credit import Credit, assign_credit
+from pg_experiments.algorithm.experience import Experience, MiniBatch, Steps
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, Means, named, policy_hint
 from pg_experiments.algorithm.minibatches import minibatches
 from pg_experiments.algorithm.scores import episode_gradients
@@ -60,33 +60,6 @@ class Settings:
     target_kl: float | None = None
 
 
-@dataclass(frozen=True)
-class Experience:
-    """A batch, and what was computed from it before the update; [T, R, E] each."""
-
-    rollout: Rollout
-    credit: Credit
-    old_log_probs: Tensor
-
-
-@dataclass(frozen=True)
-class MiniBatch:
-    """Some steps of a batch, as [R, N]."""
-
-    index: FlatIndex
-    experience: Experience
-    advantages: Tensor  # normalised, if over mini-batches
-    counts: Tensor  # [R] number of steps
-
-    def blocks(self) -> Iterator[tuple[FlatIndex, Tensor]]:
-        """Yields the steps with their advantages, in blocks that bound the memory."""
-        return zip(self.index.blocks(), self.advantages.split(self.index.block, 1), strict=True)
-
-    def mean(self, per_step: Tensor, block: FlatIndex) -> Tensor:
-        """The part [R] of a block in the mean over the mini-batch's steps."""
-        return torch.where(block.valid, per_step, 0.0).sum(1) / self.counts
-
-
 class ActorCritic:
     """R learners of an actor-critic."""
 
@@ -118,6 +91,7 @@ class ActorCritic:
         self.discount = learners.values("algorithm.discount", settings.discount).to(device)
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
         self.entropy_bonus = learners.values("algorithm.entropy_bonus", settings.entropy_bonus).float().to(device)
+        self.has_bonus = bool(self.entropy_bonus.any())
         self.updates = 0  # number of updates made so far
         self.modules: Mapping[str, nn.Module] = {"policy": self.policy, "baseline": critic}
         rate = "optimizer.learning_rate" if critic.optimizer is None else "baseline.learning_rate"
@@ -133,15 +107,15 @@ class ActorCritic:
     def learn(self, rollout: Rollout, progress: Tensor) -> Update:
         """Makes the gradient steps of all epochs and mini-batches. Arguments as in `Agent.learn`."""
         schedule = [self.optimizer_settings.factor(share) for share in progress.tolist()]
-        learners = rollout.learners.tolist()
         credit = self.credit(rollout)
         experience = Experience(rollout, credit, self._old_log_probs(rollout))
+        learners = experience.learners
         stopped, broken, means = [False] * len(learners), dict[int, Broken](), Means()
         for index in self._minibatches(rollout):
             has_steps = [True] * len(learners) if index.full else index.valid.any(1).tolist()
             takes_part = [has and not stops for has, stops in zip(has_steps, stopped, strict=True)]
             factors = [factor if takes else 0.0 for takes, factor in zip(takes_part, schedule, strict=True)]
-            measured, failed = self._step(self._minibatch(experience, index), factors)
+            measured, failed = self._step(MiniBatch.of(experience, index, self.normalization), factors)
             means.add(measured, takes_part)
             broken |= {learner: failed[learner] for learner in compress(learners, takes_part) if learner in failed}
             far = self._has_gone_far(measured)
@@ -187,67 +161,69 @@ class ActorCritic:
         """Makes one gradient step of policy and V(s). Arguments as in `StackedOptimizer.step`."""
         return self.optimizer.step(losses, learners, factors)
 
-    def _minibatch(self, experience: Experience, index: FlatIndex) -> MiniBatch:
-        advantages = self.normalization.of_minibatch(index.gather(experience.credit.advantages), index.valid)
-        return MiniBatch(index, experience, advantages, index.valid.sum(1).clamp(min=1))
-
     def _step(self, batch: MiniBatch, factors: Sequence[float]) -> tuple[Measured, dict[int, Broken]]:
         """Makes the gradient step, or steps, of a mini-batch. Returns metrics, and why learners cannot continue."""
-        learners = batch.experience.rollout.learners.tolist()
+        learners = batch.experience.learners
         measured: Measured = {}
-        hint = policy_hint(self.optimizer_settings)
-        of_policy = self._policy_losses(batch, measured)
         if self.critic.optimizer is None:
-            together = map(operator.add, of_policy, self._value_losses(batch, measured))
+            together = (
+                self._policy_loss(batch, steps, measured) + self._value_loss(batch, steps, measured)
+                for steps in batch.blocks()
+            )
             step = self._joint_step(together, learners, factors)
-            return measured | {"policy_gradient_norm": step.norms}, _why(step.broken, "policy", hint)
+            return measured | {"policy_gradient_norm": step.norms}, self._why(step.broken, "policy")
+        of_policy = (self._policy_loss(batch, steps, measured) for steps in batch.blocks())
         step = self.optimizer.step(of_policy, learners, factors)
         measured["policy_gradient_norm"] = step.norms
-        broken = _why(step.broken, "policy", hint)
+        broken = self._why(step.broken, "policy")
         for _ in range(self.critic.settings.steps):
             left = [0.0 if learner in broken else f for learner, f in zip(learners, factors, strict=True)]
-            of_value: Measured = {}
-            step = self.critic.optimizer.step(self._value_losses(batch, of_value), learners, left)
-            measured |= of_value | {"value_gradient_norm": step.norms}
-            broken |= _why(step.broken, "value", self.critic.hint)
+            found: Measured = {}
+            of_value = (self._value_loss(batch, steps, found) for steps in batch.blocks())
+            step = self.critic.optimizer.step(of_value, learners, left)
+            measured |= found | {"value_gradient_norm": step.norms}
+            broken |= self._why(step.broken, "value")
         return measured, broken
 
-    def _policy_losses(self, batch: MiniBatch, measured: Measured) -> Iterator[Tensor]:
-        """Yields terms [R] of the policy's loss minus the entropy bonus, and adds their metrics to `measured`."""
-        rollout = batch.experience.rollout
-        bonus = self.entropy_bonus[rollout.learners]
-        for block, advantages in batch.blocks():
-            outputs = self._outputs(rollout, block)
-            log_probs = self.policy.head.log_prob(outputs, block.gather(rollout.actions))
-            old = block.gather(batch.experience.old_log_probs)
-            losses, per_step = self.objective.losses(log_probs, old, advantages)
-            loss, entropy = batch.mean(losses, block), batch.mean(self.policy.head.entropy(outputs), block)
-            found = {"policy_loss": loss, "entropy": entropy}
-            _add(measured, found | {name: batch.mean(values, block) for name, values in per_step.items()})
-            yield loss - bonus * entropy
+    def _policy_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
+        """A term [R] of the policy's loss minus the entropy bonus. Adds its metrics to `measured`."""
+        learners, head = batch.experience.rollout.learners, self.policy.head
+        outputs = self.policy.bind(learners)(steps.observations, steps.noise)
+        log_probs = head.log_prob(outputs, steps.actions)
+        losses, per_step = self.objective.losses(log_probs, steps.old_log_probs, steps.advantages)
+        loss = batch.mean(losses, steps.places)
+        entropy = batch.mean(head.entropy(outputs if self.has_bonus else outputs.detach()), steps.places)
+        found = {"policy_loss": loss, "entropy": entropy}
+        _add(measured, found | {name: batch.mean(values, steps.places) for name, values in per_step.items()})
+        return loss - self.entropy_bonus[learners] * entropy if self.has_bonus else loss
 
-    def _value_losses(self, batch: MiniBatch, measured: Measured) -> Iterator[Tensor]:
-        """Yields terms [R] of V(s)'s loss, and adds the mean squared error to `measured`."""
-        rollout, credit = batch.experience.rollout, batch.experience.credit
-        for block, _ in batch.blocks():
-            values = self.critic.predict(rollout, block)
-            errors = self.critic.squared_errors(values, block.gather(credit.returns), block.gather(credit.values))
-            loss = batch.mean(errors, block)
-            _add(measured, {"value_loss": loss})
-            yield self.critic.settings.loss_coefficient * loss
+    def _value_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
+        """A term [R] of V(s)'s loss. Adds the mean squared error to `measured`."""
+        values = self.critic.values_of(steps.observations, batch.experience.rollout.learners)
+        errors = self.critic.squared_errors(values, steps.returns, steps.old_values)
+        loss = batch.mean(errors, steps.places)
+        _add(measured, {"value_loss": loss})
+        return self.critic.settings.loss_coefficient * loss
 
     @torch.no_grad()
     def _old_log_probs(self, rollout: Rollout) -> Tensor:
         """[T, R, E]: log π(a | s) of the policy that acted, under the same noise; 0 where they are not used."""
         if not self.objective.uses_old_log_probs:
             return torch.zeros_like(rollout.rewards)
-        head, blocks = self.policy.head, list(rollout.flat.blocks())
-        rows = [head.log_prob(self._outputs(rollout, block), block.gather(rollout.actions)) for block in blocks]
+        rows = [self._log_probs(rollout, block) for block in rollout.flat.blocks()]
         return rollout.flat.scatter(torch.cat(rows, 1))
 
-    def _outputs(self, rollout: Rollout, block: FlatIndex) -> Tensor:
+    def _log_probs(self, rollout: Rollout, block: FlatIndex) -> Tensor:
         noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
-        return self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
+        outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
+        return self.policy.head.log_prob(outputs, block.gather(rollout.actions))
+
+    def _why(self, broken: Mapping[int, str], part: str) -> dict[int, Broken]:
+        """What is told of the learners whose step failed."""
+        if not broken:
+            return {}
+        hint = policy_hint(self.optimizer_settings) if part == "policy" else self.critic.hint
+        return {learner: Broken(named(what, part), hint) for learner, what in broken.items()}
 
     def _has_gone_far(self, measured: Measured) -> list[bool]:
         """Whether the policy of each learner has moved further than the target KL divergence."""
@@ -255,10 +231,6 @@ class ActorCritic:
         if target is None:
             return [False] * len(next(iter(measured.values())))
         return [divergence > target for divergence in measured["approx_kl"].tolist()]
-
-
-def _why(broken: Mapping[int, str], part: str, hint: str) -> dict[int, Broken]:
-    return {learner: Broken(named(what, part), hint) for learner, what in broken.items()}
 
 
 def _add(sums: Measured, terms: Measured) -> None:

@@ -19,21 +19,25 @@ class Means:
     """Means of metrics over the mini-batches in which each of R learners took part."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: Tensor | None = None
+        self._measured: list[dict[str, Tensor]] = []
+        self._took_part: list[list[bool]] = []
 
     def add(self, measured: dict[str, Tensor], took_part: list[bool]) -> None:
         """Adds the metrics [R] of a mini-batch; those of learners that took no part are ignored."""
-        counted = torch.tensor(took_part)
-        self._counts = counted.float() if self._counts is None else self._counts + counted
-        for name, values in measured.items():
-            kept = torch.where(counted.to(values.device), values, 0.0)
-            self._sums[name] = self._sums[name] + kept if name in self._sums else kept
+        self._measured.append(measured)
+        self._took_part.append(took_part)
 
     def values(self) -> dict[str, Tensor]:
         """The means, [R] each."""
-        counts = self._counts
-        return {} if counts is None else {name: total / counts.to(total.device) for name, total in self._sums.items()}
+        if not self._measured:
+            return {}
+        if len(self._measured) == 1 and all(self._took_part[0]):
+            return self._measured[0]
+        names = self._measured[0]
+        measured = torch.stack([torch.stack(list(of_batch.values())) for of_batch in self._measured])
+        took_part = torch.tensor(self._took_part, device=measured.device)[:, None]
+        means = torch.where(took_part, measured, 0.0).sum(0) / took_part.sum(0)
+        return dict(zip(names, means, strict=True))
 
 
 def named(what: str, part: str) -> str:

@@ -22,6 +22,7 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean
 from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
+from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
@@ -126,7 +127,11 @@ class ValueBaseline(Baseline):
 
     def predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
         """V(s) of the steps of an index, [R, N], with its graph."""
-        return self.network.bind(rollout.learners)(block.gather(rollout.observations)).squeeze(-1)
+        return self.values_of(block.gather(rollout.observations), rollout.learners)
+
+    def values_of(self, observations: Tensor | SparseRows, learners: Tensor) -> Tensor:
+        """V(s) of observations [R, N, *shape] of the learners with indices [R]: [R, N], with its graph."""
+        return self.network.bind(learners)(observations).squeeze(-1)
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
@@ -135,12 +140,10 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     NaN where the returns do not vary.
     """
 
-    def variance(x: Tensor) -> Tensor:
-        mean = masked_mean(x, mask, (0, 2)).to(x.dtype)
-        return masked_mean((x - mean).square(), mask, (0, 2)).flatten()
-
-    spread = variance(returns)
-    return torch.where(spread > 0, 1 - variance(returns - values) / spread, torch.nan)
+    both, mask = torch.stack([returns, returns - values]), mask[None]
+    mean = masked_mean(both, mask, (1, 3)).to(both.dtype)
+    spread, left = masked_mean((both - mean).square(), mask, (1, 3)).flatten(1)
+    return torch.where(spread > 0, 1 - left / spread, torch.nan)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class Adam(Rule):
         roots = [(1 - self.beta2**count) ** 0.5 for count in counts]
         values = (self.learning_rate, self.weight_decay, corrections, roots)
         rate, decay, correction, root = per_learner(*values, learners=len(counts))
-        return np.stack([-rate / correction, root, 1 - rate * decay if self.decoupled else decay])
+        return np.array([-rate / correction, root, 1 - rate * decay if self.decoupled else decay])
 
     def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
         mean, square = moments

@@ -64,7 +64,6 @@ class StackedOptimizer:
         self.moments = {name: [views[name] for views in moments] for name in self.parameters}
         for name, values in self._views(self._values).items():
             self.parameters[name].data = values
-            self.parameters[name].grad = self._gradients[name]
 
     def step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Make one gradient step.
@@ -78,21 +77,22 @@ class StackedOptimizer:
 
     def differentiate(self, losses: Iterable[Tensor], learners: Sequence[int]) -> Tensor:
         """Compute the gradients. Returns the losses [R]. Arguments as in `step`."""
-        total = torch.zeros(len(learners), device=self.device)
-        for number, loss in enumerate(losses):
-            self._add_gradient(loss, is_first=number == 0)
-            total += loss.detach()
-        return total
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        total: Tensor | None = None
+        for loss in losses:
+            torch.autograd.backward(loss, torch.ones_like(loss))
+            total = loss.detach() if total is None else total + loss.detach()
+        self._gather()
+        return torch.zeros(len(learners), device=self.device) if total is None else total
 
-    def _add_gradient(self, loss: Tensor, *, is_first: bool) -> None:
-        """Add the gradient of a term [R] of the losses; the first one replaces the last step's."""
+    def _gather(self) -> None:
+        """Move the gradients of the parameters into one matrix; zeros where no loss depends on a parameter."""
         parameters = self.parameters.values()
-        found = torch.autograd.grad(loss.sum(), list(parameters), allow_unused=True, materialize_grads=True)
-        parts = [gradient.flatten(1) for gradient in found]
-        if is_first:
-            torch.cat(parts, 1, out=self._gradient)
-        else:
-            self._gradient += torch.cat(parts, 1)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        torch.cat([gradient.flatten(1) for gradient in gradients], 1, out=self._gradient)
+        for name, parameter in self.parameters.items():
+            parameter.grad = self._gradients[name]
 
     @torch.no_grad()
     def move(self, losses: Tensor, learners: Sequence[int], factors: Sequence[float]) -> Step:
@@ -100,7 +100,7 @@ class StackedOptimizer:
         norms = torch.linalg.vector_norm(self._gradient, dim=1)
         if self.max_grad_norm is not None:
             scale = (self.max_grad_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
-            scale = torch.where(norms.isfinite(), scale, 1.0)  # keeps the tensor that caused it identifiable
+            scale = torch.where(norms < math.inf, scale, 1.0)  # keeps the tensor that caused it identifiable
             self._gradient.mul_(scale[:, None])
         norms = _rows(norms, self._index(learners))
         scales = {learner: factor for learner, factor in zip(learners, factors, strict=True) if factor}
@@ -115,15 +115,19 @@ class StackedOptimizer:
         """Compute the scaled steps of these learners."""
         learners = list(scales)
         index = self._index(learners)
-        factors = self.rule.factors([count + 1 for count in self.counts.tolist()])[:, learners]
-        factors = np.vstack([factors, list(scales.values())])
-        *rule_factors, scale = self._on_device(torch.from_numpy(factors).to(self.dtype))[..., None].unbind()
+        *rule_factors, scale = self._factors(scales)
         before, gradient = _rows(self._values, index), _rows(self._gradient, index)
         moments = [_rows(moment, index) for moment in self._moments]
         after = self.rule.moved(before, gradient, moments, rule_factors)
         if any(factor != 1 for factor in scales.values()):
             after = torch.lerp(before, after, scale)
         return Move(learners, index, before, after, moments)
+
+    def _factors(self, scales: Mapping[int, float]) -> tuple[Tensor, ...]:
+        """The K factors of the rule and the scale of these learners, [r, 1] each."""
+        factors = self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]
+        factors = np.vstack([factors, list(scales.values())])
+        return self._on_device(torch.from_numpy(factors).to(self.dtype))[..., None].unbind()
 
     def _undo(self, move: Move, sizes: Mapping[int, tuple[Tensor, Tensor]]) -> dict[int, str]:
         """Undo the step of each broken learner. Returns the non-finite quantity of each.
@@ -164,10 +168,11 @@ class StackedOptimizer:
 
     def _write(self, move: Move) -> None:
         """Write the steps to parameters, moments and step counts."""
-        self.counts[move.learners] += 1
         if move.index is None:
+            self.counts += 1
             self._values.copy_(move.after)  # the moments are the stored ones, and have changed in place
             return
+        self.counts[move.learners] += 1
         self._values.index_copy_(0, move.index, move.after)
         for stored, moment in zip(self._moments, move.moments, strict=True):
             stored.index_copy_(0, move.index, moment)

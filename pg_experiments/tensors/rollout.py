@@ -6,6 +6,7 @@ without padding. Where a column is shorter than T, `mask` is False, and other va
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +77,10 @@ class Rollout:
     @cached_property
     def cuts(self) -> Tensor:
         """[T, R, E] bool: the data ends after this step, but the return does not; it can be bootstrapped."""
+        if self.full:
+            cut = self.truncated.clone()
+            cut[-1] = True
+            return cut & ~self.ends
         followed = torch.cat([self.mask[1:], torch.zeros_like(self.mask[:1])])
         return (self.truncated | (self.mask & ~followed)) & ~self.ends
 
@@ -110,7 +115,8 @@ class Rollout:
         """The index of valid steps, learner by learner."""
         is_dense = isinstance(self.observations, Tensor)
         if self.full:
-            return FlatIndex.of_all(self.mask, FULL_BLOCK if is_dense else SPARSE_BLOCK)
+            T, R, E = self.mask.shape
+            return FlatIndex.of_all((T, R, E), FULL_BLOCK if is_dense else SPARSE_BLOCK, self.mask.device)
         return FlatIndex.of(self.mask, BLOCK if is_dense else SPARSE_BLOCK)
 
 
@@ -129,13 +135,16 @@ class FlatIndex:
     positions: Tensor  # [R, N] int64: into the flattened [T, R, E]; 0 where valid is False
     valid: Tensor  # [R, N] bool
     full: bool = False  # whether it is True everywhere
+    whole: bool = False  # whether the index is that of all entries of [T, R, E], in order
 
     @classmethod
-    def of_all(cls, mask: Tensor, block: int) -> FlatIndex:
-        """Index all entries of `mask` [T, R, E], which are True, in order of time, then of environment."""
-        T, R, E = mask.shape
-        positions = torch.arange(T * R * E, device=mask.device).view(T, R, E).transpose(0, 1).reshape(R, T * E)
-        return cls((T, R, E), min(T * E, block), positions, torch.ones_like(positions, dtype=torch.bool), True)
+    @functools.lru_cache(maxsize=8)
+    def of_all(cls, shape: tuple[int, int, int], block: int, device: torch.device) -> FlatIndex:
+        """Index all entries of [T, R, E], in order of time, then of environment."""
+        T, R, E = shape
+        positions = torch.arange(T * R * E, device=device).view(T, R, E).transpose(0, 1).reshape(R, T * E)
+        valid = torch.ones_like(positions, dtype=torch.bool)
+        return cls((T, R, E), min(T * E, block), positions, valid, full=True, whole=True)
 
     @classmethod
     def of(cls, mask: Tensor, block: int = BLOCK) -> FlatIndex:
@@ -163,6 +172,9 @@ class FlatIndex:
 
     def blocks(self) -> Iterator[FlatIndex]:
         """Yields the index in blocks of `block` steps of each learner."""
+        if self.valid.shape[1] == self.block:
+            yield self
+            return
         for start in range(0, self.valid.shape[1], self.block):
             part = slice(start, start + self.block)
             yield FlatIndex(self.shape, self.block, self.positions[:, part], self.valid[:, part], self.full)
@@ -190,18 +202,39 @@ class FlatIndex:
         """[T, R, E, *rest] -> [R, N, *rest], 0 where `valid` is False (undefined for booleans)."""
         if not isinstance(per_step, Tensor):
             return per_step.take(self.positions, self.valid)
+        if self.whole:
+            return per_step.transpose(0, 1).flatten(1, 2)
+        R, N = self.positions.shape
         rest = per_step.shape[3:]
-        rows = per_step.reshape(-1, *rest)[self.positions]
-        if rows.dtype == torch.bool:
-            return rows  # dropout masks, whose values do not matter where there is no step
+        rows = per_step.reshape(-1, *rest).index_select(0, self.positions.flatten()).view(R, N, *rest)
+        # the values of dropout masks do not matter where there is no step
+        return rows if rows.dtype == torch.bool else self.without_padding(rows)
+
+    def gather_each(self, per_step: Tensor) -> Tensor:
+        """[K, T, R, E] -> [K, R, N], 0 where `valid` is False; always a copy."""
+        R, N = self.positions.shape
+        if self.whole:
+            return per_step.transpose(1, 2).reshape(-1, R, N).clone()
+        rows = per_step.flatten(1).index_select(1, self.positions.flatten()).view(-1, R, N)
+        return rows if self.full else torch.where(self.valid, rows, 0.0)
+
+    def without_padding(self, rows: Tensor) -> Tensor:
+        """[R, N, *rest] with 0 where `valid` is False."""
         if self.full:
             return rows
-        valid = self.valid.view(*self.valid.shape, *(1 for _ in rest))
+        valid = self.valid.view(*self.valid.shape, *(1 for _ in rows.shape[2:]))
         return torch.where(valid, rows, torch.zeros((), dtype=rows.dtype, device=rows.device))
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """[R] int64: number of steps of each learner."""
+        return self.valid.sum(1)
 
     def scatter(self, rows: Tensor) -> Tensor:
         """[R, N] -> [T, R, E], 0 where there is no step."""
         T, R, E = self.shape
+        if self.whole:
+            return rows.view(R, T, E).transpose(0, 1)
         flat = rows.new_zeros(T * R * E)
         flat[self.positions[self.valid]] = rows[self.valid]
         return flat.view(T, R, E)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -154,11 +155,12 @@ class StackedMLP(nn.Module):
         """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
         all_learners = learners is None or learners.tolist() == list(range(len(self.weights[0])))
 
-        def rows(stacked: Tensor) -> Tensor:
-            return stacked if all_learners else stacked[learners]
+        def rows(stacked: list[nn.Parameter]) -> Sequence[Tensor]:
+            return stacked if all_learners else [parameter[learners] for parameter in stacked]
 
-        biases = [None] * len(self.weights) if self.biases is None else map(rows, self.biases)
-        layers = list(zip(map(rows, self.weights), biases, strict=True))
+        weights = rows(_members(self.weights))
+        biases = [None] * len(weights) if self.biases is None else rows(_members(self.biases))
+        layers: list[Layer] = list(zip(weights, biases, strict=True))
         return BoundMLP(layers, self.activation, self._scale(learners))
 
     def dense_form(self, learners: Tensor) -> DenseForm:
@@ -189,12 +191,19 @@ class StackedMLP(nn.Module):
 
     def _scale(self, learners: Tensor | None) -> Tensor | float:
         """LEVELS / (LEVELS − drop_below): a number where it is equal for all learners, else [R, 1, 1]."""
-        first, *others = self.drop_below.tolist()
-        if all(other == first for other in others):
-            return LEVELS / (LEVELS - int(first))
-        drop_below = self.drop_below if learners is None else self.drop_below[learners.cpu()]
-        factors: Tensor = LEVELS / (LEVELS - drop_below.double())
+        factors = self._scales
+        if isinstance(factors, float):
+            return factors
+        factors = factors if learners is None else factors[learners.cpu()]
         return factors.to(self.weights[0]).view(-1, 1, 1)
+
+    @cached_property
+    def _scales(self) -> Tensor | float:
+        """The factors of all learners, [R] on the CPU; a number where they are equal."""
+        factors = LEVELS / (LEVELS - self.drop_below.double())
+        if bool((factors == factors[0]).all()):
+            return float(factors[0])
+        return factors
 
     @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
@@ -212,6 +221,11 @@ class StackedMLP(nn.Module):
                 bias = None if self.biases is None else self.biases[index][learner]
                 gain = output_gain if index == len(self.weights) - 1 else hidden_gain
                 _draw(weight, bias, how, gain, generator)
+
+
+def _members(parameters: nn.ParameterList) -> list[nn.Parameter]:
+    """The parameters of a list; iterating over the list itself takes ten times as long."""
+    return [parameter for parameter in parameters._parameters.values() if parameter is not None]
 
 
 def _draw(weight: Tensor, bias: Tensor | None, how: Initialisation, gain: float, generator: torch.Generator) -> None:

@@ -411,8 +411,8 @@ MUTANTS = [
     ),
     values(
         "a seed's steps are judged by the value network of the one in its place",
-        "self.network.bind(rollout.learners)(block.gather(rollout.observations))",
-        "self.network.bind(torch.arange(len(rollout.learners)))(block.gather(rollout.observations))",
+        "self.network.bind(learners)(observations)",
+        "self.network.bind(torch.arange(len(learners)))(observations)",
         OF_BASELINES + "test_values_and_their_losses_are_those_of_the_learners_that_took_part",
     ),
     values(
@@ -431,14 +431,14 @@ MUTANTS = [
     ),
     values(
         "explained variance takes an offset for an error",
-        "return masked_mean((x - mean).square(), mask, (0, 2)).flatten()",
-        "return masked_mean(x.square(), mask, (0, 2)).flatten()",
+        "masked_mean((both - mean).square(), mask, (1, 3))",
+        "masked_mean(both.square(), mask, (1, 3))",
         OF_BASELINES + "test_explained_variance_is_none_for_a_constant_one_for_the_returns_and_counts_no_offset",
     ),
     values(
         "explained variance is over all seeds",
-        "mean = masked_mean(x, mask, (0, 2)).to(x.dtype)",
-        "mean = masked_mean(x, mask, (0, 1, 2)).to(x.dtype)",
+        "mean = masked_mean(both, mask, (1, 3)).to(both.dtype)",
+        "mean = masked_mean(both, mask, (1, 2, 3)).to(both.dtype)",
         OF_BASELINES + "test_explained_variance_is_none_for_a_constant_one_for_the_returns_and_counts_no_offset",
     ),
 ]

@@ -8,6 +8,7 @@ from tests.mutants.mutant import Mutant
 
 rollout = partial(Mutant, "rollout", "pg_experiments/tensors/rollout.py")
 stacked = partial(Mutant, "networks", "pg_experiments/tensors/stacked.py")
+fused = partial(Mutant, "networks", "pg_experiments/tensors/fused.py")
 sparse = partial(Mutant, "networks", "pg_experiments/tensors/sparse.py")
 heads = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
 policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
@@ -16,6 +17,7 @@ acting = partial(Mutant, "policy", "pg_experiments/tensors/compiled_mlp.py")
 module = partial(Mutant, "networks", "pg_experiments/tensors/stacked_module.py")
 
 OF_ROLLOUT = "tests/test_rollout.py::"
+OF_FUSED = "tests/test_fused.py::test_outputs_and_gradients_are_those_of_automatic_differentiation"
 OF_STACKED = "tests/test_stacked.py::"
 OF_HEADS = "tests/test_heads.py::"
 OF_POLICY = "tests/test_policy.py::"
@@ -118,14 +120,14 @@ MUTANTS = [
     ),
     stacked(
         "some learners are given the weights of the first",
-        "zip(map(rows, self.weights), biases, strict=True)",
-        "zip((w if all_learners else w[: len(learners)] for w in self.weights), biases, strict=True)",
+        "weights = rows(_members(self.weights))",
+        "weights = [w if all_learners else w[: len(learners)] for w in self.weights]",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
     ),
     stacked(
         "some learners are given the biases of the first",
-        "else map(rows, self.biases)",
-        "else (b if all_learners else b[: len(learners)] for b in self.biases)",
+        "else rows(_members(self.biases))",
+        "else [b if all_learners else b[: len(learners)] for b in self.biases]",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
     ),
     stacked(
@@ -150,19 +152,55 @@ MUTANTS = [
         "every layer drops the units of the first",
         ".mul_(masks[..., index, :])",
         ".mul_(masks[..., 0, :])",
-        OF_STACKED + "test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none",
+        OF_FUSED,
     ),
     stacked(
         "dropout does not scale the biases",
         "torch.baddbmm(bias, x, weight, beta=scale, alpha=scale)",
         "torch.baddbmm(bias, x, weight, beta=1.0, alpha=scale)",
-        OF_STACKED + "test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none",
+        OF_FUSED,
     ),
     stacked(
         "the output is scaled, too",
         "return _affine(x, last_weight, last_bias, 1.0)",
         "return _affine(x, last_weight, last_bias, scale)",
-        OF_STACKED + "test_each_hidden_layer_has_masks_of_its_own_and_the_output_has_none",
+        OF_FUSED,
+    ),
+    fused(
+        "every fused layer drops the units of the first",
+        "x.mul_(masks[..., layer, :]).mul_(scale)",
+        "x.mul_(masks[..., 0, :]).mul_(scale)",
+        OF_FUSED,
+    ),
+    fused(
+        "fused dropout scales no unit",
+        "x.mul_(masks[..., layer, :]).mul_(scale)",
+        "x.mul_(masks[..., layer, :])",
+        OF_FUSED,
+    ),
+    fused(
+        "the gradient reaches units that were dropped",
+        "gradient.mul_(ctx.masks[..., layer - 1, :]).mul_(ctx.scale)",
+        "gradient.mul_(ctx.scale)",
+        OF_FUSED,
+    ),
+    fused(
+        "the gradient is dropped with the masks of the next layer",
+        "ctx.masks[..., layer - 1, :]",
+        "ctx.masks[..., -1, :]",
+        OF_FUSED,
+    ),
+    fused(
+        "the gradient of a bias is that of the first step",
+        "gradient.sum(1, keepdim=True)",
+        "gradient[:, :1]",
+        OF_FUSED,
+    ),
+    fused(
+        "the slope of leaky_relu is 0 in the gradient",
+        "gradient, activated, SLOPE, True,",
+        "gradient, activated, 0.0, True,",
+        OF_FUSED,
     ),
     sparse(
         "the gradient of a sparse layer forgets the signs",

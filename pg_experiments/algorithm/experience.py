@@ -1,0 +1,70 @@
+"""The steps of a batch with what was computed from them, and its mini-batches as dense tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pg_experiments.algorithm.credit import Credit
+from pg_experiments.normalization import Normalization
+from pg_experiments.tensors.rollout import FlatIndex, Rollout
+from pg_experiments.tensors.sparse import SparseRows
+
+
+class Steps(NamedTuple):
+    """Some steps of each learner, [R, N, *rest] each."""
+
+    places: FlatIndex
+    observations: Tensor | SparseRows
+    noise: Tensor | None
+    actions: Tensor
+    advantages: Tensor
+    returns: Tensor
+    old_values: Tensor  # V(s) before the update
+    old_log_probs: Tensor  # log π(a | s) before the update
+
+
+class Experience:
+    """A batch, and what was computed from it before the update."""
+
+    def __init__(self, rollout: Rollout, credit: Credit, old_log_probs: Tensor) -> None:
+        """`old_log_probs` is [T, R, E]."""
+        self.rollout = rollout
+        self.learners = rollout.learners.tolist()
+        # [4, T, R, E], so that a mini-batch is taken from all at once
+        self.computed = torch.stack([credit.advantages, credit.returns, credit.values, old_log_probs])
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """Some steps of a batch."""
+
+    index: FlatIndex
+    experience: Experience
+    computed: Tensor  # [4, R, N] advantages (normalised, if over mini-batches), returns, old values and log π(a | s)
+    counts: Tensor  # [R] number of steps
+
+    @classmethod
+    def of(cls, experience: Experience, index: FlatIndex, normalization: Normalization) -> MiniBatch:
+        """The steps of an index."""
+        computed = index.gather_each(experience.computed)
+        advantages = computed[0]
+        if (normalized := normalization.of_minibatch(advantages, index.valid)) is not advantages:
+            computed[0] = normalized
+        return cls(index, experience, computed, index.counts.clamp(min=1))
+
+    def blocks(self) -> Iterator[Steps]:
+        """Yields the steps in blocks that bound the memory."""
+        rollout = self.experience.rollout
+        for index, computed in zip(self.index.blocks(), self.computed.split(self.index.block, 2), strict=True):
+            noise = None if rollout.dropout_masks is None else index.gather(rollout.dropout_masks)
+            observations, actions = index.gather(rollout.observations), index.gather(rollout.actions)
+            yield Steps(index, observations, noise, actions, *computed.unbind())
+
+    def mean(self, per_step: Tensor, index: FlatIndex) -> Tensor:
+        """The part [R] of a block in the mean over the mini-batch's steps."""
+        return index.without_padding(per_step).sum(1) / self.counts
