@@ -178,8 +178,8 @@ MUTANTS = [
     ),
     episodes(
         "the final observation is the last that was acted on",
-        "finals=_finals(self._columns(observation), steps_taken)",
-        "finals=_finals(self._columns(observations[-1]), steps_taken)",
+        "finals=finals_of(self._columns(observation), steps_taken)",
+        "finals=finals_of(self._columns(observations[-1]), steps_taken)",
         SLOW,
     ),
     episodes(

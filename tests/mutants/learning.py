@@ -65,26 +65,26 @@ MUTANTS = [
     ),
     algorithm(
         "the entropy bonus has the wrong sign",
-        "loss = loss - self.entropy_bonus[rollout.learners] * entropy",
-        "loss = loss + self.entropy_bonus[rollout.learners] * entropy",
+        "loss = loss - bonus.repeat_interleave(len(loss) // len(bonus)) * entropy",
+        "loss = loss + bonus.repeat_interleave(len(loss) // len(bonus)) * entropy",
         BONUS,
     ),
     algorithm(
         "the entropy bonus has no gradient",
-        "loss = loss - self.entropy_bonus[rollout.learners] * entropy",
-        "loss = loss - self.entropy_bonus[rollout.learners] * entropy.detach()",
+        "loss = loss - bonus.repeat_interleave(len(loss) // len(bonus)) * entropy",
+        "loss = loss - bonus.repeat_interleave(len(loss) // len(bonus)) * entropy.detach()",
         BONUS,
     ),
     algorithm(
         "a seed is given the entropy bonus of the one in its place",
-        "self.entropy_bonus[rollout.learners] * entropy",
-        "self.entropy_bonus[: len(rollout.learners)] * entropy",
+        "bonus = self.entropy_bonus[rollout.learners]",
+        "bonus = self.entropy_bonus[: len(rollout.learners)]",
         ALONE,
     ),
     algorithm(
         "where the first learner has no entropy bonus, nobody has",
-        "if self.entropy_bonus.any():",
-        "if self.entropy_bonus[0]:",
+        "self.has_entropy_bonus = bool(self.entropy_bonus.any())",
+        "self.has_entropy_bonus = bool(self.entropy_bonus[0])",
         ALONE,
     ),
     algorithm(
@@ -101,14 +101,20 @@ MUTANTS = [
     ),
     algorithm(
         "learning drops no unit",
-        "noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)",
+        "noise = None if rollout.dropout_masks is None else steps.gather(rollout.dropout_masks).float()",
         "noise = None",
         OWN,
     ),
     algorithm(
         "a seed's loss is that of the parameters of the one in its place",
-        "outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)",
-        "outputs = self.policy.bind(rollout.learners * 0)(block.gather(rollout.observations), noise)",
+        "outputs = self._outputs(self.policy.bind(rollout.learners), block, rollout)",
+        "outputs = self._outputs(self.policy.bind(rollout.learners * 0), block, rollout)",
+        OWN,
+    ),
+    algorithm(
+        "a seed's loss of a small batch is that of the parameters of the one in its place",
+        "network = self.policy.bind(rollout.learners)\n",
+        "network = self.policy.bind(rollout.learners * 0)\n",
         OWN,
     ),
     algorithm(

@@ -169,14 +169,14 @@ MUTANTS = [
     ),
     steps(
         "all learners are clipped by the norm of all",
-        "return torch.stack(squares).sum(0).sqrt()",
-        "return torch.stack(squares).sum(0).sum().sqrt().expand(len(squares[0]))",
+        "norms = torch.linalg.vector_norm(self._gradient, dim=1)",
+        "norms = torch.linalg.vector_norm(self._gradient).expand(len(self._gradient))",
         CLIPPED,
     ),
     steps(
         "each parameter is clipped by its own norm",
-        "return torch.stack(squares).sum(0).sqrt()",
-        "return torch.stack(squares).amax(0).sqrt()",
+        "norms = torch.linalg.vector_norm(self._gradient, dim=1)",
+        "norms = torch.stack([g.flatten(1).norm(dim=1) for g in self._gradients.values()]).amax(0)",
         CLIPPED,
     ),
     steps(
@@ -193,14 +193,14 @@ MUTANTS = [
     ),
     steps(
         "a learner that waits counts steps",
-        "self.counts[stepping] += 1",
+        "self.counts[move.learners] += 1",
         "self.counts += 1",
         WAITS,
     ),
     steps(
         "every step is corrected as the first learner's",
-        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]",
-        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, : len(scales)]",
+        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, learners]",
+        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, : len(learners)]",
         WAITS,
     ),
     steps(
@@ -211,8 +211,8 @@ MUTANTS = [
     ),
     steps(
         "the moments of some learners are not kept",
-        "                stored.index_copy_(0, index, moment)\n",
-        "                pass\n",
+        "            stored.index_copy_(0, move.index, moment)\n",
+        "            pass\n",
         WAITS,
     ),
     steps(
@@ -230,8 +230,8 @@ MUTANTS = [
     ),
     steps(
         "a parameter that overflows is not looked at",
-        "if not move.after[row].isfinite().all():",
-        "if move.after[row].isnan().any():",
+        "if not values[row].isfinite().all():",
+        "if values[row].isnan().any():",
         OVERFLOW,
     ),
     steps(
