@@ -43,6 +43,10 @@ RUNS = {
         *(*FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "algorithm.target_kl=0.001"),
         *("optimizer.learning_rate=0.01", "env.max_episode_steps=17", "baseline.learning_rate=0.01"),
     ),
+    "a3c": (
+        *(*FRAGMENTS, "algorithm=a3c", *STEPS, "collect.num_envs=4", "algorithm.workers=2", "algorithm.staleness=3"),
+        *("env.max_steps=320", "env.max_episode_steps=17", "policy.dropout=0.5"),
+    ),
     "ppo_gymnasium": (
         *("env=acrobot", "env.max_episode_steps=35", "env.max_episodes=null", "env.max_steps=240", "num_seeds=2"),
         *("algorithm=ppo", *STEPS, "policy.hidden=8", "algorithm.num_minibatches=3"),
