@@ -160,6 +160,10 @@ REFUSED = {
     "algorithm=a3c env=pong collect=points": "algorithm=a3c: divides the environments among workers; the nearest is "
     "collect=steps",
     "algorithm=a3c baseline=mean": "algorithm=a3c: needs a critic, which is V(s); the nearest is baseline=value",
+    "baseline=shared_value normalization=none": "baseline=shared_value: V(s) and the policy are trained together, as "
+    "by algorithm=a2c or ppo; the nearest is baseline=value",
+    "algorithm=ppo baseline=shared_value policy=linear": "baseline=shared_value: shares the hidden layers of "
+    "policy=mlp, and this policy has none of that kind; the nearest is baseline=value",
     "algorithm=a2c collect.num_envs=0": "collect.num_envs=0: expected a whole number at least 1; the nearest is 1",
 }
 
