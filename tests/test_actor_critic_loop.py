@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical
 
 from pg_experiments.run.run import Run
@@ -53,13 +53,17 @@ class Loop:
         self.config, self.seed = config, run.learners.seeds[learner]
         policy, baseline = config["policy"], config["baseline"]
         self.policy = Perceptron(run.agent.policy.network, learner, policy["activation"], policy["dropout"])
-        self.value = Perceptron(run.agent.critic.network, learner, baseline["activation"], 0.0)
+        self.value = self.value_network(run, learner)
         self.is_joint = baseline["learning_rate"] is None
         trained = chain(self.policy.parameters(), self.value.parameters() if self.is_joint else ())
         self.optimizer = make_optimizer(config["optimizer"], list(trained))
         if not self.is_joint:
             self.value_optimizer = torch.optim.Adam(self.value.parameters(), lr=baseline["learning_rate"])
         self.updates, self.steps_done = 0, 0
+
+    def value_network(self, run: Run, learner: int) -> nn.Module:
+        """V(s) of a learner."""
+        return Perceptron(run.agent.critic.network, learner, self.config["baseline"]["activation"], 0.0)
 
     def update(self, rollout: Rollout, r: int) -> dict[str, float]:
         """Learns from the steps of the r-th learner of a batch. Returns the means of its metrics."""

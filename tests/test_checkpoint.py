@@ -43,6 +43,14 @@ RUNS = {
         *(*FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "algorithm.target_kl=0.001"),
         *("optimizer.learning_rate=0.01", "env.max_episode_steps=17", "baseline.learning_rate=0.01"),
     ),
+    "a3c": (
+        *(*FRAGMENTS, "algorithm=a3c", *STEPS, "collect.num_envs=4", "algorithm.workers=2", "algorithm.staleness=3"),
+        *("env.max_steps=320", "env.max_episode_steps=17", "policy.dropout=0.5"),
+    ),
+    "shared_value": (
+        *(*FRAGMENTS, "algorithm=ppo", "baseline=shared_value", "collect.num_envs=3", "collect.num_steps=10"),
+        *("algorithm.num_minibatches=3", "policy.dropout=0.5", "env.max_episode_steps=17"),
+    ),
     "ppo_gymnasium": (
         *("env=acrobot", "env.max_episode_steps=35", "env.max_episodes=null", "env.max_steps=240", "num_seeds=2"),
         *("algorithm=ppo", *STEPS, "policy.hidden=8", "algorithm.num_minibatches=3"),
@@ -51,6 +59,11 @@ RUNS = {
     "pong": PONG,
     "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),
     "pong_wait": (*PONG, "collect.unfinished=wait"),
+    "pong_ppo": (
+        *("env=pong", "env.max_frames=200", "env.max_steps=120", "env.max_episodes=null", "policy.hidden=8"),
+        *("algorithm=ppo", "collect.num_envs=3", "collect.num_steps=10", "baseline.hidden=8", "num_seeds=2"),
+        *("algorithm.num_minibatches=3", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),
+    ),
     "pong_games": (*GAMES, "collect=episodes", "collect.episodes=4"),
 }
 

@@ -16,6 +16,9 @@ from tests.conftest import make_run, spaces
 
 CPU = torch.device("cpu")
 STEPS = CHUNK + 6  # more than are drawn at once
+# the same batches are played by a compiled loop, and step by step where the graph of the outputs is kept
+PLAYS = {"compiled": (), "step_by_step": ("algorithm.log_probs=stored",)}
+OF_BOTH = pytest.mark.parametrize("plays", PLAYS.values(), ids=PLAYS)
 
 
 def policy(dropout: float = 0.3, learners: Learners | None = None) -> Policy:
@@ -56,10 +59,11 @@ def test_each_learner_drops_units_as_often_as_its_own_probability_says_whoever_t
     assert 0 < masks.mean() < 0.2
 
 
+@OF_BOTH
 @pytest.mark.parametrize("purpose", [Purpose.ACTIONS, Purpose.DROPOUT, Purpose.ENVIRONMENT])
-def test_every_update_draws_other_numbers(purpose):
+def test_every_update_draws_other_numbers(purpose, plays):
     """Each batch of a run has episodes, action noise and masks that no other batch has."""
-    run = make_run("policy.hidden=8", "collect.episodes=2")
+    run = make_run("policy.hidden=8", "collect.episodes=2", *plays)
     of = []
     for update in (0, 1, 0):
         rollout = run.collector.collect(update, np.arange(1))
@@ -76,8 +80,9 @@ def test_every_update_draws_other_numbers(purpose):
     assert torch.equal(first, again)
 
 
-def test_seeds_that_have_stopped_change_nothing_of_the_others_batch():
-    overrides = ("num_seeds=3", "policy.hidden=8", "collect.episodes=2")
+@OF_BOTH
+def test_seeds_that_have_stopped_change_nothing_of_the_others_batch(plays):
+    overrides = ("num_seeds=3", "policy.hidden=8", "collect.episodes=2", *plays)
     whole = make_run(*overrides).collector.collect(2, np.arange(3))
     for active in (np.array([0, 2]), np.array([1])):
         some = make_run(*overrides).collector.collect(2, active)
@@ -91,9 +96,10 @@ def test_seeds_that_have_stopped_change_nothing_of_the_others_batch():
         torch.testing.assert_close(some.finals.observations, whole.finals.observations[active])
 
 
-def test_a_batch_plays_every_episode_to_its_end():
+@OF_BOTH
+def test_a_batch_plays_every_episode_to_its_end(plays):
     """And not only until the first is over, which would favour short ones."""
-    rollout = make_run("collect.episodes=8", "policy.hidden=8").collector.collect(0, np.arange(1))
+    rollout = make_run("collect.episodes=8", "policy.hidden=8", *plays).collector.collect(0, np.arange(1))
     assert ((rollout.terminated ^ rollout.truncated).sum(0) == 1).all()
     assert len(set(rollout.lengths.flatten().tolist())) > 1
     assert int(rollout.lengths.max()) == len(rollout.mask)

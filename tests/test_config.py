@@ -147,6 +147,23 @@ REFUSED = {
     "algorithm=ppo returns.gae_lambda=1.5": "returns.gae_lambda=1.5: expected a number at least 0 and at most 1; the "
     "nearest is 1",
     "returns=n_step returns.n=0 baseline=value normalization=none": "returns.n=0: expected a whole number at least 1",
+    "algorithm=a3c collect.num_envs=8 algorithm.workers=3": "algorithm.workers=3: does not divide "
+    "collect.num_envs=8 evenly; the nearest is 2",
+    "algorithm=a3c collect.num_envs=8 algorithm.workers=12": "does not divide collect.num_envs=8 evenly; the nearest "
+    "is 8",
+    "algorithm=a3c collect=episodes collect.episodes=5 algorithm.workers=4": "algorithm.workers=4: does not divide "
+    "collect.episodes=5 evenly; the nearest is 5",
+    "algorithm=a3c collect.num_envs=8 baseline.learning_rate=0.01": "baseline.learning_rate=0.01: the workers of "
+    "algorithm=a3c compute one gradient for policy and V(s); the nearest is null",
+    "algorithm=a3c collect.num_envs=8 algorithm.staleness=-1": "algorithm.staleness=-1: expected a whole number at "
+    "least 0; the nearest is 0",
+    "algorithm=a3c env=pong collect=points": "algorithm=a3c: divides the environments among workers; the nearest is "
+    "collect=steps",
+    "algorithm=a3c baseline=mean": "algorithm=a3c: needs a critic, which is V(s); the nearest is baseline=value",
+    "baseline=shared_value normalization=none": "baseline=shared_value: V(s) and the policy are trained together, as "
+    "by algorithm=a2c or ppo; the nearest is baseline=value",
+    "algorithm=ppo baseline=shared_value policy=linear": "baseline=shared_value: shares the hidden layers of "
+    "policy=mlp, and this policy has none of that kind; the nearest is baseline=value",
     "algorithm=a2c collect.num_envs=0": "collect.num_envs=0: expected a whole number at least 1; the nearest is 1",
 }
 

@@ -104,7 +104,15 @@ def test_the_collector_refuses_an_environment_that_resets_itself():
         )
 
 
-@pytest.mark.parametrize("overrides", [(), ("env=acrobot", "env.max_episode_steps=60"), ("policy.head=bernoulli",)])
+REPLAYED = {
+    "compiled": (),
+    "step_by_step": ("algorithm.log_probs=stored",),
+    "acrobot": ("env=acrobot", "env.max_episode_steps=60"),
+    "bernoulli": ("policy.head=bernoulli",),
+}
+
+
+@pytest.mark.parametrize("overrides", REPLAYED.values(), ids=REPLAYED)
 def test_the_accounts_agree_with_a_slow_single_environment(overrides):
     """Replays every episode of a batch with its seed and its actions in an environment of its own."""
     run = make_run("num_seeds=2", "collect.episodes=3", *overrides)

@@ -115,7 +115,7 @@ class ArcadeStepsCollector:
         self, at: _Half, t: int, fragment: _Fragment, act: CompiledStep, noise: np.ndarray, masks: np.ndarray | None
     ) -> None:
         """Observes the screens, and sends the next actions."""
-        playing = fragment.playing[:, at.envs]
+        playing = fragment.playing_of(at.envs)
         look = at.differences.look(at.emulators.screens, playing, self.fresh[:, at.envs] & playing)
         fragment.observe(t, at.envs, look)
         actions = self.policy.head.sample(act(*look, masks), noise)
@@ -125,7 +125,7 @@ class ArcadeStepsCollector:
 
     def _receive(self, at: _Half, t: int, fragment: _Fragment) -> None:
         """Receives the outcomes of step t."""
-        playing = fragment.playing[:, at.envs]
+        playing = fragment.playing_of(at.envs)
         rewards, terminated, truncated = at.emulators.receive(playing)
         fragment.rewards[t, :, at.envs] = rewards
         fragment.terminated[t, :, at.envs] = terminated
@@ -147,7 +147,7 @@ class ArcadeStepsCollector:
         """Observes what follows the fragment, without counting it as seen: it is the next one's first observation."""
         seen = at.differences.seen.copy()
         ended = fragment.terminated[-1, :, at.envs] | fragment.truncated[-1, :, at.envs]
-        going_on = fragment.playing[:, at.envs] & ~ended
+        going_on = fragment.playing_of(at.envs) & ~ended
         look = at.differences.look(at.emulators.screens, going_on, np.zeros_like(going_on))
         fragment.observe_final(self.num_steps - 1, at.envs, look, going_on)
         at.differences.seen[:] = seen
@@ -168,6 +168,10 @@ class _Fragment:
         self._rows = 0  # of all looks
         self._row_of = np.zeros(shape, dtype=np.int64)
         self._finals: list[tuple[int, int, int, int]] = []  # learner, step, environment, and the row
+
+    def playing_of(self, envs: slice) -> np.ndarray:
+        """[R, E of the half] bool, C-contiguous as compiled loops need: those of a half's environments."""
+        return np.ascontiguousarray(self.playing[:, envs])
 
     def observe(self, t: int, envs: slice, look: Look) -> None:
         """Adds what a half's environments showed before step t."""

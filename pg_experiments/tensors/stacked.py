@@ -103,7 +103,8 @@ class BoundMLP:
     def features(self, observations: Tensor | SparseRows) -> Tensor:
         """The units [R, N, F] of the last hidden layer after the activation, without dropout, with their graph."""
         before = perceptron(_flat(observations), self.layers[:-1], self.activation)
-        return ACTIVATIONS[self.activation](before)
+        units: Tensor = getattr(nn.functional, self.activation)(before)  # the fused output cannot be changed in place
+        return units
 
     def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the units [R, N, H] of each hidden layer before and after the activation, without dropout."""

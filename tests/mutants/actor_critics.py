@@ -144,8 +144,8 @@ MUTANTS = [
     ),
     agent(
         "a learner breaks in steps that it does not make",
-        " if learner in took_part}\n            far",
-        "}\n            far",
+        "for learner in compress(learners, takes_part) if learner in failed",
+        "for learner in learners if learner in failed",
         OF_AGENTS + "test_a_learner_that_has_stopped_for_its_target_is_not_broken_by_steps_that_it_does_not_make",
     ),
     agent("learners stop below the target KL", "divergence > target for", "divergence < target for", TARGET),
@@ -163,8 +163,8 @@ MUTANTS = [
     ),
     agent(
         "the schedule is written down, and not stepped by",
-        "[0.0 if stops else factor for stops, factor in",
-        "[0.0 if stops else 1.0 for stops, factor in",
+        "[factor if takes else 0.0 for takes, factor in",
+        "[1.0 if takes else 0.0 for takes, factor in",
         OF_AGENTS + "test_a_schedule_scales_every_step_of_an_update_by_the_learners_own_progress",
     ),
     agent("every update has the same order", "        self.updates += 1\n", "", LOOP + "[ppo-1]"),

@@ -23,7 +23,9 @@ OF_TAPE = "tests/test_tape.py::"
 OF_EPISODES = "tests/test_episodes.py::"
 NO_TWO = "test_no_two_seeds_purposes_and_indices_share_a_stream_however_large_the_seed"
 OWN_STREAMS = OF_BATCHES + "test_actions_and_dropout_have_each_seeds_own_stream_of_the_update_from_its_first_number_on"
-SLOW = OF_EPISODES + "test_the_accounts_agree_with_a_slow_single_environment[overrides0]"
+STOPPED = OF_BATCHES + "test_seeds_that_have_stopped_change_nothing_of_the_others_batch[step_by_step]"
+TO_ITS_END = OF_BATCHES + "test_a_batch_plays_every_episode_to_its_end[step_by_step]"
+SLOW = OF_EPISODES + "test_the_accounts_agree_with_a_slow_single_environment[step_by_step]"
 STANDING = OF_EPISODES + "test_who_has_finished_stands_still_until_reset_and_the_others_go_on"
 GAMES = OF_PONG + "test_a_games_return_and_length_are_of_all_its_steps_and_of_none_of_the_game_before"
 AT_ONCE = OF_PONG + "test_when_a_time_limit_and_a_point_come_at_once_the_point_has_ended_and_the_game_was_cut_off"
@@ -182,7 +184,7 @@ MUTANTS = [
         "the final observation is the last that was acted on",
         "finals=finals_of(self._columns(observation), steps_taken)",
         "finals=finals_of(self._columns(observations[-1]), steps_taken)",
-        BOTH,
+        SLOW,
     ),
     episodes(
         "the final observation of every episode is that of the batch's last step",

@@ -112,6 +112,14 @@ MUTANTS = [
         OWN,
     ),
     algorithm(
+        "a seed's loss of a small batch is that of the parameters of the one in its place",
+        "network = self.policy.bind(rollout.learners)\n",
+        "network = self.policy.bind(rollout.learners * 0)\n",
+        "tests/test_learners.py::"
+        "test_two_learners_that_differ_in_a_value_learn_in_one_stack_what_they_learn_in_two_runs"
+        "[optimizer.learning_rate-sgd]",
+    ),
+    algorithm(
         "learning takes each step for the first action",
         "self.policy.head.log_prob(outputs, steps.gather(rollout.actions))",
         "self.policy.head.log_prob(outputs, steps.gather(rollout.actions) * 0)",
