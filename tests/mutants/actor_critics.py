@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
+experience = partial(Mutant, "actor-critics", "pg_experiments/algorithm/experience.py")
 agent = partial(Mutant, "actor-critics", "pg_experiments/algorithm/actor_critic.py")
 clipped = partial(Mutant, "actor-critics", "pg_experiments/algorithm/ppo.py")
 minibatches = partial(Mutant, "actor-critics", "pg_experiments/algorithm/minibatches.py")
@@ -66,8 +67,8 @@ MUTANTS = [
     ),
     agent(
         "the old policy is that of the mini-batch before",
-        "old = block.gather(batch.experience.old_log_probs)",
-        "old = log_probs.detach()",
+        "self.objective.losses(log_probs, steps.old_log_probs,",
+        "self.objective.losses(log_probs, log_probs.detach(),",
         LOOP + "[ppo-1]",
     ),
     agent(
@@ -90,8 +91,8 @@ MUTANTS = [
     ),
     agent(
         "a learner's entropy bonus is that of the one in its place",
-        "bonus = self.entropy_bonus[rollout.learners]",
-        "bonus = self.entropy_bonus[: len(rollout.learners)]",
+        "loss - self.entropy_bonus[learners] * entropy",
+        "loss - self.entropy_bonus[: len(learners)] * entropy",
         SOME,
     ),
     agent(
@@ -100,28 +101,28 @@ MUTANTS = [
         "self.learning_rate[: len(rollout.learners)]",
         SOME,
     ),
-    agent(
+    experience(
         "padding counts in means over a mini-batch",
-        "torch.where(block.valid, per_step, 0.0).sum(1)",
+        "index.without_padding(per_step).sum(1)",
         "per_step.sum(1)",
         LOOP + "[ppo_whole_episodes-3]",
     ),
-    agent(
+    experience(
         "means over a mini-batch are over all learners' steps",
-        "index.valid.sum(1).clamp(min=1)",
-        "index.valid.sum().clamp(min=1)",
+        "index.counts.clamp(min=1)",
+        "index.counts.sum().clamp(min=1)",
         LOOP + "[a2c-3]",
     ),
     agent(
         "the entropy bonus has the wrong sign",
-        "yield loss - bonus * entropy",
-        "yield loss + bonus * entropy",
+        "return loss - self.entropy_bonus[learners] * entropy",
+        "return loss + self.entropy_bonus[learners] * entropy",
         LOOP + "[a2c-1]",
     ),
     agent(
         "the value's loss has no coefficient",
-        "yield self.critic.settings.loss_coefficient * loss",
-        "yield loss",
+        "return self.critic.settings.loss_coefficient * loss",
+        "return loss",
         OF_AGENTS + "test_the_loss_coefficient_scales_the_gradient_of_the_value_and_not_of_the_policy",
     ),
     agent(
@@ -177,14 +178,14 @@ MUTANTS = [
     ),
     metrics(
         "mini-batches in which a learner took no part count in its metrics",
-        "kept = torch.where(counted.to(values.device), values, 0.0)",
-        "kept = values",
+        "torch.where(took_part, measured, 0.0).sum(0)",
+        "measured.sum(0)",
         MEANS,
     ),
     metrics(
         "metrics are divided by the number of all mini-batches",
-        "self._counts + counted",
-        "self._counts + 1.0",
+        "/ took_part.sum(0)",
+        "/ len(took_part)",
         MEANS,
     ),
     minibatches(

@@ -114,7 +114,7 @@ MUTANTS = [
         "an environment stops after its first episode",
         "going -= episodes[r, e] == G",
         "going -= 1",
-        OF_PLAY + "test_an_environment_begins_its_next_episode_while_there_are_seeds",
+        OF_PLAY + "test_an_environment_begins_one_episode_after_another",
     ),
     recursion(
         "the recursion has the weight of the next step",

@@ -99,8 +99,8 @@ MUTANTS = [
     ),
     steps(
         "final observations stand at the steps of another learner",
-        "positions[row, column] = t * R * E + env",
-        "positions[row, column] = t * E + env",
+        "positions[learner, place] = shown[order], positions_of[order]",
+        "positions[learner, place] = shown[order], positions_of",
         SINGLE,
     ),
     steps(
@@ -111,13 +111,13 @@ MUTANTS = [
     ),
     steps(
         "episodes that end with the last step are cut off, too",
-        "is_cut[-1] |= ~over[-1].ravel()",
+        "is_cut[-1] |= ~over[-1]",
         "is_cut[-1] = True",
         SINGLE,
     ),
     steps(
         "fragments are not cut off after their last step",
-        "is_cut[-1] |= ~over[-1].ravel()",
+        "is_cut[-1] |= ~over[-1]",
         "pass",
         SINGLE,
     ),

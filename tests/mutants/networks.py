@@ -282,14 +282,14 @@ MUTANTS = [
     ),
     dropout(
         "all learners scale as the first does",
-        "if all(other == first for other in others):",
+        "if bool((factors == factors[0]).all()):",
         "if True:",
         OWN_DROPOUT,
     ),
     dropout(
         "a seed scales as the one in its place does",
-        "self.drop_below if learners is None else self.drop_below[learners.cpu()]",
-        "self.drop_below if learners is None else self.drop_below[: len(learners)]",
+        "factors if learners is None else factors[learners.cpu()]",
+        "factors if learners is None else factors[: len(learners)]",
         OWN_DROPOUT,
     ),
     dropout(
@@ -300,8 +300,8 @@ MUTANTS = [
     ),
     dropout(
         "dropout scales by its own probability",
-        "return LEVELS / (LEVELS - int(first))",
-        "return LEVELS / max(int(first), 1)",
+        "factors = LEVELS / (LEVELS - self.drop_below.double())",
+        "factors = LEVELS / self.drop_below.double().clamp(min=1)",
         OF_HEADS + "test_of_all_levels_dropout_drops_just_its_share_and_the_scale_keeps_the_mean",
     ),
     dropout(

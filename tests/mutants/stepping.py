@@ -199,8 +199,8 @@ MUTANTS = [
     ),
     steps(
         "every step is corrected as the first learner's",
-        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, learners]",
-        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, : len(learners)]",
+        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]",
+        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, : len(scales)]",
         WAITS,
     ),
     steps(
