@@ -109,8 +109,8 @@ def test_arrays_of_another_type_than_the_one_that_was_said_are_refused():
 
 def test_what_is_played_through_gymnasium_needs_no_compiler():
     code = (
-        "import sys; import numpy as np; from tests.conftest import make_run, one_update;"
-        "one_update(make_run('algorithm.log_probs=stored'));"
+        "import sys; import numpy as np; from tests.conftest import make_run;"
+        "make_run('algorithm.log_probs=stored').collector.collect(0, np.arange(1));"
         "assert 'numba' not in sys.modules;"
         "pong = make_run('env=pong', 'env.num_envs=2', 'collect.points=2');"
         "pong.collector.collect(0, np.arange(1));"

@@ -178,7 +178,7 @@ def test_a_window_of_rewards_alone_is_their_discounted_sum():
 def test_the_next_value_of_a_step_is_that_of_its_next_observation_and_at_a_cut_that_of_the_final_one():
     """One learner, one column of 4 steps: truncated after the second, cut off after the last."""
     option = ValueOption(8, 1, "tanh", "torch", learning_rate=None, steps=1, bootstrap=False)
-    critic = option.build(spaces(3, 2)[0], Learners([3]), torch.device("cpu"))
+    critic = option.build(spaces(3, 2)[0], None, Learners([3]), torch.device("cpu"))
     generator = torch.Generator().manual_seed(2)
     observations, finals = torch.randn(4, 1, 1, 3, generator=generator), torch.randn(1, 2, 3, generator=generator)
     rollout = rewarded(torch.ones(4, 1, 1), terminated=torch.zeros(4, 1, 1, dtype=torch.bool))
