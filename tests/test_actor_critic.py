@@ -243,9 +243,9 @@ def test_a_learner_with_numbers_that_are_not_finite_is_stopped_and_its_neighbour
 
 def test_the_value_of_a_learner_whose_policy_broke_takes_no_step(monkeypatch):
     run = make_run(*A2C, "num_seeds=2", "baseline.learning_rate=0.01", "baseline.steps=2")
-    before, policy_losses = parameters(run, 1), run.agent._policy_losses
+    before, policy_loss = parameters(run, 1), run.agent._policy_loss
     poison = torch.tensor([1.0, math.nan])
-    monkeypatch.setattr(run.agent, "_policy_losses", lambda *of: (term * poison for term in policy_losses(*of)))
+    monkeypatch.setattr(run.agent, "_policy_loss", lambda *of: policy_loss(*of) * poison)
     active = run.accounts.active
     broken = run.learn(run.collector.collect(0, active), active).broken
     assert {learner: why.what for learner, why in broken.items()} == {1: "policy_loss"}
@@ -257,15 +257,14 @@ def test_a_learner_that_has_stopped_for_its_target_is_not_broken_by_steps_that_i
     """Its loss is NaN from the second mini-batch on, in which it takes no part."""
     run = make_run(*PPO, "num_seeds=2", "algorithm.target_kl=1e9")
     agent, mini_batches = run.agent, 0
-    policy_losses = agent._policy_losses
+    policy_loss = agent._policy_loss
 
-    def poisoned(batch, measured):
+    def poisoned(batch, steps, measured):
         nonlocal mini_batches
         mini_batches += 1
-        for term in policy_losses(batch, measured):
-            yield term * torch.tensor([1.0, math.nan if mini_batches > 1 else 1.0])
+        return policy_loss(batch, steps, measured) * torch.tensor([1.0, math.nan if mini_batches > 1 else 1.0])
 
-    monkeypatch.setattr(agent, "_policy_losses", poisoned)
+    monkeypatch.setattr(agent, "_policy_loss", poisoned)
     monkeypatch.setattr(agent, "_has_gone_far", lambda measured: [False, True])
     active = run.accounts.active
     assert run.learn(run.collector.collect(0, active), active).broken == {}
