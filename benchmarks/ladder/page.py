@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,15 +12,15 @@ from scipy.stats import binomtest
 
 from benchmarks.common import machine
 from benchmarks.ladder.measure import POINTS, Result
-from benchmarks.ladder.rungs import Ladder
+from benchmarks.ladder.rungs import FINDINGS, STALE_FINDING, Ladder
 from pg_experiments.comparison.statistics import estimate, interquartile_mean
 
 INTRODUCTION = """# The ladder
 
 The text climbs from the whole return of a trajectory to PPO, one trick at a time. Here every rung is trained on the
 same environment with everything else equal, so that what each trick buys can be seen. A rung keeps what the one below
-it changed, unless its command says otherwise. Every rung has the best of {rates} as its learning rate, chosen with 8
-seeds that are not shown; what is shown are 16 others. Remade by
+it changed, unless its command says otherwise. Every rung has the best of {rates} as its learning rate,
+chosen with 8 seeds that are not shown; what is shown are 16 others. Remade by
 
 ```
 python -m benchmarks.ladder
@@ -34,12 +35,16 @@ def write(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int,
     lines = [INTRODUCTION.format(rates=", ".join(map(str, ladder.learning_rates)))]
     lines += [f"## CartPole, {limit:,} steps\n", f"![Learning curves of the rungs](ladder_{ladder.name}.png)\n"]
     lines += _table(rungs, ladder, limit)
+    lines += [""]
     lines += [
-        "\nSolved: seeds whose mean return of 25 episodes reached 475 within the limit, with a 95 % Wilson interval. "
+        "Solved: seeds whose mean return of 25 episodes reached 475 within the limit, with a 95 % Wilson interval. "
         "Steps to 475: median over seeds with a 95 % bootstrap interval; a seed that does not get there counts as the "
         "limit. "
         "Mean return: of the last 25 episodes, interquartile mean over seeds with a 95 % bootstrap interval; a solved "
-        f"seed stops. {machine()}, the seconds beside other work.\n"
+        f"seed stops. {machine()}, the seconds beside other work.\n",
+        "What is seen, and what is not:\n",
+        *FINDINGS,
+        "",
     ]
     for number, rung in enumerate(ladder.rungs, 1):
         command = " ".join((f"experiment={ladder.experiment}", *rung.overrides, "num_seeds=16"))
@@ -47,7 +52,17 @@ def write(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int,
         lines += [f"### {number}. {rung.title}\n", f"{rung.words}\n"]
         lines += [f"```\npython -m pg_experiments.train {command} optimizer.learning_rate={rate}\n```\n"]
     lines += _staleness(stale, limit)
-    (folder / "ladder.md").write_text("\n".join(lines))
+    (folder / "ladder.md").write_text("\n".join(map(_wrapped, lines)))
+
+
+def _wrapped(line: str) -> str:
+    """The line in lines of 120 characters, if it is text."""
+    is_text = not line.startswith(("#", "|", "!", "`", "\n"))
+    if not is_text or "\n```" in line:
+        return line
+    kept = "\n" * line.endswith("\n")
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line.strip(), 120, subsequent_indent=indent, break_long_words=False) + kept
 
 
 def _limit(ladder: Ladder) -> int:
@@ -94,25 +109,30 @@ def _staleness(stale: Mapping[int, list[Result]], limit: int) -> list[str]:
         "## The price of staleness (A3C)\n",
         "A3C's workers run at their own pace, so the gradient that is applied was computed with parameters that are "
         "some updates old. Here 8 workers apply theirs one after another, in a fixed order (`algorithm=a3c`, "
-        "`algorithm.workers=8`): the k-th is `staleness` + k updates old, k from 0. In Mnih et al. (2016) it is 7 on "
-        "average with 8 "
-        f"workers. The settings are those of rung 7, with the learning rate {results[0].learning_rate}, as there are "
-        f"eight gradient steps where A2C has one; 16 seeds.\n",
+        "`algorithm.workers=8`): the k-th is `staleness` + k updates old, k from 0. With 8 workers at their own "
+        "pace, as in Mnih et al. (2016), it is 7 on average. The settings are those of rung 7, with the learning rate "
+        f"{results[0].learning_rate}, as there are eight gradient steps where A2C has one; 16 seeds.\n",
         "| staleness of the first worker | solved | steps to 475 | mean return |",
         "| ---: | --- | --- | --- |",
     ]
-    return [*lines, *(f"| {age} | {' | '.join(_cells(results, limit))} |" for age, results in stale.items()), ""]
+    return [
+        *lines,
+        *(f"| {age} | {' | '.join(_cells(results, limit))} |" for age, results in stale.items()),
+        "",
+        STALE_FINDING,
+        "",
+    ]
 
 
 def _figure(ladder: Ladder, rungs: Mapping[str, list[Result]], limit: int, file: Path) -> None:
     """Learning curves, and the steps to the threshold of each seed."""
-    figure, (curves, dots) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", width_ratios=(3, 2))
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(ladder.rungs)))
+    figure, (curves, dots) = plt.subplots(1, 2, figsize=(12, 4.4), layout="constrained", width_ratios=(5, 4))
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(ladder.rungs)))
     steps = np.linspace(limit / POINTS, limit, POINTS) / 1000
     for number, (rung, colour) in enumerate(zip(ladder.rungs, colours, strict=True), 1):
         results = rungs[rung.name]
         values = np.array([result.curve for result in results])
-        curves.plot(steps, np.nanmean(values, 0), color=colour, label=f"{number}. {rung.title}")
+        curves.plot(steps, np.nanmean(values, 0), color=colour)
         reached = [r.solved_after / 1000 if not np.isnan(r.solved_after) else np.nan for r in results]
         jitter = np.linspace(-0.25, 0.25, len(reached))
         dots.plot(reached, number + jitter, ".", color=colour, markersize=7)
@@ -121,9 +141,11 @@ def _figure(ladder: Ladder, rungs: Mapping[str, list[Result]], limit: int, file:
             dots.text(limit / 1000 * 1.02, number, f"{unsolved} never", va="center", fontsize=8, color="0.35")
     curves.axhline(ladder.threshold, color="0.7", linewidth=0.8)
     curves.set(xlabel="environment steps (thousands)", ylabel="mean return, mean over 16 seeds", ylim=(0, 510))
-    curves.legend(fontsize=8, loc="lower right")
     dots.set(xlabel=f"steps until {ladder.threshold:.0f} (thousands), one dot per seed", xlim=(0, limit / 1000))
-    dots.set_yticks(range(1, len(ladder.rungs) + 1))
+    dots.set_yticks(range(1, len(ladder.rungs) + 1), [f"{n}. {rung.title}" for n, rung in enumerate(ladder.rungs, 1)])
+    for label, colour in zip(dots.get_yticklabels(), colours, strict=True):
+        label.set_color(colour)
+        label.set_fontweight("bold")
     dots.invert_yaxis()
     for axes in (curves, dots):
         axes.spines[["top", "right"]].set_visible(False)

@@ -107,3 +107,21 @@ CARTPOLE = Ladder(
 LADDERS = {ladder.name: ladder for ladder in (CARTPOLE,)}
 STALENESS = (0, 8, 32, 128)  # of A3C's first worker, in updates
 STALE_LEARNING_RATES = (0.0003, 0.001)  # lower, as there are eight gradient steps where A2C has one
+
+FINDINGS = (
+    "- Leaving out the rewards before an action is what takes CartPole from unsolved to solved.",
+    "- Subtracting the mean of the other episodes halves the steps. The learned V(s) is not better here: V(s) "
+    "has to be learned first, and every state of a good episode of CartPole is worth nearly the same.",
+    "- Bootstrapping (rungs 5 to 7) is slower on CartPole than whole returns with a baseline. A likely reason: "
+    "its rewards are not noisy, so there is little variance to save, and V(s) lags behind a policy that gets "
+    "better. What it buys is elsewhere: gradient steps before an episode has ended.",
+    "- Normalising advantages changes nothing that 16 seeds could tell. Adam, and clipping by the norm, have "
+    "already taken the scale out of a step.",
+    "- PPO's further passes over the same data make up for that: every seed is solved, within the narrowest "
+    "range of steps.",
+)
+STALE_FINDING = (
+    "Up to 128 updates of additional age make no difference that 16 seeds could tell. What costs is the eight "
+    "small gradient steps themselves, each from 32 steps of a single environment: fewer seeds are solved than "
+    "by rung 7."
+)
