@@ -12,6 +12,7 @@ from tests.mutants import (
     learning,
     networks,
     recording,
+    sharing,
     stepping,
 )
 from tests.mutants.mutant import Mutant
@@ -22,6 +23,7 @@ MUTANTS: list[Mutant] = [
     *baselines.MUTANTS,
     *actor_critics.MUTANTS,
     *fragments.MUTANTS,
+    *sharing.MUTANTS,
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
