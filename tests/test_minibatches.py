@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from pg_experiments.algorithm.minibatches import minibatches
-from pg_experiments.tensors.rollout import FlatIndex
+from pg_experiments.tensors.rollout import FULL_BLOCK, FlatIndex
 
 INDICES = {
-    "fragments": FlatIndex.of_all(torch.ones(8, 3, 4, dtype=torch.bool)),
+    "fragments": FlatIndex.of_all(torch.ones(8, 3, 4, dtype=torch.bool), FULL_BLOCK),
     "episodes": FlatIndex.of(torch.arange(9)[:, None, None] < torch.tensor([[9, 2, 5, 7], [1, 1, 2, 3], [4, 4, 4, 4]])),
 }
 
@@ -40,7 +40,7 @@ def test_the_order_of_a_learner_depends_on_its_seed_and_the_update_only():
         R = index.shape[1]
         return [(part.positions[r][part.valid[r]] // R).tolist() for part in parts]  # free of the learner's place
 
-    one, three = (FlatIndex.of_all(torch.ones(8, R, 1, dtype=torch.bool)) for R in (1, 3))
+    one, three = (FlatIndex.of_all(torch.ones(8, R, 1, dtype=torch.bool), FULL_BLOCK) for R in (1, 3))
     alone = orders(one, [6], 2, 0)
     assert orders(three, [5, 6, 9], 2, 1) == alone
     assert orders(three, [6, 5, 9], 2, 0) == alone
@@ -50,7 +50,7 @@ def test_the_order_of_a_learner_depends_on_its_seed_and_the_update_only():
 
 def test_every_order_of_mini_batches_is_equally_likely():
     """The 24 orders of 4 steps in 2,400 updates: χ² with 23 degrees of freedom is above 49.7 in 1 of 1,000 tries."""
-    index = FlatIndex.of_all(torch.ones(4, 1, 1, dtype=torch.bool))
+    index = FlatIndex.of_all(torch.ones(4, 1, 1, dtype=torch.bool), FULL_BLOCK)
     counts: dict[tuple[int, ...], int] = {}
     for update in range(2400):
         order = tuple(int(part.positions[0, 0]) for part in minibatches(index, 4, 1, [0], update))
