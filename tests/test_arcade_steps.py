@@ -16,9 +16,10 @@ from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.streams import emulator_seeds
 from tests.conftest import dense_of, make_run
 from tests.test_pong import PIXELS, emulator, foreground
+from tests.test_reference_loop import ACTIVATIONS
 
 E, T = 3, 11
-PONG = ("env=pong", "policy.hidden=8", "baseline.hidden=8", "env.max_episodes=null", "env.max_steps=100000")
+PONG = ("env=pong", "policy.hidden=8", "env.max_episodes=null", "env.max_steps=100000")
 COMMON = (*PONG, "algorithm=ppo", f"collect.num_envs={E}", f"collect.num_steps={T}", "algorithm.num_minibatches=3")
 FRAMES = 128  # 32 steps: games are truncated inside the third fragment, after idle frames of random number
 SHORT = f"env.max_frames={FRAMES}"
@@ -89,7 +90,7 @@ def columns_of(run: Run) -> dict[tuple[int, int], Column]:
 def test_fragments_are_what_emulators_of_their_own_give_under_the_same_actions(num_seeds):
     """Games that are truncated inside fragments and at their ends, and that begin anew in the next step."""
     run = make_run(*COMMON, SHORT, f"num_seeds={num_seeds}", "policy.dropout=0.5")
-    columns, games, points = columns_of(run), 0, 0
+    columns, games = columns_of(run), 0
     for rollout in fragments(run, 15):
         assert rollout.full
         assert rollout.mask.all()
@@ -108,7 +109,6 @@ def test_fragments_are_what_emulators_of_their_own_give_under_the_same_actions(n
                 assert (here in finals) == (truncated or (t == T - 1 and not is_over))
                 if here in finals:
                     assert np.array_equal(finals[here], after)
-                points += reward != 0
                 if is_over:
                     finished[r].append((column.total, column.length))
                     column.total, column.length, games = 0.0, 0, games + 1
@@ -129,16 +129,28 @@ def test_the_observation_after_a_fragment_is_the_first_of_the_next_one():
     assert changes > 20
 
 
-def test_what_follows_a_game_that_is_truncated_with_a_fragment_is_its_own_last_screen():
-    """The first observation of the next game is 0, and that after the cut is not."""
-    run = make_run(*COMMON, f"env.max_frames={4 * T}", "env.noop_max=0")
+@pytest.mark.parametrize("last", [1, 3])
+def test_a_truncated_game_is_cut_with_the_screen_that_followed_and_the_next_one_begins_with_zeros(last):
+    """The outcomes of a fragment of four steps by hand: in the final screen, everything is foreground."""
+    run = make_run(*PONG, "algorithm=ppo", "collect.num_envs=1", "collect.num_steps=4", "algorithm.num_minibatches=1")
+    (half,), shown, steps = run.env.halves, [run.env.halves[0].screens.copy()], 0
+
+    def receive(playing: np.ndarray, take: Any = half.receive) -> Outcome:
+        nonlocal steps
+        outcome = take(playing)
+        shown.append(half.screens.copy())
+        half.final_screens, steps = np.full_like(half.screens, 255), steps + 1
+        return outcome._replace(truncated=np.array([[steps == last + 1]]))
+
+    half.receive = receive
     first, second = fragments(run, 2)
-    assert first.truncated[-1].all()
-    assert not first.truncated[:-1].any()
-    assert first.cuts[-1].all()
-    assert [game.lengths.tolist() for game in first.games] == [[T] * E]
-    assert all(np.abs(final).sum() > 0 for final in finals_of(first).values())
-    assert not dense(second)[0].any()
+    finals, observations = finals_of(first), np.concatenate([dense(first), dense(second)])
+    assert set(finals) == {(last, 0, 0), (3, 0, 0)}
+    assert np.array_equal(finals[last, 0, 0], 1 - foreground(shown[last][0][None]))
+    for t in range(1, 8):
+        changed = foreground(shown[t][0][None]) - foreground(shown[t - 1][0][None])
+        expected = np.zeros(PIXELS) if t == last + 1 else changed
+        assert np.array_equal(observations[t, 0, 0], expected), t
 
 
 def test_values_of_final_observations_are_where_the_data_is_cut():
@@ -198,7 +210,7 @@ def test_the_games_of_a_stopped_learner_stand_still_and_continue_after_a_restore
 
 
 def test_a_games_return_and_length_are_those_of_all_its_fragments():
-    """Outcomes by hand, of one environment: rewards 1, 2, 3, …, and a game that ends in the third fragment."""
+    """Outcomes by hand, of one environment: rewards −1, −2, −3, …, and a game that ends in the third fragment."""
     run = make_run(*PONG, "algorithm=ppo", "collect.num_envs=1", "collect.num_steps=4", "algorithm.num_minibatches=1")
     (half,), step = run.env.halves, 0
 
@@ -206,16 +218,19 @@ def test_a_games_return_and_length_are_those_of_all_its_fragments():
         nonlocal step
         take(playing)
         step += 1
-        return Outcome(np.full((1, 1), step, np.float32), np.array([[step in (10, 11)]]), np.zeros((1, 1), np.bool_))
+        return Outcome(np.full((1, 1), -step, np.float32), np.array([[step in (10, 11)]]), np.zeros((1, 1), np.bool_))
 
     half.receive = receive
-    games = [rollout.games[0] for rollout in fragments(run, 3)]
+    rollouts = fragments(run, 3)
+    assert torch.cat([rollout.rewards for rollout in rollouts]).flatten().tolist() == [-k for k in range(1, 13)]
+    assert all(rollout.return_ends.all() for rollout in rollouts), "points that are lost end returns, too"
+    games = [rollout.games[0] for rollout in rollouts]
     assert [(game.returns.tolist(), game.lengths.tolist()) for game in games] == [
         ([], []),
         ([], []),
-        ([sum(range(11)), 11], [10, 1]),
+        ([-sum(range(11)), -11], [10, 1]),
     ]
-    assert run.collector.scores.tolist() == [[12]]
+    assert run.collector.scores.tolist() == [[-12]]
     assert run.collector.lengths.tolist() == [[1]]
 
 
@@ -240,10 +255,10 @@ def test_after_a_restore_the_next_fragments_have_the_same_bits():
 def test_a_value_on_the_layers_of_the_policy_learns_from_games_too():
     run = make_run(*COMMON, "baseline=shared_value", "num_seeds=2")
     (rollout,) = fragments(run, 1)
-    weights = [w.detach() for w in run.agent.policy.network.weights]
-    biases = [b.detach() for b in run.agent.policy.network.biases]
+    hidden, _ = run.agent.policy.network.weights  # without biases
     output = run.agent.critic.network.output
-    units = torch.relu(torch.from_numpy(dense(rollout)).float().transpose(0, 1).flatten(1, 2) @ weights[0] + biases[0])
+    observations = torch.from_numpy(dense(rollout)).float().transpose(0, 1).flatten(1, 2)
+    units = ACTIVATIONS[run.agent.policy.network.activation](observations @ hidden)
     expected = (units @ output.weights[0] + output.biases[0]).squeeze(-1).detach()
     values = run.agent.critic.state_values(rollout).transpose(0, 1).flatten(1)
     torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)

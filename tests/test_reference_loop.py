@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical
 
 from pg_experiments.algorithm.agent import Update
+from pg_experiments.optimizer.stacked import StackedOptimizer
 from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.stacked import StackedMLP
@@ -325,13 +326,20 @@ def norm_of(tensors: dict[str, Tensor]) -> float:
     return math.sqrt(sum(float(tensor.square().sum()) for tensor in tensors.values()))
 
 
-def record_gradients(network: nn.Module) -> dict[str, Tensor]:
-    """A dictionary that holds the network's newest gradients before clipping."""
+def record_gradients(optimizer: StackedOptimizer | None) -> dict[str, Tensor]:
+    """A dictionary that holds the newest gradients of an optimizer before clipping, by the names in the network."""
     gradients: dict[str, Tensor] = {}
-    for name, parameter in network.named_parameters():
-        parameter.register_post_accumulate_grad_hook(
-            lambda accumulated, name=name: gradients.update({name: accumulated.grad.clone()})
-        )
+    if optimizer is None:
+        return gradients
+    differentiate = optimizer.differentiate
+
+    def recording(*arguments: Any) -> Tensor:
+        losses = differentiate(*arguments)
+        for name, parameter in optimizer.parameters.items():
+            gradients[name.partition(".")[2]] = parameter.grad.clone()
+        return losses
+
+    optimizer.differentiate = recording
     return gradients
 
 
@@ -350,8 +358,8 @@ class Comparison:
         self.run = run
         self.references = [Reference(config, run, learner) for learner in range(len(run.config.seeds))]
         self.gradients = {
-            "policy": record_gradients(run.agent.policy),
-            "baseline": record_gradients(run.agent.baseline),
+            "policy": record_gradients(run.agent.optimizer),
+            "baseline": record_gradients(run.agent.baseline.optimizer),
         }
         self.updates = 0
 

@@ -115,9 +115,7 @@ MUTANTS = [
         "a seed's loss of a small batch is that of the parameters of the one in its place",
         "network = self.policy.bind(rollout.learners)\n",
         "network = self.policy.bind(rollout.learners * 0)\n",
-        "tests/test_learners.py::"
-        "test_two_learners_that_differ_in_a_value_learn_in_one_stack_what_they_learn_in_two_runs"
-        "[optimizer.learning_rate-sgd]",
+        "tests/test_reference_loop.py::test_twelve_updates_are_those_of_a_naive_loop[default-3]",
     ),
     algorithm(
         "learning takes each step for the first action",

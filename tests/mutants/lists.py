@@ -13,6 +13,7 @@ from tests.mutants import (
     learning,
     networks,
     recording,
+    sharing,
     stepping,
 )
 from tests.mutants.mutant import Mutant
@@ -23,6 +24,7 @@ MUTANTS: list[Mutant] = [
     *baselines.MUTANTS,
     *actor_critics.MUTANTS,
     *fragments.MUTANTS,
+    *sharing.MUTANTS,
     *stepping.MUTANTS,
     *networks.MUTANTS,
     *collecting.MUTANTS,
