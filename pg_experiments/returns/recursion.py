@@ -46,9 +46,9 @@ def lambda_returns(
 def _backward_sums(constants: Tensor, weights: Tensor) -> Tensor:
     """G_t = c_t + w_t G_{t+1}, with G_T = 0, for [T, *batch].
 
-    After k rounds G_t has the terms of 2^k steps from t on, and `weights` has the products of as many weights. 500 steps
-    take 9 rounds, and a fifteenth of the time of a loop over steps. Terms after a weight of 0 change no bit if they are
-    finite.
+    After k rounds G_t has the terms of 2^k steps from t on, and `weights` has the products of as many weights. 500
+    steps take 9 rounds, and a fifteenth of the time of a loop over steps. Terms after a weight of 0 change no bit if
+    they are finite.
     """
     returns, weights = constants.clone(), weights[:-1]
     span = 1
