@@ -87,6 +87,7 @@ class ReinforceAgent:
         self.discount = learners.values("algorithm.discount", settings.discount).to(device)
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
         self.entropy_bonus = learners.values("algorithm.entropy_bonus", settings.entropy_bonus).float().to(device)
+        self.has_bonus = bool(self.entropy_bonus.any())
         self.modules: Mapping[str, nn.Module] = {"policy": self.policy, "baseline": self.baseline}
         self.parts = {"policy": Part(self.policy.network, "optimizer.learning_rate")}
         if self.baseline.network is not None:
@@ -154,8 +155,9 @@ class ReinforceAgent:
         divisor = self._divisor(rollout)
         log_probs = self.policy.head.log_prob(outputs, steps.gather(rollout.actions))
         loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, divisor)
-        entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
-        if self.entropy_bonus.any():
+        entropies = self.policy.head.entropy(outputs if self.has_bonus else outputs.detach())
+        entropy = total_entropy(entropies, steps.valid, divisor)
+        if self.has_bonus:
             loss = loss - self.entropy_bonus[rollout.learners] * entropy
         return PolicyLoss(loss, entropy.detach())
 

@@ -83,14 +83,14 @@ MUTANTS = [
     ),
     algorithm(
         "where the first learner has no entropy bonus, nobody has",
-        "if self.entropy_bonus.any():",
-        "if self.entropy_bonus[0]:",
+        "self.has_bonus = bool(self.entropy_bonus.any())",
+        "self.has_bonus = bool(self.entropy_bonus[0])",
         ALONE,
     ),
     algorithm(
         "the entropy bonus is not averaged as the loss is",
-        "total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)",
-        "total_entropy(self.policy.head.entropy(outputs), steps.valid, 1)",
+        "total_entropy(entropies, steps.valid, divisor)",
+        "total_entropy(entropies, steps.valid, 1)",
         BONUS,
     ),
     algorithm(
