@@ -21,6 +21,7 @@ def test_the_default_experiment_is_solved_by_at_least_30_of_32_seeds_within_500_
     assert max(account.episodes for account in run.accounts.seeds) <= 500
 
 
+@pytest.mark.by_hand
 def test_pong_is_learned_from_pixels(tmp_path):
     """Random play scores −20.2 ± 0.1 over 100 games; the slowest seed seen stood at −18.8 by then."""
     run = train_in(tmp_path / "run", "env=pong", "env.max_steps=400000", "optimizer.schedule=constant")

@@ -45,7 +45,7 @@ CASES = {
     ),
 }  # fmt: skip
 OFTEN = ("device=cpu", "checkpoint.every_updates=2", "tracking.histograms_every=5")
-KILLS_PER_RUN = 4
+KILLS_PER_RUN = 2
 
 
 class Result:
