@@ -88,7 +88,8 @@ class Run:
         """
         with Interruption() as interruption, tracker.running():
             if isinstance(self.collector, NeedsPreparation):
-                self.collector.prepare(tracker.say)
+                with tracker.paused():
+                    self.collector.prepare(tracker.say)
             while len(active := self.accounts.active) and not interruption.asked:
                 rollout = self.collector.collect(self.updates, active)
                 with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):

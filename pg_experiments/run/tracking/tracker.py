@@ -62,6 +62,13 @@ class Tracker:
         """Wall time since the start of the run."""
         return time.monotonic() - self._started
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """A context whose time does not count as that of the run."""
+        begun = time.monotonic()
+        yield
+        self._started += time.monotonic() - begun
+
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores: lengths of the record files, and the state of TensorBoard's files."""
         board = self.board.state()
