@@ -44,10 +44,10 @@ def test_the_squared_error_is_clipped_as_documented():
     targets, old = torch.tensor([[2.0, 2.0, 2.0, -1.0]]), torch.zeros(1, 4)
     values = torch.tensor([[0.25, 1.0, -1.0, -0.75]], requires_grad=True)
     cpu, observations = torch.device("cpu"), spaces(3, 2)[0]
-    critic = option.build(observations, Learners([0]), cpu)
+    critic = option.build(observations, None, Learners([0]), cpu)
     errors = critic.squared_errors(values, targets, old)
     assert errors.tolist() == [[1.75**2, 1.5**2, 9.0, 0.25]]
     (gradient,) = torch.autograd.grad(errors.sum(), values)
     assert gradient.tolist() == [[-3.5, 0.0, -6.0, 0.0]]
-    free = dataclasses.replace(option, clip_range=None).build(observations, Learners([0]), cpu)
+    free = dataclasses.replace(option, clip_range=None).build(observations, None, Learners([0]), cpu)
     assert torch.equal(free.squared_errors(values, targets, old), (values - targets).square())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import sys
 import types
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 Function = Callable[..., Any]
@@ -110,8 +110,8 @@ def _versioned(function: Function, helpers: Sequence[Function]) -> Function:
     if not helpers:
         return function
     digest = hashlib.sha256()
-    for file in sorted({inspect.getfile(each) for each in helpers}):
-        digest.update(Path(file).read_bytes())
+    for source in sorted({inspect.getsource(sys.modules[each.__module__]) for each in helpers}):
+        digest.update(source.encode())
     assert isinstance(function, types.FunctionType)
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__module__ = function.__module__
