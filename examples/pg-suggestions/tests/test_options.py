@@ -24,9 +24,9 @@ def test_the_policy_is_a_residual_network_of_each_learner():
 
 def test_the_baseline_is_for_observations_of_this_environment():
     option = BinnedOption(bins=4, decay=0.5)
-    assert option.build(Box(-1, 1, (len(FEATURES),)), LEARNERS, CPU).state_dict().keys() == {
+    assert option.build(Box(-1, 1, (len(FEATURES),)), None, LEARNERS, CPU).state_dict().keys() == {
         "means.sums",
         "means.counts",
     }
     with pytest.raises(UserError, match="baseline=binned: for observations of the package"):
-        option.build(Box(-1, 1, (4,)), LEARNERS, CPU)
+        option.build(Box(-1, 1, (4,)), None, LEARNERS, CPU)
