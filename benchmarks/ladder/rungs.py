@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rung:
-    """A configuration, and what is said of it."""
+    """A configuration, and the text about it on the page."""
 
     name: str
     title: str

@@ -146,7 +146,7 @@ class StepsCollector:
         return self.policy.head.for_environment(actions.cpu().numpy().reshape(-1, *actions.shape[2:]))
 
     def _step(self, envs: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps these environments [n]. Returns rewards, terminated and truncated [n]; the others stand still."""
+        """Steps these environments [n], and no others. Returns rewards, terminated and truncated, [n] each."""
         every = self.idle_actions.copy()
         every[envs] = actions
         observations, rewards, terminated, truncated, _ = self.env.step(every)
@@ -170,7 +170,7 @@ class StepsCollector:
         self.observations, _ = self.env.reset(seed=seeds.tolist(), options={"reset_mask": chosen})
 
     def _hold_others(self, envs: np.ndarray) -> None:
-        """Has the environments of learners that have stopped stand still."""
+        """Pauses the environments of learners that take no part."""
         if len(envs) < len(self.observations):
             others = np.ones(len(self.observations), dtype=np.bool_)
             others[envs] = False

@@ -70,7 +70,7 @@ class StandingCartPole(StartsAnew, CartPoleVectorEnv):
         return self._observations(), {}
 
     def hold(self, envs: np.ndarray) -> None:
-        """Has the environments of a mask [N] stand still until they are reset."""
+        """Pauses the environments where the mask [N] is True, until they are reset."""
         self._alive[envs], self._tau[envs] = False, 0.0
 
     def step(self, action: np.ndarray) -> Step:
@@ -115,7 +115,7 @@ class StandingSyncVectorEnv(StartsAnew, SyncVectorEnv):
         return self._standing.copy(), {}
 
     def hold(self, envs: np.ndarray) -> None:
-        """Has the environments of a mask [N] stand still until they are reset."""
+        """Pauses the environments where the mask [N] is True, until they are reset."""
         self._finished = self._finished | envs
 
     def step(self, actions: np.ndarray) -> Step:

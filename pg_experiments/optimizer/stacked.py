@@ -43,7 +43,7 @@ class StackedOptimizer:
     learner is scaled by the factor of its schedule, which is exact as the step of every rule is proportional to the
     learning rate. The step of a learner whose loss, gradient or new parameters are not finite is undone.
 
-    The P numbers of each learner are in one row of a matrix [R, P], and likewise its gradients and moments. The
+    The P parameters of a learner are a row of one matrix [R, P]; gradients and moments have such matrices, too. The
     parameters of the networks and their gradients become views of it, so that a step takes a dozen operations
     for any number of parameters.
     """

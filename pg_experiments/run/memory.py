@@ -23,7 +23,7 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.rollout import BLOCK, SPARSE_BLOCK
 
 FLOAT = 4  # bytes
-DOUBLE = 8  # likewise
+DOUBLE = 8  # bytes
 EMULATOR = 600_000  # bytes per emulator without its screen; 0.9 to 1.2 MB were measured in total
 ENVIRONMENT = 100  # bytes per CartPole; others are Python objects: 1.5 kB (MountainCar) to 4 kB were measured
 STEP = 24  # bytes per step of a rollout without its observation: action, reward, mask, position

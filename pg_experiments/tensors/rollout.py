@@ -19,7 +19,7 @@ from torch import Tensor
 from pg_experiments.tensors.sparse import SparseRows, SparseSteps, StepsByRow
 
 BLOCK = 128  # steps of each learner in a block
-FULL_BLOCK = 4096  # likewise where all learners have the same number of steps
+FULL_BLOCK = 4096  # steps in a block where all learners have the same number of steps, and no padding is needed
 SPARSE_BLOCK = 8192  # likewise for sparse observations; larger, as each block adds to a large first-layer gradient
 
 
