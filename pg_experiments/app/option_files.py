@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from pg_experiments.app.comments import Comments, comments_of
 from pg_experiments.app.offered import keys_of
 from pg_experiments.support.errors import FileError, UserError, near_directory, one_line
 from pg_experiments.support.files import SMALL, Directory
@@ -46,28 +47,23 @@ class OptionFiles:
         self.groups.pop("tuned", None)  # chosen by the environment, not by the user
 
     def describe(self, group: str, option: str) -> str:
-        """The first comment of an option's file other than `# @package`; without a file, its docstring's first line."""
+        """The first line of the comment of an option's file; without a file, its docstring's first line."""
         source = self.groups[group][option]
         if isinstance(source, WithoutFile):
             return one_line((source.option.__doc__ or "").strip().partition("\n")[0])
-        try:
-            lines = _text(source).splitlines()
-        except FileError:
-            return ""
-        comments = (one_line(line[1:]) for line in lines if line.startswith("#"))
-        return next((comment for comment in comments if not comment.startswith("@package")), "")
+        return comments(source).first
 
     def keys(self, group: str) -> dict[str, list[str]]:
         """Each key of the group's options, with the names of the options that have it."""
         found: dict[str, list[str]] = {}
         for option, source in self.groups[group].items():
-            for key in keys_of(option, source.option) if isinstance(source, WithoutFile) else _load(source):
+            for key in keys_of(option, source.option) if isinstance(source, WithoutFile) else load(source):
                 found.setdefault(key, []).append(option)
         return {key: options for key, options in found.items() if key not in ("defaults", "name")}
 
     def all_keys(self) -> list[str]:
         """All dotted keys of a run, and all groups."""
-        root = _load(self.root)
+        root = load(self.root)
         dotted = [f"{section}.{key}" for section in ("tracking", "checkpoint") for key in root.get(section, ())]
         dotted += [key for key, value in root.items() if not isinstance(value, dict | list)]
         for group in self.groups:
@@ -98,13 +94,13 @@ def _files(directory: Path, pattern: str) -> list[Path]:
         return []
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
     """The content of a file. Links are followed, as config directories are trusted."""
     real = file.resolve()
     return Directory(real.parent).read_text(real.name)
 
 
-def _load(file: Path) -> dict[str, Any]:
+def load(file: Path) -> dict[str, Any]:
     """The group of keys in a file; an empty dict where it cannot be read as one."""
     real = file.resolve()
     try:
@@ -113,11 +109,19 @@ def _load(file: Path) -> dict[str, Any]:
         return {}
 
 
+def comments(file: Path) -> Comments:
+    """The comments in a file; none where it cannot be read."""
+    try:
+        return comments_of(text_of(file))
+    except FileError:
+        return Comments()
+
+
 def _check_bounds(file: Path) -> None:
     if file.stat().st_size > SMALL:
         raise FileError(f"{file}: is larger than {SMALL:,} bytes, the most that is read of it")
     try:
-        text = _text(file)
+        text = text_of(file)
     except FileError:  # reported by Hydra, if it reads the file
         return
     sizes: dict[str, int] = {}  # number of values by anchor

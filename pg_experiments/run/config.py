@@ -105,8 +105,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
         built[group] = _option(group, options, values.pop(group, None))
     for section, cls in SECTIONS.items():
         built[section] = typed(cls, _mapping(section, values.pop(section, None)), f"{section}.")
-    scalars = {key: hint for key, hint in hints_of(RunConfig).items() if key not in built}
-    built |= checked_fields(scalars, values, "")
+    built |= checked_fields(_scalars(), values, "")
     checked = RunConfig(**built)
     _validate(checked)
     return checked
@@ -114,14 +113,24 @@ def check(config: Mapping[str, Any]) -> RunConfig:
 
 def every_key() -> dict[str, Any]:
     """All dotted keys that a run can have, with their annotations. The key of a group is its chosen option."""
-    keys = hints_of(RunConfig)
-    for group in [*GROUPS, *SECTIONS]:
-        del keys[group]
+    keys = _scalars()
     for group, options in groups().items():
         keys[group] = str
         for option in options.values():
             keys |= {f"{group}.{key}": hint for key, hint in hints_of(option).items()}
     return keys
+
+
+def keys_outside_groups() -> dict[str, Any]:
+    """The annotations of the keys that belong to no group, such as `seed` and `checkpoint.keep`."""
+    keys = _scalars()
+    for section, cls in SECTIONS.items():
+        keys |= {f"{section}.{key}": hint for key, hint in hints_of(cls).items()}
+    return keys
+
+
+def _scalars() -> dict[str, Any]:
+    return {key: hint for key, hint in hints_of(RunConfig).items() if key not in GROUPS and key not in SECTIONS}
 
 
 def _option(group: str, options: Mapping[str, type], values: Any) -> Any:

@@ -48,7 +48,7 @@ def checked_fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: 
             raise UserError(f"{prefix}{shown(key)}: no such key; {hint}")
     for key in hints:
         if key not in values:
-            raise UserError(f"{prefix}{key}: missing; expected {_describe(hints[key])}")
+            raise UserError(f"{prefix}{key}: missing; expected {describe(hints[key])}")
     return {key: _value(prefix + key, hint, values[key]) for key, hint in hints.items()}
 
 
@@ -58,9 +58,9 @@ def _value(key: str, hint: Any, value: Any) -> Any:
     except ValidationError:
         near = _nearest_value(hint, value)
         closing = "" if near is None else f"; the nearest is {near}"
-        raise UserError(f"{key}={shown(value)}: expected {_describe(hint)}{closing}") from None
+        raise UserError(f"{key}={shown(value)}: expected {describe(hint)}{closing}") from None
     if isinstance(checked, float) and (math.isnan(checked) or (math.isinf(checked) and _has_bounds(hint))):
-        raise UserError(f"{key}={checked}: expected {_describe(hint)}")
+        raise UserError(f"{key}={checked}: expected {describe(hint)}")
     return checked
 
 
@@ -73,19 +73,19 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     return TypeAdapter(hint)
 
 
-def _describe(hint: Any) -> str:
-    """A description of the values that an annotation allows."""
+def describe(hint: Any) -> str:
+    """A description of the values that an annotation allows, such as `a number at least 0 and below 1`."""
     if get_origin(hint) is Annotated:
         base, *bounds = get_args(hint)
         words = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
         limits = [f"{words[type(b)][0]} {getattr(b, words[type(b)][1])}" for b in bounds if type(b) in words]
-        return f"{_describe(base)} {' and '.join(limits)}"
+        return f"{describe(base)} {' and '.join(limits)}"
     if get_origin(hint) is Literal:
         return f"one of {', '.join(map(str, get_args(hint)))}"
     if get_origin(hint) in (Union, UnionType):
-        return " or ".join(_describe(part) for part in get_args(hint))
+        return " or ".join(describe(part) for part in get_args(hint))
     if get_origin(hint) is list:
-        return f"a list, each of it {_describe(get_args(hint)[0])}"
+        return f"a list, each of it {describe(get_args(hint)[0])}"
     if get_origin(hint) is dict:
         return "a group of names and texts"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
