@@ -40,7 +40,7 @@ class Mine(gymnasium.Env):
 
 gymnasium.register("Mine-v0", entry_point=Mine, max_episode_steps=20)
 '''
-NETWORK = block("README.md", "ModulePolicy")
+NETWORK = block("docs/extending.md", "ModulePolicy")
 SHORT = ("env.max_episodes=8", "device=cpu")
 
 
