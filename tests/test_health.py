@@ -1,4 +1,4 @@
-"""What hardly mends itself, a collapsed policy or a dead layer, is warned of once, and nothing else is."""
+"""A collapsed policy, a dead layer, and returns that never change are each warned of once, and nothing else is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from pg_experiments.algorithm.agent import Update
-from pg_experiments.run.health import COLLAPSED, Health, dead_layers, is_poor
+from pg_experiments.run.accounts import SeedAccount
+from pg_experiments.run.health import COLLAPSED, UNCHANGED, Health, dead_layers, is_poor, is_stuck
 from pg_experiments.tensors.rollout import FlatIndex
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.stacked import StackedMLP
@@ -50,6 +51,20 @@ def test_good_runs_of_pong_whose_entropy_falls_low_give_no_false_alarm(file):
             assert not (low and is_poor(float(row["mean_return"]), first, 18))
 
 
+@pytest.mark.parametrize("file", PONG, ids=lambda file: file.parent.name)
+def test_no_run_of_pong_stays_at_its_lowest_return_for_long(file):
+    """A bound from above: the means of whole updates at −21 are as many episodes in a row as the updates have."""
+    with file.open() as lines:
+        found = list(csv.DictReader(lines))
+    for seed in {row["seed"] for row in found}:
+        began, last = 0, 0
+        for row in [row for row in found if row["seed"] == seed]:
+            last, before = int(row["episodes"]), last
+            if row["episodic_return"] and float(row["episodic_return"]) > -21:
+                began = last
+            assert last - began < UNCHANGED
+
+
 def test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one():
     assert is_poor(247, 20, 475)
     assert not is_poor(248, 20, 475)
@@ -79,6 +94,77 @@ def test_where_both_broke_the_baseline_is_named_as_the_cause(monkeypatch):
     first, second = run.health.check(3, rollout, run.learn(rollout, np.arange(2)))
     assert first.text.startswith("seed 0 stopped at update 3: policy_loss is not finite")
     assert second.text.startswith("seed 1 stopped at update 3: value_loss is not finite; a lower baseline")
+
+
+NEVER_REACHED = ("env=gymnasium", "env.id=MountainCar-v0", "num_seeds=2", "policy.hidden=4")
+
+
+def test_an_environment_whose_returns_never_change_is_warned_of_once_for_each_seed(tmp_path, capsys):
+    train_in(tmp_path / "run", *NEVER_REACHED, f"env.max_episodes={UNCHANGED + 6}", "checkpoint.every_updates=1")
+    (text,) = texts(tmp_path / "run")["warnings/unchanged_returns"]
+    assert text.startswith(
+        f"seeds 0, 1: the last {UNCHANGED} returns are all -200, the lowest so far (update {UNCHANGED // 2}), "
+    )
+    assert f"WARNING {text}" in (tmp_path / "run" / "train.log").read_text()
+    assert f"warning: {text}" in capsys.readouterr().out
+
+
+def test_a_resumed_run_does_not_warn_of_unchanged_returns_again(tmp_path):
+    run = make_run(*NEVER_REACHED, f"env.max_episodes={UNCHANGED + 2}")
+    run.execute(track(run, tmp_path / "run", *NEVER_REACHED))
+    rollout = run.collector.collect(run.updates, np.arange(2))
+
+    def said(state: dict) -> list[str]:
+        resumed = make_run(*NEVER_REACHED, f"env.max_episodes={UNCHANGED + 2}")
+        resumed.restore(state)
+        return [symptom.kind for symptom in resumed.health.check(resumed.updates, rollout, Update({}, {}))]
+
+    state = run.state()
+    assert said(state) == []
+    state["health"]["warned"]["unchanged_returns"][:] = False
+    assert said(state) == ["unchanged_returns"], "the number of equal returns is that of before"
+
+
+def entered(*returns: float, threshold: float = 475) -> SeedAccount:
+    account = SeedAccount(0)
+    for value in returns:
+        account.enter(value, 25, threshold)
+    return account
+
+
+def test_equal_returns_are_no_symptom_at_the_best_at_the_threshold_or_before_they_are_enough():
+    stuck = [-200.0] * UNCHANGED
+    assert is_stuck(entered(*stuck), 475)
+    assert is_stuck(entered(*stuck), math.inf)
+    assert is_stuck(entered(-90.0, *stuck), 475), "it was better once, and has fallen to its lowest level"
+    assert not is_stuck(entered(*stuck[1:]), 475)
+    assert not is_stuck(entered(*stuck[:50], -199.0, *stuck[50:]), 475), "the equal ones are not in a row"
+    assert not is_stuck(entered(9.0, *[500.0] * 1000, threshold=math.inf), math.inf), "CartPole stays at its best"
+    assert not is_stuck(entered(*[500.0] * UNCHANGED), 475), "solved from the first episode"
+    assert not is_stuck(entered(*[500.0] * UNCHANGED, threshold=501), 500), "at the threshold of another window"
+    assert not is_stuck(entered(*[math.nan] * UNCHANGED), 475)
+    failed = entered(*stuck)
+    failed.error = "stopped"
+    assert not is_stuck(failed, 475)
+
+
+def test_returns_that_stay_at_different_levels_are_told_apart():
+    run = make_run("num_seeds=3", "policy.hidden=4")
+    for account, level in zip(run.accounts.seeds, (0.0, -5.0, 0.0), strict=True):
+        for _ in range(UNCHANGED):
+            account.enter(level, 25, 475)
+    rollout = run.collector.collect(1, np.arange(3))
+    low, high = run.health.check(1, rollout, Update({}, {}))
+    assert low.text.startswith(f"seed 1: the last {UNCHANGED} returns are all -5, ")
+    assert high.text.startswith(f"seeds 0, 2: the last {UNCHANGED} returns are all 0, ")
+
+
+def test_a_run_that_stays_at_the_best_of_cartpole_is_not_warned_of(tmp_path):
+    """With 15 steps at most, which nearly every policy reaches after some learning, and no threshold."""
+    overrides = ("env.max_episode_steps=15", "env.max_episodes=500", "env.threshold=inf", "num_seeds=2")
+    run = train_in(tmp_path / "run", *overrides)
+    assert all(account.unchanged >= UNCHANGED for account in run.accounts.seeds), "so the rule was asked"
+    assert "warnings/unchanged_returns" not in texts(tmp_path / "run")
 
 
 def perceptron_with(activation: str, bias: float) -> StackedMLP:

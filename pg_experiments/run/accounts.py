@@ -20,6 +20,8 @@ class SeedAccount:
     env_steps: int = 0
     episodes_to_solve: int | None = None
     error: str | None = None  # reason where its learning failed, and settings that may help
+    lowest: float = math.inf  # of all returns
+    unchanged: int = 0  # number of the latest returns that are equal
     _mean: tuple[int, int, float] | None = field(default=None, repr=False, compare=False)  # episodes, window, mean
 
     @property
@@ -34,6 +36,9 @@ class SeedAccount:
 
     def enter(self, episode_return: float, window: int, solved_at: float) -> None:
         """Adds an episode. A seed that has failed cannot become solved."""
+        is_same = bool(self.returns) and episode_return == self.returns[-1]
+        self.unchanged = self.unchanged + 1 if is_same else 1
+        self.lowest = min(self.lowest, episode_return)
         self.returns.append(episode_return)
         may_solve = self.episodes >= window and not self.solved and not self.error
         if may_solve and self.mean_return(window) >= solved_at:

@@ -1,4 +1,7 @@
-"""Health checks of training: stops learners with non-finite numbers, and warns once of collapse and dead layers."""
+"""Health checks of training: stops learners with non-finite numbers, and warns once of what hardly mends itself.
+
+Warnings are given of a collapsed policy, of a dead layer, and of returns that do not change.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.threads import one_thread
 
 COLLAPSED = 0.01  # fraction of the maximum entropy log A below which a policy hardly explores
+UNCHANGED = 100  # equal returns in a row, at the lowest level so far, of which a warning is given
 LOOK_EVERY = 25  # updates between two checks for dead layers
 SAMPLES = 64  # steps of each learner in such a check
 SAME = 1e-6  # relative difference below which outputs are equal up to float32 rounding
@@ -37,7 +41,7 @@ class Health:
         self.accounts = accounts
         self.agent = agent
         self.max_entropy = agent.policy.head.max_entropy
-        kinds = ["collapsed_policy", *(f"dead_layer_of_{part}" for part in agent.parts)]
+        kinds = ["collapsed_policy", "unchanged_returns", *(f"dead_layer_of_{part}" for part in agent.parts)]
         self.warned = {kind: torch.zeros(len(accounts.seeds), dtype=torch.bool) for kind in kinds}
 
     def check(self, update: int, rollout: Rollout, result: Update) -> list[Symptom]:
@@ -62,6 +66,7 @@ class Health:
             low = entropy.cpu().numpy() < COLLAPSED * self.max_entropy
             if low.any():
                 yield from self._collapsed(update, rollout.learners.cpu().numpy()[low])
+        yield from self._unchanged(update, rollout.learners.tolist())
         if update % LOOK_EVERY == 0:
             for name, part in self.agent.parts.items():
                 yield from self._dead(update, name, part, rollout)
@@ -81,6 +86,19 @@ class Health:
         if account.episodes < window or account.solved or account.error:
             return False
         return is_poor(account.mean_return(window), float(np.mean(account.returns[:window])), self.accounts.solved_at)
+
+    def _unchanged(self, update: int, learners: list[int]) -> Iterator[Symptom]:
+        accounts = self.accounts.seeds
+        stuck = [learner for learner in learners if is_stuck(accounts[learner], self.accounts.solved_at)]
+        new = self._new("unchanged_returns", stuck)
+        for level in sorted({accounts[learner].lowest for learner in new}):
+            names = self._name([learner for learner in new if accounts[learner].lowest == level])
+            yield Symptom(
+                "unchanged_returns",
+                f"{names}: the last {UNCHANGED} returns are all {level:g}, the lowest so far (update {update}), so they "
+                "do not tell good actions from bad ones; longer episodes, more exploration "
+                "(algorithm.entropy_bonus), another algorithm, or a reward for getting closer to the goal may help",
+            )
 
     def _dead(self, update: int, name: str, part: Part, rollout: Rollout) -> Iterator[Symptom]:
         network = part.network.bind(rollout.learners)
@@ -125,6 +143,16 @@ def is_poor(mean_return: float, first: float, solved_at: float) -> bool:
     Without a threshold (infinity): whether it is at most the first window's mean.
     """
     return mean_return <= first if math.isinf(solved_at) else mean_return < (first + solved_at) / 2
+
+
+def is_stuck(account: SeedAccount, solved_at: float) -> bool:
+    """Whether the latest `UNCHANGED` returns are all equal, none was ever lower, and they are below the threshold.
+
+    An environment may stay at its best, as CartPole at 500. Its returns are equal, too, but earlier ones were lower.
+    """
+    if account.unchanged < UNCHANGED or account.solved or account.error:
+        return False
+    return account.returns[-1] == account.lowest < solved_at
 
 
 def _why(broken: Broken, rollout: Rollout, learner: int) -> str:
