@@ -53,16 +53,15 @@ def test_good_runs_of_pong_whose_entropy_falls_low_give_no_false_alarm(file):
 
 @pytest.mark.parametrize("file", PONG, ids=lambda file: file.parent.name)
 def test_no_run_of_pong_stays_at_its_lowest_return_for_long(file):
-    """A bound from above: the means of whole updates at −21 are as many episodes in a row as the updates have."""
+    """A bound: an update whose mean is −21 has only episodes of −21, and another may have some of them."""
     with file.open() as lines:
         found = list(csv.DictReader(lines))
     for seed in {row["seed"] for row in found}:
-        began, last = 0, 0
+        differed = 0  # episodes at the last update in which a return differed
         for row in [row for row in found if row["seed"] == seed]:
-            last, before = int(row["episodes"]), last
             if row["episodic_return"] and float(row["episodic_return"]) > -21:
-                began = last
-            assert last - began < UNCHANGED
+                differed = int(row["episodes"])
+            assert int(row["episodes"]) - differed < UNCHANGED
 
 
 def test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one():
@@ -157,14 +156,6 @@ def test_returns_that_stay_at_different_levels_are_told_apart():
     low, high = run.health.check(1, rollout, Update({}, {}))
     assert low.text.startswith(f"seed 1: the last {UNCHANGED} returns are all -5, ")
     assert high.text.startswith(f"seeds 0, 2: the last {UNCHANGED} returns are all 0, ")
-
-
-def test_a_run_that_stays_at_the_best_of_cartpole_is_not_warned_of(tmp_path):
-    """With 15 steps at most, which nearly every policy reaches after some learning, and no threshold."""
-    overrides = ("env.max_episode_steps=15", "env.max_episodes=500", "env.threshold=inf", "num_seeds=2")
-    run = train_in(tmp_path / "run", *overrides)
-    assert all(account.unchanged >= UNCHANGED for account in run.accounts.seeds), "so the rule was asked"
-    assert "warnings/unchanged_returns" not in texts(tmp_path / "run")
 
 
 def perceptron_with(activation: str, bias: float) -> StackedMLP:

@@ -95,8 +95,8 @@ class Health:
             names = self._name([learner for learner in new if accounts[learner].lowest == level])
             yield Symptom(
                 "unchanged_returns",
-                f"{names}: the last {UNCHANGED} returns are all {level:g}, the lowest so far (update {update}), so they "
-                "do not tell good actions from bad ones; longer episodes, more exploration "
+                f"{names}: the last {UNCHANGED} returns are all {level:g}, the lowest so far (update {update}), so "
+                "they do not tell good actions from bad ones; longer episodes, more exploration "
                 "(algorithm.entropy_bonus), another algorithm, or a reward for getting closer to the goal may help",
             )
 

@@ -16,6 +16,7 @@ OF_HEALTH = "tests/test_health.py::"
 OF_BEST = "tests/test_best.py::"
 SOLVED = OF_ACCOUNTS + "test_a_seed_is_solved_with_the_episode_whose_full_window_reaches_the_threshold"
 DEAD = OF_HEALTH + "test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation"
+STUCK = OF_HEALTH + "test_equal_returns_are_no_symptom_at_the_best_at_the_threshold_or_before_they_are_enough"
 POOR = OF_HEALTH + "test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one"
 
 MUTANTS = [
@@ -163,5 +164,38 @@ MUTANTS = [
         "chosen = torch.from_numpy(better)",
         "chosen = torch.from_numpy(learners)",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
+    ),
+    accounts(
+        "every return counts as equal to the one before",
+        "is_same = bool(self.returns) and episode_return == self.returns[-1]",
+        "is_same = True",
+        STUCK,
+    ),
+    accounts(
+        "the lowest return is the highest",
+        "min(self.lowest, episode_return)",
+        "max(self.lowest, episode_return)",
+        STUCK,
+    ),
+    health(
+        "one return more is needed to be stuck",
+        "account.unchanged < UNCHANGED",
+        "account.unchanged <= UNCHANGED",
+        STUCK,
+    ),
+    health(
+        "returns at their best are stuck",
+        "return account.returns[-1] == account.lowest < solved_at",
+        "return account.returns[-1] < solved_at",
+        STUCK,
+    ),
+    health(
+        "returns at the threshold are stuck", "== account.lowest < solved_at", "== account.lowest <= solved_at", STUCK
+    ),
+    health(
+        "a stopped seed is stuck",
+        "if account.unchanged < UNCHANGED or account.solved or account.error:",
+        "if account.unchanged < UNCHANGED or account.solved:",
+        STUCK,
     ),
 ]
