@@ -1,6 +1,6 @@
 """Learning curves of Pong from `metrics.csv`, against agent steps and against wall time, and when they passed a score.
 
-    python docs/plot_pong.py docs/results/pong.png docs/results/pong docs/results/pong_v5
+    python -m docs.plot_pong docs/results/pong.png docs/results/pong docs/results/pong_v5
 
 Takes the picture to write and directories that hold one directory per run, each with its `metrics.csv`. A curve is the
 mean of the last 100 training episodes of a seed, shown once there are 100. Against wall time are only those of the

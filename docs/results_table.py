@@ -1,6 +1,6 @@
 """Rows of the table in docs/results/actor_critics.md, from runs that were evaluated.
 
-    python docs/results_table.py docs/results/actor_critics/ppo_cartpole …
+    python -m docs.results_table docs/results/actor_critics/ppo_cartpole …
 
 Takes run directories, or directories with copies of a run's `result.json` and `evaluation.json`. A figure is the mean
 over seeds of a seed's mean return in 100 episodes, with a 95 % bootstrap interval over seeds.

@@ -30,7 +30,7 @@ from pg_experiments.support.run_directory import RunDirectory
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Finals, Rollout
 from pg_experiments.tensors.sparse import SparseRows
-from tests.in_process import train_here  # noqa: F401  (a fixture)
+from tests.in_process import run_here, train_here  # noqa: F401  (fixtures)
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -1,4 +1,4 @@
-"""The training command within the tests' own process: a mistake then costs milliseconds instead of a second."""
+"""The commands within the tests' own process: a mistake then costs milliseconds instead of a second."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
+import gymnasium
 import pytest
+from hydra.core.config_store import ConfigStore
 
-from pg_experiments import train
+from pg_experiments.support import plugins
 
 
 class Ended(NamedTuple):
@@ -26,21 +32,22 @@ Train = Callable[..., Ended]
 
 
 @pytest.fixture
-def train_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path) -> Train:
-    """`python -m pg_experiments.train …` in a directory of its own, without a process of its own."""
+def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
+    """`python -m pg_experiments.COMMAND …` in a directory of its own, without a process of its own."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str) -> Ended:
+    def run(command: str, *arguments: str) -> Ended:
+        main = import_module(f"pg_experiments.{command}").main
         capsys.readouterr()
         code: object = 0
-        with monkeypatch.context() as patch, _left_as_it_was():
-            patch.setattr(sys, "argv", ["train", *arguments])
-            patch.setenv("HYDRA_FULL_ERROR", "0")
+        with monkeypatch.context() as changed, _left_as_it_was():
+            changed.setattr(sys, "argv", [command, *arguments])
+            changed.setenv("HYDRA_FULL_ERROR", "0")
             # Hydra's set-up of logging closes every handler that is known, and absl's (imported by rliable) would
             # close the stderr of pytest, which is not that of the command here
-            patch.setattr(logging, "_handlerList", [])
+            changed.setattr(logging, "_handlerList", [])
             try:
-                train.main()
+                main()
             except SystemExit as exit:
                 code = exit.code
         out, err = capsys.readouterr()
@@ -49,6 +56,26 @@ def train_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         return Ended(int(str(code or 0)), out, err)
 
     return run
+
+
+@pytest.fixture
+def train_here(run_here: Train) -> Train:
+    """`python -m pg_experiments.train …`, likewise."""
+    return partial(run_here, "train")
+
+
+@contextmanager
+def plugins_of(folder: Path) -> Iterator[None]:
+    """Plugins from files in this folder, which are loaded within the context, are unknown after it."""
+    registries = (plugins._loaded, plugins._options, gymnasium.registry, ConfigStore.instance().repo)
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(sys, "path", list(sys.path)))
+        for registry in registries:
+            stack.enter_context(patch.dict(registry))
+        yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
 
 
 @contextmanager

@@ -6,17 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from unittest.mock import patch
 
-import gymnasium
 import pytest
-from hydra.core.config_store import ConfigStore
 
-from pg_experiments.support import plugins
 from tests.conftest import REPOSITORY
-from tests.in_process import Train
+from tests.in_process import Train, plugins_of
 from tests.pages import block
 
 ENVIRONMENT = '''
@@ -73,18 +68,11 @@ class Place:
 
 
 @pytest.fixture
-def train(train_here: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
+def train(train_here: Train, tmp_path: Path) -> Iterator[Train]:
     """The command within this process, in a directory with plugins, of which nothing stays behind."""
     write_plugins(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    registries = (plugins._loaded, plugins._options, gymnasium.registry, ConfigStore.instance().repo)
-    with ExitStack() as stack:
-        for registry in registries:
-            stack.enter_context(patch.dict(registry))
+    with plugins_of(tmp_path):
         yield train_here
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

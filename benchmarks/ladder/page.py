@@ -22,6 +22,7 @@ same environment with everything else equal, so that what each trick buys can be
 it changed, unless its command says otherwise. Every rung has the best of {rates} as its learning rate,
 chosen with 8 seeds that are not shown; what is shown are 16 others. Remade by
 
+<!-- not run: trains for hours -->
 ```
 python -m benchmarks.ladder
 ```
