@@ -1,4 +1,4 @@
-"""Estimates with confidence intervals, and permutation tests of the difference between two groups.
+"""Estimates with confidence intervals, of one group of seeds and of the difference between two.
 
 A group is a list of strata, each an array of one value per seed, and resampling never mixes strata. Interquartile mean,
 probability of improvement and stratified bootstrap intervals are those of Agarwal et al., "Deep Reinforcement Learning
@@ -12,18 +12,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import binomtest, bootstrap, norm, rankdata, trim_mean
+from scipy.stats import binomtest, bootstrap, norm, trim_mean
 
 CONFIDENCE = 0.95
 NORMAL_QUANTILE = float(norm.ppf((1 + CONFIDENCE) / 2))
 RESAMPLES = 2000
-PERMUTATIONS = 9999
 NEARLY_EQUAL = 1e-9  # tolerance for rounding when test statistics are compared
 CELLS = 4_000_000  # most numbers in memory in a batch of resampling
 Strata = Sequence[np.ndarray]
@@ -178,84 +175,3 @@ def _interval(statistic: Callable[..., Any], samples: Strata, size: int) -> tupl
         rng=np.random.default_rng(0),
     ).confidence_interval
     return interval.low, interval.high
-
-
-def permutations(comparisons: int) -> int:
-    """The number of permutations of a test, large enough for small p-values after Holm's correction."""
-    return max(PERMUTATIONS, 200 * comparisons - 1)
-
-
-def permutation_p(first: Strata, second: Strata, comparisons: int = 1) -> float:
-    """Two-sided p-value of a stratified permutation test of the probability of improvement.
-
-    Seeds are reassigned to the two groups within each stratum. All assignments are enumerated if there are at most
-    `permutations(comparisons)`, else that many are drawn at random. The result depends only on the values: not on the
-    order of the seeds, of the strata or of the groups.
-    """
-    times = permutations(comparisons)
-    strata = [_ranks(x, y) for x, y in _in_one_order(first, second)]
-    observed = sum(ranks[:m].sum() / (m * (len(ranks) - m)) for ranks, m in strata)
-    if splits(first, second) <= times:
-        found = _every_division(strata)
-        return int(np.count_nonzero(np.abs(found) >= abs(observed) - NEARLY_EQUAL)) / len(found)
-    found = _drawn_divisions(strata, times)
-    as_uneven = np.count_nonzero(np.abs(found) >= abs(observed) - NEARLY_EQUAL)
-    return (1 + int(as_uneven)) / (1 + times)
-
-
-def _in_one_order(first: Strata, second: Strata) -> list[tuple[Sequence[float], Sequence[float]]]:
-    """Sort values, strata and groups, so that the random permutations do not depend on their order."""
-    pairs = [(sorted(x.tolist()), sorted(y.tolist())) for x, y in zip(first, second, strict=True)]
-    return min(sorted(pairs), sorted((y, x) for x, y in pairs))
-
-
-def _ranks(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, int]:
-    """The centred ranks of x, followed by those of y, in the pooled sample; and the size of x."""
-    ranks = rankdata([*x, *y])
-    return ranks - (len(ranks) + 1) / 2, len(x)
-
-
-def _every_division(strata: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
-    """The statistic of each assignment of the ranks of all strata."""
-    found = np.zeros(1)
-    for ranks, m in strata:
-        terms = ranks[_choices(len(ranks), m)].sum(1) / (m * (len(ranks) - m))
-        found = np.add.outer(found, terms).ravel()
-    return found
-
-
-@lru_cache(maxsize=8)
-def _choices(count: int, m: int) -> np.ndarray:
-    """[ways, m]: all combinations of m of `count` indices."""
-    return np.array(list(combinations(range(count), m)))
-
-
-def _drawn_divisions(strata: Sequence[tuple[np.ndarray, int]], times: int) -> np.ndarray:
-    """The statistic of `times` random assignments."""
-    rng = np.random.default_rng(0)
-    found = np.zeros(times)
-    for ranks, m in strata:
-        for start in range(0, times, step := max(1, CELLS // len(ranks))):
-            rows = min(step, times - start)
-            mixed = rng.permuted(np.tile(np.sort(ranks), (rows, 1)), axis=1)
-            found[start : start + rows] += mixed[:, :m].sum(axis=1) / (m * (len(ranks) - m))
-    return found
-
-
-def splits(first: Strata, second: Strata) -> int:
-    """The number of ways to assign the seeds of each stratum to two groups of these sizes."""
-    return math.prod(math.comb(len(x) + len(y), len(x)) for x, y in zip(first, second, strict=True))
-
-
-def least_p(first: Strata, second: Strata) -> float:
-    """The smallest possible p-value: that of groups where every seed of one is above every seed of the other."""
-    return min(1.0, 2 / splits(first, second))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted by Holm, "A simple sequentially rejective multiple test procedure" (1979)."""
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(np.argsort(p_values)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected

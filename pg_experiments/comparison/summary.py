@@ -13,17 +13,15 @@ import numpy as np
 
 from pg_experiments.comparison.grouping import Group, Grouping
 from pg_experiments.comparison.outcomes import Outcome, Outcomes, Strata
+from pg_experiments.comparison.permutation import holm, least_p, permutation_p
 from pg_experiments.comparison.statistics import (
     CONFIDENCE,
     Estimate,
     estimate,
     fraction,
-    holm,
     interquartile_mean,
-    least_p,
     mean_wins,
     median,
-    permutation_p,
     probability_of_improvement,
 )
 
@@ -136,7 +134,7 @@ def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
     chosen = [(reference, other) for other in others]
     if len(groups) <= MOST_GROUPS_IN_PAIRS:
         chosen += combinations(others, 2)
-    pairs = [_pair(groups, first, second, metric, len(chosen)) for first, second in chosen]
+    pairs = [_pair(groups, first, second, metric) for first, second in chosen]
     tested = [index for index, pair in enumerate(pairs) if not math.isnan(pair.p)]
     for index, p in zip(tested, holm([pairs[index].p for index in tested]), strict=True):
         pairs[index] = _judged(pairs[index], p)
@@ -146,7 +144,7 @@ def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
     return pairs
 
 
-def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, comparisons: int) -> Pair:
+def _pair(groups: Sequence[Strata], first: int, second: int, metric: str) -> Pair:
     shared = [name for name in groups[first] if name in groups[second]]
     x, y = (finals_of({name: groups[index][name] for name in shared}, metric) for index in (first, second))
     seeds = sum(map(len, x)), sum(map(len, y))
@@ -156,11 +154,11 @@ def _pair(groups: Sequence[Strata], first: int, second: int, metric: str, compar
     improvement = probability_of_improvement(y, x)
     if min(seeds) < FEWEST_SEEDS or least_p(x, y) >= 1 - CONFIDENCE:
         return Pair(first, second, seeds, improvement, np.nan, "too few seeds")
-    found = Pair(first, second, seeds, improvement, permutation_p(x, y, comparisons), "not distinguishable")
+    found = Pair(first, second, seeds, improvement, permutation_p(x, y), "not distinguishable")
     s, t = (steps_of({name: groups[index][name] for name in shared}) for index in (first, second))
     if not any(np.isfinite(stratum).any() for stratum in [*s, *t]):
         return found
-    return replace(found, sooner=mean_wins(s, t), sooner_p=permutation_p(s, t, comparisons))
+    return replace(found, sooner=mean_wins(s, t), sooner_p=permutation_p(s, t))
 
 
 def _judged(pair: Pair, p: float) -> Pair:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pg_experiments.comparison.statistics import Estimate, permutations
+from pg_experiments.comparison.statistics import Estimate
 from pg_experiments.comparison.summary import FEWEST_SEEDS, MOST_GROUPS_IN_PAIRS, Pair, Summary
 
 MOST_SENTENCES = 10  # with more pairs, pairs with the same verdict share a sentence
@@ -222,9 +222,8 @@ def _about_comparisons(summary: Summary) -> str:
         return ""
     against = "all pairs" if len(summary.rows) <= MOST_GROUPS_IN_PAIRS else "each with the reference"
     made = "1 comparison was made" if summary.tested == 1 else f"{summary.tested} comparisons were made"
-    times = permutations(len(summary.pairs))
     return (
-        f"{made} ({against}); p-values are from permutations of the seeds, all of them or {times:,} drawn at random, "
+        f"{made} ({against}); p-values are those of exact permutation tests, "
         "corrected for the number of comparisons by Holm's method, and below 0.05 counts as a difference. Final values "
         "and steps to the threshold are two questions, each corrected by itself."
     )

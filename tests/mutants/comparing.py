@@ -8,10 +8,12 @@ from tests.mutants.mutant import Mutant
 
 outcomes = partial(Mutant, "outcomes", "pg_experiments/comparison/outcomes.py")
 statistics = partial(Mutant, "statistics", "pg_experiments/comparison/statistics.py")
+permutation = partial(Mutant, "statistics", "pg_experiments/comparison/permutation.py")
 summary = partial(Mutant, "statistics", "pg_experiments/comparison/summary.py")
 
 OF_OUTCOMES = "tests/test_outcomes.py::"
 OF_STATISTICS = "tests/test_comparison_statistics.py::"
+OF_PERMUTATION = "tests/test_permutation.py::"
 OF_VERDICTS = "tests/test_verdicts.py::"
 COMMON = OF_OUTCOMES + "test_what_happens_at_the_common_number_of_steps_still_counts_and_what_comes_after_it_does_not"
 THRESHOLD = OF_OUTCOMES + "test_a_threshold_is_reached_with_the_first_update_that_has_it_exactly"
@@ -161,72 +163,72 @@ MUTANTS = [
         "theta * (1 - theta) * of_sizes",
         OF_STATISTICS + "test_the_interval_allows_for_one_group_that_spreads_more_than_the_other",
     ),
-    statistics(
+    permutation(
         "the p-value is one-sided",
-        "return int(np.count_nonzero(np.abs(found) >= abs(observed) - NEARLY_EQUAL)) / len(found)",
-        "return int(np.count_nonzero(found >= observed - NEARLY_EQUAL)) / len(found)",
-        OF_STATISTICS + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
+        "tail = probabilities[: middle - abs(observed) + 1].sum() + probabilities[middle + abs(observed) :].sum()",
+        "tail = probabilities[middle + abs(observed) :].sum()",
+        OF_PERMUTATION + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
     ),
-    statistics(
+    permutation(
         "divisions that are just as uneven do not count",
-        "return int(np.count_nonzero(np.abs(found) >= abs(observed) - NEARLY_EQUAL)) / len(found)",
-        "return int(np.count_nonzero(np.abs(found) > abs(observed) + NEARLY_EQUAL)) / len(found)",
-        OF_STATISTICS + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
+        "probabilities[middle + abs(observed) :].sum()",
+        "probabilities[middle + abs(observed) + 1 :].sum()",
+        OF_PERMUTATION + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
     ),
-    statistics(
+    permutation(
         "of drawn divisions the one that was observed does not count",
-        "return (1 + int(as_uneven)) / (1 + times)",
-        "return int(as_uneven) / times",
-        OF_STATISTICS + "test_with_many_divisions_the_p_value_is_that_of_9999_drawn_ones",
+        "return (1 + int(as_uneven)) / (1 + PERMUTATIONS)",
+        "return int(as_uneven) / PERMUTATIONS",
+        OF_PERMUTATION + "test_with_too_many_seeds_permutations_are_drawn_and_the_p_value_is_within_their_error",
     ),
-    statistics(
-        "drawn divisions depend on the order of the strata",
-        "return min(sorted(pairs), sorted((y, x) for x, y in pairs))",
-        "return pairs",
-        OF_STATISTICS
+    permutation(
+        "the p-value depends on which group comes first",
+        "min(sorted(_ranked(x, y) for x, y in pairs), sorted(_ranked(y, x) for x, y in pairs))",
+        "sorted(_ranked(x, y) for x, y in pairs)",
+        OF_PERMUTATION
         + "test_the_p_value_depends_neither_on_the_order_of_seeds_and_strata_nor_on_which_group_comes_first",
     ),
-    statistics(
-        "every division is of the first stratum",
-        "for ranks, m in strata:\n        terms",
-        "for ranks, m in strata[:1]:\n        terms",
-        OF_STATISTICS + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
+    permutation(
+        "the second stratum is not shuffled",
+        "for place in np.flatnonzero(of_stratum):",
+        "for place in np.flatnonzero(of_stratum)[:1]:",
+        OF_PERMUTATION + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
     ),
-    statistics(
+    permutation(
         "strata weigh by their seeds in the test",
-        "ranks[:m].sum() / (m * (len(ranks) - m)) for ranks, m in strata",
-        "ranks[:m].sum() for ranks, m in strata",
-        OF_STATISTICS + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
+        "weight = unit // (m * (len(ranks) - m))",
+        "weight = 1",
+        OF_PERMUTATION + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
     ),
-    statistics(
+    permutation(
+        "a larger first group counts the wrong way",
+        "return _centred_distribution(ranks, n)[::-1]",
+        "return _centred_distribution(ranks, n)",
+        OF_PERMUTATION + "test_with_few_divisions_the_p_value_counts_every_one_of_them",
+    ),
+    permutation(
         "the least p-value is one-sided",
-        "return min(1.0, 2 / splits(first, second))",
-        "return min(1.0, 1 / splits(first, second))",
-        OF_STATISTICS + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
+        "return min(1.0, 2 / ways)",
+        "return min(1.0, 1 / ways)",
+        OF_PERMUTATION + "test_the_p_value_is_the_share_of_divisions_that_are_as_uneven",
     ),
-    statistics(
-        "as many divisions are drawn for any number of comparisons",
-        "return max(PERMUTATIONS, 200 * comparisons - 1)",
-        "return PERMUTATIONS",
-        OF_VERDICTS + "test_of_however_many_comparisons_one_can_be_told_apart",
-    ),
-    statistics(
+    permutation(
         "Holm's correction does not step down",
         "(len(p_values) - rank) * p_values[index]",
         "len(p_values) * p_values[index]",
-        OF_STATISTICS + "test_holms_correction_by_hand",
+        OF_PERMUTATION + "test_holms_correction_by_hand",
     ),
-    statistics(
+    permutation(
         "Holm's correction is not monotone",
         "largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))",
         "largest = min(1.0, (len(p_values) - rank) * p_values[index])",
-        OF_STATISTICS + "test_holms_correction_by_hand",
+        OF_PERMUTATION + "test_holms_correction_by_hand",
     ),
-    statistics(
+    permutation(
         "corrected p-values are in the order of their size",
         "corrected[index] = largest",
         "corrected[rank] = largest",
-        OF_STATISTICS + "test_holms_correction_by_hand",
+        OF_PERMUTATION + "test_holms_correction_by_hand",
     ),
     summary(
         "the better group is called the worse",
