@@ -12,21 +12,22 @@ from pg_experiments.support.errors import UserError, near_directory
 from pg_experiments.support.interruption import deferred
 
 HELP = """\
-Compare the runs of a sweep: interquartile means, 95 % intervals, and which configurations can be distinguished.
+Compare the runs of a sweep: the best configuration, what each swept setting does, and how sure that is.
 
   python -m pg_experiments.compare sweep=multirun/DATE/TIME
   python -m pg_experiments.compare sweep=multirun/first,multirun/second by=policy.hidden
   python -m pg_experiments.compare sweep=multirun/DATE/TIME reference='baseline=none' threshold=400
 
 sweep=DIR[,DIR…]      sweeps or runs, of any launcher; every result.json below them is one run
-by=KEY                group by this key and average over the others, as by=policy.hidden
+by=KEY                only this key, averaged over the others, as by=policy.hidden; its files have names of their own
 metric=NAME[,NAME…]   columns of metrics.csv (mean_return); the first decides what is better, and more is
 threshold=X           when the first metric has reached X; left out, when a run was solved by its own env.threshold
-reference='KEY=VALUE' what the others are compared with: the first group that has these settings; left out, the first
+reference='KEY=VALUE' what P(better) refers to: the first group that has these settings; left out, the first
 
-Into the (first) directory it writes comparison.csv, comparison.md, curves.png, performance_profile.png,
-to_threshold.png, and report.html, which has all of it in one page. A text in comparison.csv that a spreadsheet would
-take for a formula begins with an apostrophe. A run that cannot be read is listed with the reason."""
+Into the (first) directory it writes report.html, which has all of it in one page, comparison.md, comparison.csv,
+comparison_pairs.csv, curves.png, to_threshold.png and performance_profile.png; with by=KEY, report_by_KEY.html etc.
+A text in a CSV file that a spreadsheet would take for a formula begins with an apostrophe. A run that cannot be read is
+listed with the reason."""
 
 
 @dataclass(frozen=True)
@@ -83,27 +84,23 @@ def compare(arguments: Arguments) -> None:
     """
     # deferred imports: slow, and not needed where an argument is wrong
     with deferred():
-        from pg_experiments.comparison import console, grouping, origin, outcomes, records, report, summary
+        from pg_experiments.comparison import console, report
+        from pg_experiments.comparison.comparison import NothingCounts, compare_runs
 
-    directories = [Path(directory) for directory in arguments.sweep]
-    metrics = arguments.metric or ["mean_return"]
-    runs = records.read_runs(directories, metrics)
-    grouped = grouping.group(runs, arguments.by)
-    found = outcomes.outcomes(grouped.groups, metrics, arguments.threshold)
-    if not found.groups:
-        console.show_not_counted(grouped, found)
-        raise UserError(
-            f"sweep={','.join(arguments.sweep)}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}, and none counts"
+    try:
+        comparison = compare_runs(
+            arguments.sweep,
+            by=arguments.by,
+            metrics=arguments.metric or ["mean_return"],
+            threshold=arguments.threshold,
+            reference=arguments.reference,
         )
-    reference = grouping.find_reference([counted for counted, _ in found.groups], arguments.reference)
-    result = summary.summarise(grouped, found, arguments.threshold, arguments.by, reference)
-    console.show(result)
-
-    with deferred():
-        from pg_experiments.comparison import plots  # matplotlib takes a second to import
-
-    names = report.write_report(directories[0], result, plots.pictures(result), origin.commands(directories))
-    console.show_files(directories[0], names)
+    except NothingCounts as error:
+        console.show_lists([], error.excluded)
+        raise
+    console.show(comparison)
+    directory = Path(arguments.sweep[0])
+    console.show_files(directory, report.write_report(directory, comparison))
 
 
 def main() -> None:

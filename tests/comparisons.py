@@ -38,7 +38,12 @@ def compared(
 ) -> Summary:
     grouping = group(read_runs([directory], metrics), by)
     found = outcomes(grouping.groups, metrics, threshold)
-    return summarise(grouping, found, threshold, by, find_reference([g for g, _ in found.groups], reference))
+    return summarise(grouping, found, threshold, find_reference([g for g, _ in found.groups], reference))
+
+
+def solved_after(updates: int) -> Curve:
+    """A seed that returns 10, and reaches the threshold after so many updates."""
+    return curve(*[10.0] * updates, 480.0)
 
 
 def labels(grouping: Grouping) -> list[str]:

@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from benchmarks.run_directories import write_run
+from pg_experiments.comparison.comparison import compare_runs
 from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.comparison.records import find_runs, read_run
-from pg_experiments.comparison.wording import notes
 from pg_experiments.support.errors import UserError
 from tests.comparisons import compared, curve, grouped, labels, level
 
@@ -34,19 +34,19 @@ def test_runs_that_differ_in_their_seed_alone_are_one_group(tmp_path):
 def test_a_group_is_named_after_the_keys_that_differ_and_not_after_what_follows_from_a_choice(tmp_path):
     write_run(tmp_path / "0", ["baseline=none", "policy.hidden=8"], level(50))
     write_run(tmp_path / "1", ["baseline=value", "policy.hidden=8"], level(50))
-    assert labels(grouped(tmp_path)) == ["baseline=none", "baseline=value"]
+    assert labels(grouped(tmp_path)) == ["none", "value"], "what all names share is cut"
     write_run(tmp_path / "2", ["baseline=value", "policy.hidden=8", "baseline.hidden=7"], level(50))
     assert labels(grouped(tmp_path)) == [
         "baseline=none",
-        "baseline=value, baseline.hidden=128",
-        "baseline=value, baseline.hidden=7",
+        "baseline=value, hidden=128",
+        "baseline=value, hidden=7",
     ]
 
 
 def test_values_tuned_for_an_environment_follow_from_it_but_what_somebody_named_is_shown(tmp_path):
     write_run(tmp_path / "0", ["env=cartpole"], level(50))
     write_run(tmp_path / "1", ["env=pong"], level(50))
-    assert labels(grouped(tmp_path)) == ["env=cartpole", "env=pong"]
+    assert labels(grouped(tmp_path)) == ["cartpole", "pong"]
     write_run(tmp_path / "2", ["env=pong", "policy=linear"], level(50))
     assert labels(grouped(tmp_path))[2] == "env=pong, policy=linear", "the width follows from both together"
     for folder, width in (("2", 16), ("3", 64)):
@@ -56,8 +56,8 @@ def test_values_tuned_for_an_environment_follow_from_it_but_what_somebody_named_
             level(50),
         )
     assert labels(grouped(tmp_path / "named")) == [
-        "baseline=none, policy.hidden=16",
-        "baseline=mean, policy.hidden=64",
+        "baseline=none, hidden=16",
+        "baseline=mean, hidden=64",
     ]
 
 
@@ -66,7 +66,7 @@ def test_without_hydras_own_record_a_group_has_the_name_of_its_class(tmp_path):
         run = write_run(tmp_path / name, [f"env={name}"], level(50))
         (run / ".hydra" / "hydra.yaml").unlink()
     (first, second) = labels(grouped(tmp_path))
-    assert first.startswith("env.id=Acrobot-v1")
+    assert first.startswith("id=Acrobot-v1")
     assert "env=" not in second
 
 
@@ -75,9 +75,9 @@ def test_by_a_key_the_other_settings_are_strata(tmp_path):
         for baseline in ("none", "value"):
             write_run(tmp_path / f"{width}{baseline}", [f"policy.hidden={width}", f"baseline={baseline}"], level(50))
     by = grouped(tmp_path, "policy.hidden")
-    assert sorted(labels(by)) == ["policy.hidden=16", "policy.hidden=8"]
+    assert sorted(labels(by)) == ["16", "8"]
     assert set(by.groups[0].strata) == {"baseline=none", "baseline=value"}
-    assert sorted(labels(grouped(tmp_path, "baseline.hidden"))) == ["baseline.hidden=(none)", "baseline.hidden=128"]
+    assert sorted(labels(grouped(tmp_path, "baseline.hidden"))) == ["(none)", "128"]
     with pytest.raises(UserError, match=r"by=policy\.hiden: no run has this key; the nearest are policy\.hidden"):
         grouped(tmp_path, "policy.hiden")
 
@@ -87,8 +87,8 @@ def test_a_setting_that_helps_in_one_stratum_and_harms_in_the_other_improves_not
     for (width, baseline), value in levels.items():
         write_run(tmp_path / f"{width}{baseline}", [f"policy.hidden={width}", f"baseline={baseline}"], level(value))
     (pair,) = compared(tmp_path, by="policy.hidden").pairs
-    assert pair.improvement.value == 0.5
-    assert pair.verdict == "not distinguishable"
+    assert pair.lead.probability.value == 0.5
+    assert pair.lead.verdict == "not distinguishable"
 
 
 def test_strata_that_only_one_group_has_do_not_decide_what_is_better(tmp_path):
@@ -97,8 +97,9 @@ def test_strata_that_only_one_group_has_do_not_decide_what_is_better(tmp_path):
     for reference in ("policy.hidden=8", "policy.hidden=16"):
         summary = compared(tmp_path, by="policy.hidden", reference=reference)
         assert summary.pairs[0].seeds == (5, 5)
-        assert summary.pairs[0].verdict == "not distinguishable"
-    assert any("Not every group has the same other settings" in note for note in notes(summary))
+        assert summary.pairs[0].lead.verdict == "not distinguishable"
+    (warning,) = compare_runs([tmp_path], by="policy.hidden").warnings
+    assert warning.startswith("Not every value of policy.hidden was run with the same other settings.")
 
 
 def test_the_same_configuration_and_seed_counts_once_and_a_done_run_is_the_one(tmp_path):
@@ -113,7 +114,9 @@ def test_the_same_configuration_and_seed_counts_once_and_a_done_run_is_the_one(t
     reasons = {run.path.name: why for run, why in not_counted(summary.grouping, summary.outcomes)}
     assert reasons["0"] == "failed: RuntimeError: gone"
     assert reasons["2"].startswith("the same configuration and seed as")
-    assert "Of 2 runs the configuration and a seed were run before; the first run counts." in notes(summary)
+    found = compare_runs([tmp_path])
+    assert "Of 2 runs the configuration and a seed were run before; the first run counts." in found.warnings
+    assert "2 runs not counted; the reasons are listed below." in found.warnings
 
 
 def test_every_run_that_does_not_count_is_listed_with_its_reason(tmp_path):

@@ -18,8 +18,8 @@ import yaml
 
 from benchmarks.run_directories import write_run
 from pg_experiments import compare
+from pg_experiments.comparison.as_csv import groups_csv
 from pg_experiments.comparison.excluded import not_counted
-from pg_experiments.comparison.table import as_csv
 from pg_experiments.support.errors import UserError
 from tests.comparisons import compared, curve, level
 
@@ -305,6 +305,6 @@ def test_a_spreadsheet_runs_no_cell_of_the_csv(tmp_path):
         run = write_run(tmp_path / f"{number}", [], level(50))
         config = yaml.safe_load((run / ".hydra" / "config.yaml").read_text())
         (run / ".hydra" / "config.yaml").write_text(yaml.safe_dump({**config, "=key": value}))
-    rows = list(csv.reader(io.StringIO(as_csv(compared(tmp_path)))))
+    rows = list(csv.reader(io.StringIO(groups_csv(compared(tmp_path)))))
     assert rows[0][0] == "'=key"
     assert [row[0] for row in rows[1:]] == [f"'{v}" for v in values[:4]] + values[4:]

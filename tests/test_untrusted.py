@@ -362,7 +362,8 @@ def test_a_folder_of_checkpoints_that_is_a_link_is_not_taken_for_none(here, outs
 
 # what is written
 
-REPORT = ("comparison.csv", "comparison.md", "report.html", "curves.png", "performance_profile.png", "to_threshold.png")
+REPORT = ("report.html", "comparison.md", "comparison.csv", "comparison_pairs.csv")
+REPORT += ("curves.png", "performance_profile.png", "to_threshold.png")
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo"])

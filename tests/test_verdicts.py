@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.run_directories import write_run
 from pg_experiments.comparison.permutation import holm, permutation_p
-from pg_experiments.comparison.statistics import CONFIDENCE, NORMAL_QUANTILE, probability_of_improvement
-from pg_experiments.comparison.summary import finals_of, steps_of
+from pg_experiments.comparison.statistics import NORMAL_QUANTILE, probability_of_improvement
+from pg_experiments.comparison.summary import CLEAR
 from tests.comparisons import compared, curve, level
 
 
@@ -21,11 +21,10 @@ def test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time
         }
         write_run(tmp_path / width, [f"policy.hidden={width}"], curves)
     summary = compared(tmp_path)
-    of_groups = [strata for _, strata in summary.outcomes.groups]
-    for corrected, values in (
-        ([pair.p for pair in summary.pairs], [finals_of(strata, "mean_return") for strata in of_groups]),
-        ([pair.sooner_p for pair in summary.pairs], [steps_of(strata) for strata in of_groups]),
-    ):
+    assert [measure.name for measure in summary.measures] == ["steps to mean_return 475", "final return"]
+    for number, measure in enumerate(summary.measures):
+        corrected = [pair.contrasts[number].p for pair in summary.pairs]
+        values = [measure.values(strata) for _, strata in summary.outcomes.groups]
         raw = [permutation_p(values[pair.first], values[pair.second]) for pair in summary.pairs]
         assert corrected == pytest.approx(holm(raw))
         assert corrected != pytest.approx(raw)
@@ -36,8 +35,8 @@ def test_three_seeds_are_enough_against_ten(tmp_path, value, verdict):
     write_run(tmp_path / "0", ["baseline=none"], level(50, 10))
     write_run(tmp_path / "1", ["baseline=mean"], level(value, 3))
     (pair,) = compared(tmp_path).pairs
-    assert (pair.seeds, pair.verdict) == ((10, 3), verdict)
-    assert (pair.p < 1 - CONFIDENCE) == (verdict != "not distinguishable")
+    assert (pair.seeds, pair.lead.verdict) == ((10, 3), verdict)
+    assert (pair.lead.p < CLEAR) == (verdict != "not distinguishable")
 
 
 def test_where_the_seeds_spread_the_interval_is_of_the_sample_variance_of_their_placements():

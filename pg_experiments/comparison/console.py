@@ -6,13 +6,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pg_experiments.comparison.excluded import FAILED, failed, not_counted
-from pg_experiments.comparison.grouping import Grouping
-from pg_experiments.comparison.outcomes import Outcomes
+from pg_experiments.comparison.comparison import Comparison
+from pg_experiments.comparison.excluded import listed
 from pg_experiments.comparison.records import Run
-from pg_experiments.comparison.summary import Summary
-from pg_experiments.comparison.table import rich_tables
-from pg_experiments.comparison.wording import findings, notes
+from pg_experiments.comparison.table import LEGEND, has_matrix, rich_tables
 from pg_experiments.support import terminal as support
 from pg_experiments.support.errors import one_line
 
@@ -20,33 +17,38 @@ MOST_LINES = 20
 WIDE = 200  # columns where the output is not a terminal, so that lines are not wrapped
 
 
-def show(summary: Summary) -> None:
-    """Print the table, the findings, the notes and the excluded runs."""
+def show(comparison: Comparison) -> None:
+    """Print the title, the headline, warnings, tables, the first note, the fixed choices and the excluded runs."""
     console = terminal()
-    for table in rich_tables(summary, console.width):
-        console.print(table)
-    for finding in findings(summary):
-        console.print(f"• {finding}", markup=False, style="bold", soft_wrap=True)
-    console.print()
-    for note in notes(summary):
+    console.print(comparison.title, markup=False, style="bold", soft_wrap=True)
+    for sentence in comparison.headline:
+        console.print(f"• {sentence}", markup=False, soft_wrap=True)
+    for warning in comparison.warnings:
+        console.print(f"! {warning}", markup=False, style="yellow", soft_wrap=True)
+    tables = [
+        (f"{factor.key}, averaged over {', '.join(factor.others)}", factor.summary) for factor in comparison.factors
+    ]
+    tables.append(("Configurations, the best first" if tables else "", comparison.configurations))
+    for heading, summary in tables:
+        console.print(f"\n{heading}".rstrip(), markup=False, style="bold", soft_wrap=True)
+        for table in rich_tables(summary, console.width):
+            console.print(table)
+    legend = [LEGEND] if any(has_matrix(summary) for _, summary in tables) else []
+    choices = [f"{key}={value}" for key, value in comparison.fixed.items() if "." not in key and value != "null"]
+    for note in [*comparison.notes[:1], *legend, f"Alike in all: {', '.join(choices)}"]:
         console.print(note, markup=False, style="dim", soft_wrap=True)
-    show_not_counted(summary.grouping, summary.outcomes)
+    show_lists(comparison.failed, comparison.excluded)
 
 
-def show_not_counted(grouping: Grouping, outcomes: Outcomes) -> None:
-    """Print the runs that are not in the table, and the failed seeds that are, each with its reason."""
-    _list(FAILED, failed(outcomes))
-    _list("Not counted", not_counted(grouping, outcomes))
-
-
-def _list(heading: str, runs: Sequence[tuple[Run, str]]) -> None:
+def show_lists(failed: Sequence[tuple[Run, str]], excluded: Sequence[tuple[Run, str]]) -> None:
+    """Print the failed seeds that are in the table, and the runs that are not, each with its reason."""
     console = terminal()
-    if runs:
+    for heading, runs in listed(failed, excluded).items():
         console.print(f"\n{heading}, {len(runs)}:", style="bold")
-    for run, why in runs[:MOST_LINES]:
-        console.print(f"  {one_line(str(run.path))}: {why}", markup=False, soft_wrap=True)
-    if len(runs) > MOST_LINES:
-        console.print(f"  and {len(runs) - MOST_LINES} more, which the report lists")
+        for run, why in runs[:MOST_LINES]:
+            console.print(f"  {one_line(str(run.path))}: {why}", markup=False, soft_wrap=True)
+        if len(runs) > MOST_LINES:
+            console.print(f"  and {len(runs) - MOST_LINES} more, which the report lists")
 
 
 def show_files(directory: Path, names: Sequence[str]) -> None:

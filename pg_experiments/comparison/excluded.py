@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pg_experiments.comparison.grouping import Grouping
@@ -28,6 +29,14 @@ def failed(outcomes: Outcomes) -> list[tuple[Run, str]]:
     """The included seeds whose learning failed, each with the reason."""
     counted = [outcome for _, strata in outcomes.groups for stratum in strata.values() for outcome in stratum]
     return [(o.run, f"seed {o.seed.seed} {o.seed.error}") for o in counted if o.seed.error]
+
+
+def listed(
+    failing: Sequence[tuple[Run, str]], excluded: Sequence[tuple[Run, str]]
+) -> dict[str, Sequence[tuple[Run, str]]]:
+    """Failed seeds and excluded runs by heading, without empty lists."""
+    lists = {FAILED: failing, "Not counted": excluded}
+    return {heading: runs for heading, runs in lists.items() if runs}
 
 
 def _name(outcome: Outcome) -> str:

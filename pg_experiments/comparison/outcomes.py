@@ -25,6 +25,7 @@ class Outcome:
     finals: Mapping[str, float]  # metric -> the last value; NaN where there is none
     steps: float  # agent steps until the threshold was reached; inf where it was not
     episodes: float  # likewise
+    stopped: bool  # whether it was solved by its own threshold, and stopped
 
 
 Strata = Mapping[str, tuple[Outcome, ...]]  # by the other settings that differ within a group
@@ -80,14 +81,16 @@ def _common_steps(pairs: Sequence[tuple[Run, Seed]]) -> int | None:
 def _outcome(run: Run, seed: Seed, metrics: Sequence[str], threshold: float | None, common: int | None) -> Outcome:
     limit = math.inf if common is None else common
     finals = {metric: _last(seed, metric, limit) for metric in metrics}
+    solved = _row_of_solving(seed)
+    stopped = solved is not None and bool(seed.env_steps[solved] <= limit)
     if threshold is None:
-        row, episodes = _row_of_solving(seed), float(seed.episodes_to_solve or math.inf)
+        row, episodes = solved, float(seed.episodes_to_solve or math.inf)
     else:
         row = _row_above(run, seed, metrics[0], threshold)
         episodes = math.inf if row is None else float(seed.episodes[row])
     if row is None or seed.env_steps[row] > limit:
-        return Outcome(run, seed, finals, math.inf, math.inf)
-    return Outcome(run, seed, finals, float(seed.env_steps[row]), episodes)
+        return Outcome(run, seed, finals, math.inf, math.inf, stopped)
+    return Outcome(run, seed, finals, float(seed.env_steps[row]), episodes, stopped)
 
 
 def _last(seed: Seed, metric: str, limit: float) -> float:

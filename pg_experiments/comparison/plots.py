@@ -1,6 +1,6 @@
 """Figures of a comparison: learning curves, performance profiles, and the fraction of seeds at the threshold over time.
 
-With more than ten groups, six are drawn in colour: the reference, and those with the highest final value.
+With more than ten groups, six are drawn in colour: the reference, and the best by the leading measure.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from pg_experiments.comparison.measures import final_measure, of_seeds, threshold_name
 from pg_experiments.comparison.outcomes import Outcome, Strata
 from pg_experiments.comparison.statistics import band, interquartile_mean
-from pg_experiments.comparison.summary import Summary, finals_of, of_seeds
-from pg_experiments.comparison.wording import threshold_of
+from pg_experiments.comparison.summary import Summary
 
 MOST_IN_COLOUR = 10  # groups that are all drawn in colour
 OF_MANY = 6  # groups in colour where there are more
@@ -36,21 +33,28 @@ STYLE: dict[Any, Any] = {"axes.spines.top": False, "axes.spines.right": False, "
 STYLE["text.parse_math"] = False  # a value may contain dollar signs
 
 
-def pictures(summary: Summary) -> dict[str, bytes]:
-    """The figures as PNG files, by file name."""
-    with plt.rc_context(STYLE):
+def figures(summary: Summary) -> dict[str, Figure]:
+    """The figures by name. They belong to no window and to no notebook until they are shown."""
+    with mpl.rc_context(STYLE):
         return {
-            "curves.png": _png(_curves(summary)),
-            "performance_profile.png": _png(_profile(summary)),
-            "to_threshold.png": _png(_to_threshold(summary)),
+            "curves": _curves(summary),
+            "to_threshold": _to_threshold(summary),
+            "performance_profile": _profile(summary),
         }
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    out = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(out, format="png", dpi=140)
+    return out.getvalue()
 
 
 def in_colour(summary: Summary) -> list[int]:
     """The indices of the groups that are drawn in colour."""
-    count = len(summary.rows)
-    finals = [row.finals[summary.metrics[0]].value for row in summary.rows]
-    best_first = sorted(range(count), key=lambda index: (index != summary.reference, -finals[index]))
+    best_first = sorted(summary.order, key=lambda index: index != summary.reference)
+    count = len(best_first)
     return sorted(best_first[: count if count <= MOST_IN_COLOUR else OF_MANY])
 
 
@@ -73,7 +77,7 @@ def _profile(summary: Summary) -> Figure:
     room = 0.03 * (np.ptp(finals) or 1.0)
     levels = np.linspace(min(finals) - room, max(finals) + room, POINTS)
     for curve in _curves_of(summary, steps=True):
-        above = [(values > levels[:, None]).astype(float) for values in finals_of(curve.strata, metric)]
+        above = [(values > levels[:, None]).astype(float) for values in final_measure(metric).values(curve.strata)]
         curve.draw(panel, levels, above, np.mean)
     panel.set(xlabel=f"final {_axis_name(metric)}", ylabel="fraction of seeds above it", ylim=(-0.02, 1.02))
     _finish(figure, panel, summary, "Performance profile: higher is better", steps=True)
@@ -92,7 +96,13 @@ def _to_threshold(summary: Summary) -> Figure:
     panel.set(ylabel="fraction of seeds", ylim=(-0.02, 1.02))
     if not any(row.solved.value for row in summary.rows):
         panel.text(0.5, 0.5, "no seed has reached it", transform=panel.transAxes, ha="center", color="0.4")
-    _finish(figure, panel, summary, f"Seeds that have reached {threshold_of(summary)}", steps=True)
+    _finish(
+        figure,
+        panel,
+        summary,
+        f"Seeds that have reached {threshold_name(summary.outcomes, summary.threshold)}",
+        steps=True,
+    )
     return figure
 
 
@@ -165,7 +175,8 @@ def _panels(summary: Summary, count: int) -> tuple[Figure, Sequence[Axes]]:
     chosen = in_colour(summary)
     lines = sum(math.ceil(len(summary.rows[index].group.label) / WRAP) for index in chosen) + 1
     height = 3.4 * count + 0.5 + 0.2 * math.ceil(lines / _legend_columns(summary))
-    figure, panels = plt.subplots(count, 1, figsize=(6.6, height), layout="constrained", squeeze=False)
+    figure = Figure(figsize=(6.6, height), layout="constrained")
+    panels = figure.subplots(count, 1, squeeze=False)
     return figure, list(panels[:, 0])
 
 
@@ -206,10 +217,3 @@ def _steps_axis(panel: Axes, summary: Summary) -> None:
 
 def _axis_name(metric: str) -> str:
     return metric.replace("_", " ")
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=140)
-    plt.close(figure)
-    return out.getvalue()

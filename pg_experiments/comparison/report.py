@@ -13,79 +13,53 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pg_experiments.comparison.excluded import FAILED, failed, not_counted
-from pg_experiments.comparison.grouping import ABSENT
+from pg_experiments.comparison import plots
+from pg_experiments.comparison.as_csv import groups_csv, pairs_csv
+from pg_experiments.comparison.as_markdown import markdown
+from pg_experiments.comparison.comparison import Comparison
+from pg_experiments.comparison.excluded import listed
 from pg_experiments.comparison.records import Run
 from pg_experiments.comparison.summary import Summary
-from pg_experiments.comparison.table import as_csv, as_markdown, cells, escaped, header
-from pg_experiments.comparison.wording import findings, notes
+from pg_experiments.comparison.table import LEGEND, cells, has_matrix, header, matrix
 from pg_experiments.support.errors import one_line
 from pg_experiments.support.files import Directory, FileError
 
 CAPTIONS = {
-    "curves.png": "Learning curves, from where all seeds of one have a value. A seed that has ended keeps its last.",
-    "performance_profile.png": "For each final value on the x axis, the fraction of seeds that ended above it.",
-    "to_threshold.png": "For each number of steps, the fraction of seeds that had reached the threshold by then.",
+    "curves": "Learning curves, from where all seeds of one have a value. A seed that has ended keeps its last.",
+    "to_threshold": "For each number of steps, the fraction of seeds that had reached the threshold by then.",
+    "performance_profile": "For each final value on the x axis, the fraction of seeds that ended above it.",
 }
 LINKED = ("result.json", "metrics.csv", "train.log", ".hydra/config.yaml")
+LONGEST_KEY = 100  # characters of a key in a file's name
 
 
-def write_report(
-    directory: Path, summary: Summary, pictures: Mapping[str, bytes], commands: Sequence[str]
-) -> list[str]:
-    """Write all files; each is replaced atomically. Returns their names."""
+def write_report(directory: Path, comparison: Comparison) -> list[str]:
+    """Write all files; each is replaced atomically. Returns their names.
+
+    Files of a comparison by one key have names of their own, so that they lie beside those of the whole comparison.
+    """
+    suffix = _suffix(comparison.configurations.grouping.by)
+    pictures = {name: plots.png(figure) for name, figure in comparison.figures().items()}
     texts = {
-        "comparison.csv": as_csv(summary),
-        "comparison.md": _markdown(summary, directory, commands),
-        "report.html": _html(summary, directory, pictures, commands),
+        f"report{suffix}.html": page(comparison, directory, pictures),
+        f"comparison{suffix}.md": markdown(comparison, directory, [f"{name}{suffix}.png" for name in pictures]),
+        f"comparison{suffix}.csv": groups_csv(comparison.configurations),
+        f"comparison_pairs{suffix}.csv": pairs_csv(comparison.configurations, comparison.factors),
     }
-    files = {**{name: text.encode() for name, text in texts.items()}, **pictures}
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {f"{name}{suffix}.png": content for name, content in pictures.items()}
     for name, content in files.items():
         Directory(directory).replace(name, methodcaller("write", content))
     return list(files)
 
 
-def _title(directory: Path) -> str:
-    resolved = directory.resolve()
-    return one_line("/".join(resolved.parts[-2:]) if re.fullmatch(r"[\d-]+", resolved.name) else resolved.name)
+def _suffix(by: str | None) -> str:
+    """The end of file names. A key may have any characters, as it may come from a run directory."""
+    return "" if by is None else "_by_" + re.sub(r"[^\w.-]", "_", by, flags=re.ASCII)[:LONGEST_KEY]
 
 
-def what_differed(summary: Summary) -> dict[str, list[str]]:
-    """The distinct values of each key that distinguishes configurations, in the order of the runs."""
-    keys = summary.grouping.keys
-    values = {key: [settings.get(key, ABSENT) for settings in summary.grouping.configurations] for key in keys}
-    return {key: list(dict.fromkeys(repeated)) for key, repeated in values.items()}
-
-
-def _markdown(summary: Summary, directory: Path, commands: Sequence[str]) -> str:
-    parts = [f"# Comparison of {escaped(_title(directory))}\n"]
-    parts.append("".join(f"* {escaped(finding)}\n" for finding in findings(summary)))
-    parts.append(as_markdown(cells(summary), header(summary)))
-    parts.append("".join(f"* {escaped(note)}\n" for note in notes(summary)))
-    for heading, runs in _listed(summary).items():
-        rows = [[one_line(_relative(run, directory)), why] for run, why in runs]
-        parts.append(f"## {heading}\n\n" + as_markdown(rows, ["run", "why"]).replace("---:", "---"))
-    parts.append("".join(f"![{name.removesuffix('.png')}]({name})\n" for name in CAPTIONS))
-    if commands:
-        fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", "\n".join(commands))), default=0))
-        parts.append(f"Made with\n\n{fence}\n" + "\n".join(commands) + f"\n{fence}\n")
-    return "\n".join(part for part in parts if part)
-
-
-def _listed(summary: Summary) -> dict[str, list[tuple[Run, str]]]:
-    """Failed seeds and excluded runs, by heading."""
-    lists = {
-        FAILED: failed(summary.outcomes),
-        "Not counted": not_counted(summary.grouping, summary.outcomes),
-    }
-    return {heading: runs for heading, runs in lists.items() if runs}
-
-
-def _relative(run: Run, directory: Path) -> str:
-    return os.path.relpath(run.path, directory)
-
-
-def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], commands: Sequence[str]) -> str:
+def page(comparison: Comparison, directory: Path, pictures: Mapping[str, bytes]) -> str:
+    """The HTML page. Links are relative to the directory; the figures, PNG files by name, are part of the page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -93,26 +67,30 @@ def _html(summary: Summary, directory: Path, pictures: Mapping[str, bytes], comm
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    counted = [run for row in summary.rows for run in row.group.runs]
+    lists = listed(comparison.failed, comparison.excluded)
     return environment.get_template("report.html.j2").render(
-        title=_title(directory),
-        findings=findings(summary),
-        header=header(summary),
-        rows=cells(summary),
-        notes=notes(summary),
-        differed=what_differed(summary),
-        commands=commands,
+        comparison=comparison,
+        legend=LEGEND,
+        factors=[(factor, _table(factor.summary)) for factor in comparison.factors],
+        configurations=_table(comparison.configurations),
         pictures=[(CAPTIONS[name], base64.b64encode(content).decode()) for name, content in pictures.items()],
-        runs=[_linked(run, directory) for run in counted],
-        listed={
-            heading: [(_linked(run, directory), why) for run, why in runs] for heading, runs in _listed(summary).items()
-        },
+        runs=[_linked(run, directory) for row in comparison.configurations.rows for run in row.group.runs],
+        listed={heading: [(_linked(run, directory), why) for run, why in runs] for heading, runs in lists.items()},
     )
+
+
+def _table(summary: Summary) -> dict[str, Any]:
+    """What the template shows of a summary. An interval is shown below its value."""
+    rows = [
+        [cell.partition(" [")[::2] if at > 1 else (cell, "") for at, cell in enumerate(row)] for row in cells(summary)
+    ]
+    found: Sequence[Any] = matrix(summary) if has_matrix(summary) else []
+    return {"header": header(summary), "rows": rows, "matrix": found}
 
 
 def _linked(run: Run, directory: Path) -> dict[str, Any]:
     """Links from the page to a run's directory and files."""
-    path = _relative(run, directory)
+    path = os.path.relpath(run.path, directory)
     # "./" prevents a directory's name from being parsed as a scheme; fsencode, as names need not be UTF-8
     base = "./" + quote(os.fsencode(path))
     return {

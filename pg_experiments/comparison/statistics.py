@@ -97,8 +97,8 @@ def probability_of_improvement(first: Strata, second: Strata) -> Estimate:
     is 61 %, and that of this interval 98 %; `python -m benchmarks.interval_coverage` has further results. V is
     evaluated at the same θ for all strata; where strata of equal size differ, the interval is conservative.
     """
-    parts = [_Improvement.estimate(x, y) for x, y in zip(first, second, strict=True)]
-    others = [_Improvement.estimate(y, x) for x, y in zip(first, second, strict=True)]
+    parts = [Improvement.estimate(x, y) for x, y in zip(first, second, strict=True)]
+    others = [Improvement.estimate(y, x) for x, y in zip(first, second, strict=True)]
     return Estimate(mean_wins(first, second), _lower_end(parts), 1 - _lower_end(others))
 
 
@@ -113,7 +113,7 @@ def _placements(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (np.searchsorted(y, x, "left") + np.searchsorted(y, x, "right")) / (2 * len(y))
 
 
-class _Improvement(NamedTuple):
+class Improvement(NamedTuple):
     """The probability of improvement within a stratum of m and n seeds."""
 
     value: float
@@ -122,7 +122,7 @@ class _Improvement(NamedTuple):
     spread: float  # DeLong's variance of the value, divided by value (1 − value)
 
     @classmethod
-    def estimate(cls, x: np.ndarray, y: np.ndarray) -> _Improvement:
+    def estimate(cls, x: np.ndarray, y: np.ndarray) -> Improvement:
         m, n = len(x), len(y)
         above, below = _placements(x, y), _placements(y, x)
         value, most = float(above.mean()), 1 / min(m, n)
@@ -140,7 +140,7 @@ class _Improvement(NamedTuple):
         return theta * (1 - theta) * max(of_sizes, self.spread)
 
 
-def _lower_end(parts: Sequence[_Improvement]) -> float:
+def _lower_end(parts: Sequence[Improvement]) -> float:
     """The lower end of the score interval of the mean of the parts."""
     value = float(np.mean([part.value for part in parts]))
     if value <= NEARLY_EQUAL:

@@ -1,10 +1,10 @@
-"""Numerical results of a comparison: a row for each group, and a verdict for each pair."""
+"""Numerical results of a comparison: a row for each group, and a contrast by each measure for each pair of groups."""
 
 from __future__ import annotations
 
 import math
 import statistics as middle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -12,22 +12,24 @@ from typing import Literal
 import numpy as np
 
 from pg_experiments.comparison.grouping import Group, Grouping
-from pg_experiments.comparison.outcomes import Outcome, Outcomes, Strata
+from pg_experiments.comparison.measures import Measure, final_measure, measures, of_seeds, scores
+from pg_experiments.comparison.outcomes import Outcomes, Strata
 from pg_experiments.comparison.permutation import holm, least_p, permutation_p
 from pg_experiments.comparison.statistics import (
-    CONFIDENCE,
     Estimate,
     estimate,
     fraction,
     interquartile_mean,
-    mean_wins,
     median,
     probability_of_improvement,
 )
 
+CLEAR = 0.01  # a corrected p-value below this is called a clear difference
+WEAK = 0.1  # and below this weak evidence
 FEWEST_SEEDS = 3
-MOST_GROUPS_IN_PAIRS = 5  # more groups are compared with the reference only, not in all pairs
-Verdict = Literal["better", "worse", "not distinguishable", "too few seeds", "nothing in common"]
+MOST_GROUPS_IN_PAIRS = 30  # more groups are compared with the best and the reference only, not in all pairs
+Evidence = Literal["clear", "weak", "none", "too few seeds", "nothing in common"]
+NOTHING = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,39 @@ class Row:
     steps_per_second: float  # median over runs
     wall_time_s: float  # median over runs
 
+    @property
+    def label(self) -> str:
+        """The settings of the group in one line, without what all groups share."""
+        return self.group.label
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The values of the keys that distinguish the groups."""
+        return self.group.settings
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two groups compared by one measure."""
+
+    probability: Estimate  # that a seed of the second is better than one of the first
+    p: float  # corrected for the number of comparisons; NaN where there was no test
+    evidence: Evidence
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on the second group."""
+        if self.evidence not in ("clear", "weak"):
+            return "not distinguishable" if self.evidence == "none" else self.evidence
+        word = "better" if self.probability.value > 0.5 else "worse"
+        return word if self.evidence == "clear" else f"weak evidence: {word}"
+
+    @property
+    def mirrored(self) -> Contrast:
+        """The same with the groups exchanged."""
+        value, low, high = self.probability
+        return replace(self, probability=Estimate(1 - value, 1 - high, 1 - low))
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -52,116 +87,143 @@ class Pair:
     first: int
     second: int
     seeds: tuple[int, int]
-    improvement: Estimate  # of the second over the first
-    p: float  # corrected for the number of comparisons; NaN where there was no test
-    verdict: Verdict  # on the second group
-    sooner: float = math.nan  # probability that a seed of the second reaches the threshold before one of the first
-    sooner_p: float = math.nan  # its p-value, corrected separately; NaN where no seed reached the threshold
+    contrasts: tuple[Contrast, ...]  # by each measure of the summary, the leading one first
 
     @property
-    def differs_in_time(self) -> bool:
-        """Whether the groups differ significantly in the steps to the threshold."""
-        return self.sooner_p < 1 - CONFIDENCE
+    def lead(self) -> Contrast:
+        """The contrast by the leading measure."""
+        return self.contrasts[0]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All results of a comparison."""
+    """All results of one table of groups."""
 
     grouping: Grouping
     outcomes: Outcomes
+    measures: tuple[Measure, ...]  # the leading one first
+    why: str  # the leading measure leads
     threshold: float | None
-    by: str | None
     reference: int
-    rows: tuple[Row, ...]
+    best: int  # the group with the highest mean rank by the leading measure
+    order: tuple[int, ...]  # the groups, the best first
+    rows: tuple[Row, ...]  # in the order of the runs
     pairs: tuple[Pair, ...]
+    tests: int  # number of comparisons for which the p-values of each measure are corrected
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The compared metrics; the first decides which group is better."""
+        """The compared metrics."""
         return self.outcomes.metrics
 
-    @property
-    def against_reference(self) -> dict[int, Pair]:
-        """The pair of each other group with the reference, by the group's index; the reference is `first`."""
-        return {pair.second: pair for pair in self.pairs if pair.first == self.reference}
+    def contrast(self, group: int, other: int, measure: int = 0) -> Contrast | None:
+        """The contrast of `group` with `other`, with the probability that `group` is better; None if not compared."""
+        for pair in self.pairs:
+            if (pair.first, pair.second) == (other, group):
+                return pair.contrasts[measure]
+            if (pair.first, pair.second) == (group, other):
+                return pair.contrasts[measure].mirrored
+        return None
 
-    @property
-    def tested(self) -> int:
-        """The number of tests that p-values are corrected for."""
-        return sum(not math.isnan(pair.p) for pair in self.pairs)
 
-
-def summarise(grouping: Grouping, found: Outcomes, threshold: float | None, by: str | None, reference: int) -> Summary:
+def summarise(grouping: Grouping, found: Outcomes, threshold: float | None, reference: int) -> Summary:
     """Compute all rows and pairs."""
-    rows = tuple(_row(group, strata, found.metrics) for group, strata in found.groups)
-    pairs = tuple(_pairs([strata for _, strata in found.groups], found.metrics[0], reference))
-    return Summary(grouping, found, threshold, by, reference, rows, pairs)
+    groups = [strata for _, strata in found.groups]
+    chosen, why = measures(found, threshold)
+    points = scores(groups, chosen[0])
+    order = sorted(range(len(groups)), key=lambda index: -points[index])
+    pairs, tests = _pairs(groups, chosen, order[0], reference)
+    return Summary(
+        grouping=grouping,
+        outcomes=found,
+        measures=chosen,
+        why=why,
+        threshold=threshold,
+        reference=reference,
+        best=order[0],
+        order=tuple(order),
+        rows=tuple(_row(group, strata, found.metrics) for group, strata in found.groups),
+        pairs=tuple(pairs),
+        tests=tests,
+    )
 
 
 def _row(group: Group, strata: Strata, metrics: Sequence[str]) -> Row:
     runs = group.runs
+    steps = of_seeds(strata, lambda outcome: outcome.steps)
     return Row(
         group=group,
         seeds=sum(map(len, strata.values())),
         failed=sum(outcome.seed.error is not None for stratum in strata.values() for outcome in stratum),
-        finals={metric: estimate(interquartile_mean, finals_of(strata, metric)) for metric in metrics},
-        solved=fraction([np.isfinite(steps) for steps in steps_of(strata)]),
-        episodes=median(of_seeds(strata, lambda o: o.episodes)),
-        steps=median(steps_of(strata)),
+        finals={metric: estimate(interquartile_mean, final_measure(metric).values(strata)) for metric in metrics},
+        solved=fraction([np.isfinite(stratum) for stratum in steps]),
+        episodes=median(of_seeds(strata, lambda outcome: outcome.episodes)),
+        steps=median(steps),
         steps_per_second=middle.median(run.env_steps / max(run.wall_time_s, 1e-9) for run in runs),
         wall_time_s=middle.median(run.wall_time_s for run in runs),
     )
 
 
-def of_seeds(strata: Strata, value: Callable[[Outcome], float]) -> list[np.ndarray]:
-    """One number of each seed, by stratum."""
-    return [np.array([value(outcome) for outcome in seeds]) for seeds in strata.values()]
+def _pairs(groups: Sequence[Strata], chosen: Sequence[Measure], best: int, reference: int) -> tuple[list[Pair], int]:
+    """All pairs, those with the reference first; of many groups those with the best and the reference only.
+
+    The best group is chosen by its values. Pairs with it are therefore corrected for all pairs of groups.
+    """
+    indices = sorted(range(len(groups)), key=lambda index: index != reference)
+    every = list(combinations(indices, 2))
+    many = len(groups) > MOST_GROUPS_IN_PAIRS
+    pairs = [_pair(groups, *pair, chosen) for pair in every if not many or {best, reference} & set(pair)]
+    tested = [index for index, pair in enumerate(pairs) if not math.isnan(pair.lead.p)]
+    tests = len(every) if many else len(tested)
+    for number in range(len(chosen)):
+        raw = [pairs[index].contrasts[number].p for index in tested]
+        corrected = [min(1.0, tests * p) for p in raw] if many else holm(raw)
+        for index, p in zip(tested, corrected, strict=True):
+            pairs[index] = _judged(pairs[index], number, p)
+    least = min((_least_p(groups, pairs[index]) for index in tested), default=1.0)
+    if least * tests >= WEAK:
+        pairs = [_with_too_few(pair) for pair in pairs]
+    return pairs, tests
 
 
-def finals_of(strata: Strata, metric: str) -> list[np.ndarray]:
-    """The final value of each seed, by stratum."""
-    return of_seeds(strata, lambda outcome: outcome.finals[metric])
+def _pair(groups: Sequence[Strata], first: int, second: int, chosen: Sequence[Measure]) -> Pair:
+    """The contrasts of a pair, with p-values that are not corrected."""
+    x, y = _shared(groups[first], groups[second])
+    seeds = sum(map(len, x.values())), sum(map(len, y.values()))
+    if not x:
+        return Pair(first, second, seeds, (Contrast(NOTHING, math.nan, "nothing in common"),) * len(chosen))
+    contrasts = []
+    for measure in chosen:
+        of_x, of_y = measure.values(x), measure.values(y)
+        improvement = probability_of_improvement(of_y, of_x)
+        if min(seeds) < FEWEST_SEEDS or least_p(of_x, of_y) >= WEAK:
+            contrasts.append(Contrast(improvement, math.nan, "too few seeds"))
+        else:
+            contrasts.append(Contrast(improvement, permutation_p(of_x, of_y), "none"))
+    return Pair(first, second, seeds, tuple(contrasts))
 
 
-def steps_of(strata: Strata) -> list[np.ndarray]:
-    """The steps of each seed to the threshold, by stratum; infinite where it was not reached."""
-    return of_seeds(strata, lambda outcome: outcome.steps)
+def _shared(first: Strata, second: Strata) -> tuple[Strata, Strata]:
+    """The strata that both groups have, in one order."""
+    names = [name for name in first if name in second]
+    return {name: first[name] for name in names}, {name: second[name] for name in names}
 
 
-def _pairs(groups: Sequence[Strata], metric: str, reference: int) -> list[Pair]:
-    others = [index for index in range(len(groups)) if index != reference]
-    chosen = [(reference, other) for other in others]
-    if len(groups) <= MOST_GROUPS_IN_PAIRS:
-        chosen += combinations(others, 2)
-    pairs = [_pair(groups, first, second, metric) for first, second in chosen]
-    tested = [index for index, pair in enumerate(pairs) if not math.isnan(pair.p)]
-    for index, p in zip(tested, holm([pairs[index].p for index in tested]), strict=True):
-        pairs[index] = _judged(pairs[index], p)
-    timed = [index for index, pair in enumerate(pairs) if not math.isnan(pair.sooner_p)]
-    for index, p in zip(timed, holm([pairs[index].sooner_p for index in timed]), strict=True):
-        pairs[index] = replace(pairs[index], sooner_p=p)
-    return pairs
+def _least_p(groups: Sequence[Strata], pair: Pair) -> float:
+    x, y = _shared(groups[pair.first], groups[pair.second])
+    return least_p([np.zeros(len(seeds)) for seeds in x.values()], [np.zeros(len(seeds)) for seeds in y.values()])
 
 
-def _pair(groups: Sequence[Strata], first: int, second: int, metric: str) -> Pair:
-    shared = [name for name in groups[first] if name in groups[second]]
-    x, y = (finals_of({name: groups[index][name] for name in shared}, metric) for index in (first, second))
-    seeds = sum(map(len, x)), sum(map(len, y))
-    nothing = Estimate(np.nan, np.nan, np.nan)
-    if not shared:
-        return Pair(first, second, seeds, nothing, np.nan, "nothing in common")
-    improvement = probability_of_improvement(y, x)
-    if min(seeds) < FEWEST_SEEDS or least_p(x, y) >= 1 - CONFIDENCE:
-        return Pair(first, second, seeds, improvement, np.nan, "too few seeds")
-    found = Pair(first, second, seeds, improvement, permutation_p(x, y), "not distinguishable")
-    s, t = (steps_of({name: groups[index][name] for name in shared}) for index in (first, second))
-    if not any(np.isfinite(stratum).any() for stratum in [*s, *t]):
-        return found
-    return replace(found, sooner=mean_wins(s, t), sooner_p=permutation_p(s, t))
+def _judged(pair: Pair, number: int, p: float) -> Pair:
+    """The pair with a corrected p-value of one of its contrasts."""
+    contrasts = list(pair.contrasts)
+    evidence: Evidence = "clear" if p < CLEAR else "weak" if p < WEAK else "none"
+    contrasts[number] = replace(contrasts[number], p=p, evidence=evidence)
+    return replace(pair, contrasts=tuple(contrasts))
 
 
-def _judged(pair: Pair, p: float) -> Pair:
-    if p >= 1 - CONFIDENCE:
-        return replace(pair, p=p)
-    return replace(pair, p=p, verdict="better" if pair.improvement.value > 0.5 else "worse")
+def _with_too_few(pair: Pair) -> Pair:
+    """The pair where no difference, however large, could pass the correction for the number of comparisons."""
+    if pair.lead.evidence == "nothing in common":
+        return pair
+    return replace(pair, contrasts=tuple(replace(one, evidence="too few seeds") for one in pair.contrasts))

@@ -1,147 +1,117 @@
-"""Tables of a comparison: for a terminal, as CSV, and as Markdown."""
+"""Tables of a comparison as texts: a row for each group, and a matrix of pairwise verdicts."""
 
 from __future__ import annotations
 
-import csv
-import html
-import io
-import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pg_experiments.comparison.statistics import Estimate
-from pg_experiments.comparison.summary import FEWEST_SEEDS, Pair, Row, Summary
-from pg_experiments.comparison.wording import better, duration, number, probability, whole, with_interval
+from pg_experiments.comparison.measures import RETURNS, final_measure
+from pg_experiments.comparison.summary import Contrast, Summary
+from pg_experiments.comparison.wording import duration, number, probability, whole, with_interval
 
-# first characters of a formula in spreadsheets, including their full-width forms
-FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
-SOONER = ("probability_of_fewer_steps", "p_of_steps")  # columns about steps to the threshold, against the reference
+MARKS = {"none": "=", "too few seeds": "?", "nothing in common": ""}
+LEGEND = (
+    "In the row of a group, ++ is clearly better than the group of the column, + weak evidence of it, = cannot be told "
+    "apart, − and −− worse, ? too few seeds; the number is the probability that a seed of the row is better."
+)
+MOST_IN_MATRIX = 12  # groups
+
+
+def shown_order(summary: Summary) -> Sequence[int]:
+    """The groups in the order of tables: configurations the best first, values of a factor as they were run."""
+    return summary.order if summary.grouping.by is None else range(len(summary.rows))
 
 
 def header(summary: Summary) -> list[str]:
     """The names of the columns."""
-    finals = ["final return" if metric == "mean_return" else f"final {metric}" for metric in summary.metrics]
-    return [
-        "configuration",
-        "seeds",
-        *finals,
-        f"P({better(summary)})",
-        "solved",
-        "episodes",
-        "steps",
-        "steps/s",
-        "wall time",
-    ]
+    final = [final_measure(metric).name for metric in summary.metrics]
+    what = _what_is_better(summary)
+    first = ["#", "configuration" if summary.grouping.by is None else "value", "seeds"]
+    if summary.measures[0].metric is None:
+        return [*first, "steps", what, "solved", *final, "episodes", "steps/s", "wall time"]
+    return [*first, final[0], what, *final[1:], "solved", "steps", "episodes", "steps/s", "wall time"]
+
+
+def _what_is_better(summary: Summary) -> str:
+    metric = summary.measures[0].metric
+    return f"P({'sooner' if metric is None else 'better' if metric in RETURNS else 'higher'})"
 
 
 def cells(summary: Summary) -> list[list[str]]:
-    """A row of texts for each group."""
-    return [_cells(summary, index, row) for index, row in enumerate(summary.rows)]
+    """A row of texts for each group, in the order of `shown_order`."""
+    return [_cells(summary, place, index) for place, index in enumerate(shown_order(summary), 1)]
 
 
-def _cells(summary: Summary, index: int, row: Row) -> list[str]:
-    pair = summary.against_reference.get(index)
-    return [
-        row.group.label,
-        str(row.seeds),
-        *(with_interval(final, number) for final in row.finals.values()),
-        "reference" if pair is None else _improvement(pair),
-        with_interval(row.solved, probability),
-        with_interval(row.episodes, whole),
-        with_interval(row.steps, whole),
-        whole(row.steps_per_second),
-        duration(row.wall_time_s),
-    ]
+def _cells(summary: Summary, place: int, index: int) -> list[str]:
+    row = summary.rows[index]
+    final = [with_interval(value, number) for value in row.finals.values()]
+    steps, episodes = (with_interval(value, whole) for value in (row.steps, row.episodes))
+    solved = with_interval(row.solved, probability)
+    better = "reference" if index == summary.reference else _improvement(summary.contrast(index, summary.reference))
+    first, last = [str(place), row.label, str(row.seeds)], [whole(row.steps_per_second), duration(row.wall_time_s)]
+    if summary.measures[0].metric is None:
+        return [*first, steps, better, solved, *final, episodes, *last]
+    return [*first, final[0], better, *final[1:], solved, steps, episodes, *last]
 
 
-def _improvement(pair: Pair) -> str:
-    if min(pair.seeds) < FEWEST_SEEDS:
-        return "too few" if max(pair.seeds) else ""
-    return with_interval(pair.improvement, probability)
+def _improvement(contrast: Contrast | None) -> str:
+    if contrast is None or contrast.evidence == "nothing in common":
+        return ""
+    return "too few" if contrast.evidence == "too few seeds" else with_interval(contrast.probability, probability)
+
+
+def has_matrix(summary: Summary) -> bool:
+    """Whether a matrix says more than the column of probabilities, and is not too large."""
+    return 3 <= len(summary.rows) <= MOST_IN_MATRIX
+
+
+def matrix(summary: Summary) -> list[list[tuple[str, str]]]:
+    """For each group, in `shown_order`, its mark against each group and the probability that it is better."""
+    order = shown_order(summary)
+    return [[("·", "") if row == other else _mark(summary.contrast(row, other)) for other in order] for row in order]
+
+
+def _mark(contrast: Contrast | None) -> tuple[str, str]:
+    if contrast is None or contrast.evidence == "nothing in common":
+        return "", ""
+    value = contrast.probability.value
+    if contrast.evidence in MARKS:
+        return MARKS[contrast.evidence], probability(value)
+    return ("+" if value > 0.5 else "−") * (2 if contrast.evidence == "clear" else 1), probability(value)
 
 
 def rich_tables(summary: Summary, width: int) -> list[Table]:
     """Tables for a terminal with `width` columns. Intervals are below values; two tables where one is too wide."""
     names, rows = header(summary), cells(summary)
-    middle = names.index("episodes")
-    whole = _rich_table(summary, names, rows, range(1, len(names)))
-    if Console(width=1000).measure(whole).maximum <= width:
-        return [whole]
-    return [_rich_table(summary, names, rows, part) for part in (range(1, middle), range(middle, len(names)))]
+    middle = names.index("solved")
+    whole_table = _rich_table(summary, names, rows, range(2, len(names)))
+    tables = [whole_table]
+    if Console(width=1000).measure(whole_table).maximum > width:
+        tables = [_rich_table(summary, names, rows, part) for part in (range(2, middle), range(middle, len(names)))]
+    return [*tables, _rich_matrix(summary)] if has_matrix(summary) else tables
 
 
 def _rich_table(summary: Summary, names: Sequence[str], rows: Sequence[Sequence[str]], part: range) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(names[0]), overflow="fold")
+    table.add_column(Text(names[0]), justify="right", no_wrap=True)
+    table.add_column(Text(names[1]), overflow="fold")
     for column in part:
         table.add_column(Text(names[column]), justify="right", no_wrap=True)
-    for row, texts in zip(summary.rows, rows, strict=True):
+    for index, texts in zip(shown_order(summary), rows, strict=True):
         numbers = (texts[column].replace(" [", "\n[") for column in part)
-        table.add_row(Text("\n".join(row.group.lines)), *map(Text, numbers))
+        table.add_row(Text(texts[0]), Text("\n".join(summary.rows[index].group.lines)), *map(Text, numbers))
     return table
 
 
-def as_csv(summary: Summary) -> str:
-    """One row per group with plain numbers: `inf` for a threshold that was not reached, an empty cell for no value.
-
-    A text that a spreadsheet would evaluate as a formula is prefixed with an apostrophe.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    keys = list(dict.fromkeys(key for row in summary.rows for key in row.group.settings))
-    estimates = [f"final_{metric}" for metric in summary.metrics]
-    estimates += ["probability_of_improvement", "solved", "episodes_to_threshold", "steps_to_threshold"]
-    columns = [f"{name}{end}" for name in estimates for end in ("", "_low", "_high")]
-    last = ["p", "verdict", *SOONER, "steps_per_second", "wall_time_s"]
-    writer.writerow(map(_inert, [*keys, "seeds", "failed", *columns, *last]))
-    for index, row in enumerate(summary.rows):
-        pair = summary.against_reference.get(index)
-        improvement = Estimate(math.nan, math.nan, math.nan) if pair is None else pair.improvement
-        numbers = [end for one in _estimates(row, improvement) for end in one]
-        judged = ["", "reference", "", ""]
-        if pair is not None:
-            judged = [_plain(pair.p), pair.verdict, _plain(pair.sooner), _plain(pair.sooner_p)]
-        writer.writerow(
-            [
-                *(_inert(row.group.settings.get(key, "")) for key in keys),
-                row.seeds,
-                row.failed,
-                *map(_plain, numbers),
-                *judged,
-                _plain(row.steps_per_second),
-                _plain(row.wall_time_s),
-            ]
-        )
-    return out.getvalue()
-
-
-def _inert(text: str) -> str:
-    """Prefix a text that a spreadsheet would evaluate as a formula with an apostrophe; numbers are unchanged."""
-    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
-
-
-def _estimates(row: Row, improvement: Estimate) -> Iterator[Estimate]:
-    yield from row.finals.values()
-    yield from (improvement, row.solved, row.episodes, row.steps)
-
-
-def _plain(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.6g}"
-
-
-def as_markdown(rows: Sequence[Sequence[str]], names: Sequence[str]) -> str:
-    """A Markdown table with escaped cells."""
-    lines = [names, ["---", *("---:" for _ in names[1:])], *([escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def escaped(text: str) -> str:
-    """Escape a text for Markdown, on one line."""
-    one_line = " ".join(text.split())
-    return html.escape(re.sub(r"([\\`*\[\]|~])", r"\\\1", one_line), quote=False)
+def _rich_matrix(summary: Summary) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text("#"), justify="right", no_wrap=True)
+    for place in range(1, len(summary.rows) + 1):
+        table.add_column(Text(str(place)), justify="center", no_wrap=True)
+    for place, row in enumerate(matrix(summary), 1):
+        table.add_row(Text(str(place)), *(Text(f"{mark} {value}".strip()) for mark, value in row))
+    return table

@@ -23,8 +23,11 @@ LIMITS = ("env.max_episodes=6", "env.max_steps=90", "policy.hidden=4", "device=c
 ATARI = ("pong", "pong_v5", "atari")
 SMALL_PONG = ("env.num_envs=1", "collect.points=1", "env.max_frames=400")
 LONG = (*ATARI, "pong_karpathy", "pong_text")  # options whose defaults are no small run
+COMPARED = words("report.html comparison.md comparison.csv comparison_pairs.csv")
+COMPARED += words("curves.png to_threshold.png performance_profile.png")
+BY = ["", *(f"_by_{key}" for key in vocabulary.COMPARE["by"] if key)]
 MAKES = frozenset(  # what `compare` writes, which may be in the working directory
-    words("comparison.csv comparison.md report.html curves.png performance_profile.png to_threshold.png")
+    f"{stem}{by}.{end}" for stem, end in (name.split(".") for name in COMPARED) for by in BY
 )
 PLACES = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.name", "hydra.run", "hydra.sweep")
 

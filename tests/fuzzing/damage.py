@@ -14,9 +14,9 @@ from tests.fuzzing.canaries import HOME, INSIDE
 from tests.fuzzing.values import words
 
 FINAL = words("""
-    result.json metrics.csv train.log evaluation.json report.html comparison.csv comparison.md curves.png
-    performance_profile.png to_threshold.png multirun.yaml videos .jobs .lock .hydra checkpoints seed_0 seed_5
-    events.out.tfevents.1.x optimization_results.yaml
+    result.json metrics.csv train.log evaluation.json report.html comparison.csv comparison_pairs.csv comparison.md
+    curves.png performance_profile.png to_threshold.png multirun.yaml videos .jobs .lock .hydra checkpoints seed_0
+    seed_5 events.out.tfevents.1.x optimization_results.yaml
 """)  # what commands write, at the top of a run or a sweep
 FOLDERS = {  # what they write in folders
     ".hydra": ("config.yaml", "overrides.yaml", "hydra.yaml"),

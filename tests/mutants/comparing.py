@@ -9,10 +9,12 @@ from tests.mutants.mutant import Mutant
 outcomes = partial(Mutant, "outcomes", "pg_experiments/comparison/outcomes.py")
 statistics = partial(Mutant, "statistics", "pg_experiments/comparison/statistics.py")
 permutation = partial(Mutant, "statistics", "pg_experiments/comparison/permutation.py")
+measures = partial(Mutant, "statistics", "pg_experiments/comparison/measures.py")
 summary = partial(Mutant, "statistics", "pg_experiments/comparison/summary.py")
 
 OF_OUTCOMES = "tests/test_outcomes.py::"
 OF_STATISTICS = "tests/test_comparison_statistics.py::"
+OF_LEADING = "tests/test_leading.py::"
 OF_PERMUTATION = "tests/test_permutation.py::"
 OF_VERDICTS = "tests/test_verdicts.py::"
 COMMON = OF_OUTCOMES + "test_what_happens_at_the_common_number_of_steps_still_counts_and_what_comes_after_it_does_not"
@@ -232,38 +234,50 @@ MUTANTS = [
     ),
     summary(
         "the better group is called the worse",
-        'verdict="better" if pair.improvement.value > 0.5 else "worse"',
-        'verdict="better" if pair.improvement.value < 0.5 else "worse"',
+        'word = "better" if self.probability.value > 0.5 else "worse"',
+        'word = "better" if self.probability.value < 0.5 else "worse"',
         OF_VERDICTS + "test_three_seeds_are_enough_against_ten",
     ),
     summary(
         "the improvement is that of the first over the second",
-        "improvement = probability_of_improvement(y, x)",
-        "improvement = probability_of_improvement(x, y)",
+        "improvement = probability_of_improvement(of_y, of_x)",
+        "improvement = probability_of_improvement(of_x, of_y)",
         OF_VERDICTS + "test_three_seeds_are_enough_against_ten",
     ),
     summary(
         "pairs are judged by p-values that are not corrected",
-        "pairs[index] = _judged(pairs[index], p)",
-        "pairs[index] = _judged(pairs[index], pairs[index].p)",
+        "pairs[index] = _judged(pairs[index], number, p)",
+        "pairs[index] = _judged(pairs[index], number, pairs[index].contrasts[number].p)",
         OF_VERDICTS + "test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time_each_by_themselves",
-    ),
-    summary(
-        "who was sooner is judged by p-values that are not corrected",
-        "pairs[index] = replace(pairs[index], sooner_p=p)",
-        "pairs[index] = replace(pairs[index], sooner_p=pairs[index].sooner_p)",
-        OF_VERDICTS + "test_p_values_are_corrected_for_all_pairs_those_of_returns_and_those_of_time_each_by_themselves",
-    ),
-    summary(
-        "whoever takes longer is called sooner",
-        "sooner=mean_wins(s, t)",
-        "sooner=mean_wins(t, s)",
-        "tests/test_comparison_in_time.py::test_of_two_that_end_alike_the_one_that_gets_there_in_fewer_steps_is_named",
     ),
     summary(
         "three seeds are too few",
         "min(seeds) < FEWEST_SEEDS",
         "min(seeds) <= FEWEST_SEEDS",
         OF_VERDICTS + "test_three_seeds_are_enough_against_ten",
+    ),
+    measures(
+        "more steps to the threshold are better",
+        "lambda outcome: -outcome.steps",
+        "lambda outcome: outcome.steps",
+        OF_LEADING + "test_of_two_that_end_alike_the_one_that_gets_there_in_fewer_steps_is_named",
+    ),
+    measures(
+        "steps lead only where more than half of the seeds stopped",
+        "if 2 * min(stopped, reached) >= len(seeds):",
+        "if 2 * min(stopped, reached) > len(seeds):",
+        OF_LEADING + "test_steps_lead_from_where_half_of_all_seeds_stopped_at_the_threshold",
+    ),
+    measures(
+        "steps lead where seeds reach the threshold and train on",
+        "if 2 * min(stopped, reached) >= len(seeds):",
+        "if 2 * reached >= len(seeds):",
+        OF_LEADING + "test_seeds_that_reach_a_given_threshold_and_train_on_are_compared_by_their_final_returns",
+    ),
+    measures(
+        "strata are ranked together",
+        "np.mean([_ranks(values, pooled[name]).mean() for name, values in of.items()])",
+        "np.mean([_ranks(values, np.sort(np.concatenate([*pooled.values()]))).mean() for name, values in of.items()])",
+        OF_LEADING + "test_the_mean_rank_by_hand",
     ),
 ]
