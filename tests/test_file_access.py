@@ -38,7 +38,6 @@ ALLOWED = {
         "pg_experiments/support/run_directory.py",
         "FileLock",
     ): "opens without following a link, after the name is checked",
-    ("pg_experiments/run/tracking/board.py", "SummaryWriter"): "in folders that are checked, a file of a new name",
 }
 TRUSTED = {
     "pg_experiments/app/option_files.py",  # reads the project's configs, and those of the user's own --config-dir

@@ -21,7 +21,7 @@ LIBRARIES = (  # that commands import once they know that they need them
         "gymnasium.envs.classic_control",
         "ale_py",
     ),
-    *("torch.utils.tensorboard", "tensorboard.summary.writer.event_file_writer", "tensorboard.plugins.hparams.summary"),
+    *("torch.utils.tensorboard", "google_crc32c", "tensorboard.plugins.hparams.summary"),
     *("hydra._internal.core_plugins.basic_launcher", "hydra._internal.core_plugins.basic_sweeper", "torch._dynamo"),
     "hydra._internal.core_plugins.file_config_source",
 )

@@ -7,26 +7,24 @@ overlays. A seed that has stopped counts in the mean with its last values.
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
 import torch
-from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from torch.utils.tensorboard import FileWriter, SummaryWriter
-from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.summary import histogram, hparams, image, text
 
 from pg_experiments.run.tracking.composition import Composition
+from pg_experiments.run.tracking.event_file import EventFile
 from pg_experiments.run.tracking.metrics import UpdateRecord, Views
+from pg_experiments.support.files import Directory
 from pg_experiments.support.metric import Metric
 
-HOLD_SECONDS = 1.0  # between two times at which scalars are handed to the writers
+FLUSH_SECONDS = 1.0  # between two times at which events are written to the files
 BINS = 64  # of a histogram
 LAST_BIN = 1e20  # limit of TensorBoard's histograms, which fail for larger values and for NaN
 
@@ -34,16 +32,14 @@ LAST_BIN = 1e20  # limit of TensorBoard's histograms, which fail for larger valu
 class Board:
     """The event files of one run."""
 
-    def __init__(self, directory: Path, seeds: list[int], metrics: Sequence[Metric]) -> None:
-        threading.excepthook = _hush_writers
-        self.main = _writer(directory)
-        self.per_seed = [_writer(directory / f"seed_{seed}") for seed in seeds] if len(seeds) > 1 else []
+    def __init__(self, files: Directory, seeds: list[int], metrics: Sequence[Metric]) -> None:
+        self.main = EventFile(files)
+        self.per_seed = [_of_seed(files, seed) for seed in seeds] if len(seeds) > 1 else []
         self._tags = {metric.name: metric.tag for metric in metrics}
         self._last = {column: np.full(len(seeds), np.nan) for column in self._tags}
         self._env_steps = np.zeros(len(seeds))
         self._step = 0
-        self._held: list[tuple[SummaryWriter, Event]] = []  # scalars that are not yet handed to their writers
-        self._handed_at = time.monotonic()
+        self._flush()
 
     def describe(self, composition: Composition, metrics: list[str]) -> None:
         """Start the HParams session of this run.
@@ -69,8 +65,8 @@ class Board:
         for r, learner in enumerate(record.learners if self.per_seed else ()):
             scalars = {self._tags[column]: float(values[r]) for column, values in record.values.items()}
             self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
-        if time.monotonic() - self._handed_at >= HOLD_SECONDS:
-            self._hand_over()
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self._flush()
 
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:
         """Write histograms of weights and gradients, pooled over seeds."""
@@ -84,18 +80,18 @@ class Board:
         for name, numbers in views.images.items():
             tiles = numbers.reshape(-1, 1, *numbers.shape[-2:])
             largest = np.maximum(np.abs(tiles).max((2, 3), keepdims=True), np.finfo(np.float32).tiny)
-            self.main.add_images(name, 0.5 + 0.5 * tiles / largest, self._step)
+            self._add(image(name, 0.5 + 0.5 * tiles / largest))
         for name, samples in views.distributions.items():
             if np.isfinite(samples).all():
                 self._histogram(name, samples)
 
     def _histogram(self, tag: str, values: torch.Tensor | np.ndarray) -> None:
         # equal-width bins: torch's default bins take three times as long, and TensorBoard shows some thirty bins
-        self.main.add_histogram(tag, values, self._step, bins=BINS)
+        self._add(histogram(tag, values, bins=BINS))
 
-    def text(self, tag: str, text: str) -> None:
+    def text(self, tag: str, line: str) -> None:
         """Write to TensorBoard's text tab."""
-        self.main.add_text(tag, text, self._step)
+        self._add(text(tag, line))
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Write the final metrics, and end the HParams session."""
@@ -105,9 +101,7 @@ class Board:
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores. Flushes all event files first."""
-        self._hand_over()
-        for writer in [self.main, *self.per_seed]:
-            writer.flush()
+        self._flush()
         last = {column: torch.from_numpy(values.copy()) for column, values in self._last.items()}
         return {"last": last, "env_steps": torch.from_numpy(self._env_steps.copy()), "step": self._step}
 
@@ -119,36 +113,27 @@ class Board:
         self._step = state["step"]
 
     def close(self) -> None:
-        """Close all event files."""
-        self._hand_over()
-        for writer in [self.main, *self.per_seed]:
-            writer.close()
+        """Write what is left to the event files."""
+        self._flush()
 
     def _add(self, summary: Summary) -> None:
-        _events(self.main).add_summary(summary)
+        self.main.add(summary, self._step)
 
-    def _scalars(self, writer: SummaryWriter, scalars: Mapping[str, float], step: int) -> None:
-        # one event for all tags: a tenth of the cost of an add_scalar call per tag
-        values = [Summary.Value(tag=tag, simple_value=v) for tag, v in scalars.items() if math.isfinite(v)]
-        self._held.append((writer, Event(wall_time=time.time(), step=step, summary=Summary(value=values))))
+    def _scalars(self, file: EventFile, scalars: Mapping[str, float], step: int) -> None:
+        # one event for all tags: a tenth of the cost of an event per tag
+        finite = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items() if math.isfinite(value)]
+        file.add(Summary(value=finite), step)
 
-    def _hand_over(self) -> None:
-        """Hand the scalars to their writers, each of which has a thread. Waking threads for each update is slow."""
-        held, self._held = self._held, []
-        self._handed_at = time.monotonic()
-        for writer, event in held:
-            _events(writer).add_event(event, event.step, event.wall_time)
+    def _flush(self) -> None:
+        self._flushed_at = time.monotonic()
+        for file in [self.main, *self.per_seed]:
+            file.flush()
 
 
-def _writer(directory: Path) -> SummaryWriter:
-    # a short queue would make `_hand_over` wait for the writer's thread
-    return SummaryWriter(str(directory), max_queue=10_000)
-
-
-def _hush_writers(arguments: threading.ExceptHookArgs) -> None:
-    """A `threading.excepthook` that skips TensorBoard's writer threads, as these raise the error at the next call."""
-    if type(arguments.thread).__name__ != "_AsyncWriterThread":
-        threading.__excepthook__(arguments)
+def _of_seed(files: Directory, seed: int) -> EventFile:
+    folder = f"seed_{seed}"
+    files.make_folder(folder)
+    return EventFile(files, folder)
 
 
 def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
@@ -159,11 +144,6 @@ def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
         info.differs = info.name in differs
     plugin_data.content = data.SerializeToString()
     return experiment
-
-
-def _events(writer: SummaryWriter) -> FileWriter:
-    """The event file of a writer, cast since torch annotates it as None."""
-    return cast("FileWriter", writer.file_writer)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -110,9 +110,7 @@ class Tracker:
             self.updates, self._started = before["updates"], self._started - before["seconds"]
             log.info("goes on after update %d", self.updates)
         self.metrics = MetricsFile(self.directory.files, seeds, self.declared, goes_on=before is not None)
-        for seed in seeds if len(seeds) > 1 else ():  # checked here, since TensorBoard would follow a link
-            self.directory.files.make_folder(f"seed_{seed}")
-        self.board = Board(self.directory.path, seeds, self.declared)
+        self.board = Board(self.directory.files, seeds, self.declared)
         if before is None:
             self.board.describe(self.composition, FINAL_METRICS)
         else:
