@@ -45,6 +45,7 @@ def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
             run.metrics,
             composition=Composition(composed, every_key()),
             browse=path,
+            every_steps=config.tracking.every_steps,
             plain_every_seconds=1e9,
             histograms_every=config.tracking.histograms_every,
         )

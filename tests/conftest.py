@@ -60,6 +60,7 @@ def track(run: Run, directory: Path, *overrides: str, again: bool = False) -> Tr
         run.metrics,
         composition=Composition(composed(*overrides), every_key()),
         browse=directory,
+        every_steps=run.config.tracking.every_steps,
         plain_every_seconds=1e9,
         histograms_every=0,
     )

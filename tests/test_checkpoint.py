@@ -38,7 +38,10 @@ RUNS = {
         *(*FRAGMENTS, "collect=steps", *STEPS, "baseline=value", "baseline.bootstrap=true", "normalization=none"),
         "env.max_episode_steps=17",
     ),
-    "a2c": (*FRAGMENTS, "algorithm=a2c", *STEPS, "policy.dropout=0.5", "env.max_episode_steps=17"),
+    "a2c": (
+        *(*FRAGMENTS, "algorithm=a2c", *STEPS, "policy.dropout=0.5", "env.max_episode_steps=17"),
+        "tracking.every_steps=80",  # rows of three updates: all but every third checkpoint is between rows
+    ),
     "ppo": (
         *(*FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "algorithm.target_kl=0.001"),
         *("optimizer.learning_rate=0.01", "env.max_episode_steps=17", "baseline.learning_rate=0.01"),

@@ -58,6 +58,7 @@ def run_training(
             run.metrics,
             composition=Composition(composed, every_key(), choices, overridden),
             browse=browse,
+            every_steps=checked.tracking.every_steps,
             plain_every_seconds=checked.tracking.plain_every_seconds,
             histograms_every=checked.tracking.histograms_every,
             facts=run.env.facts,

@@ -40,8 +40,9 @@ GROUPS: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True)
 class Tracking:
-    """Intervals of progress lines and histograms."""
+    """Intervals of rows, progress lines and histograms."""
 
+    every_steps: Annotated[int, Ge(0)]
     plain_every_seconds: Annotated[float, Gt(0)]
     histograms_every: Annotated[int, Ge(0)]
 

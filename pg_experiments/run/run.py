@@ -158,6 +158,7 @@ class Run:
                 learners=active,
                 env_steps=np.array([account.env_steps for account in accounts]),
                 episodes=np.array([account.episodes for account in accounts]),
+                finished=np.array([len(each) for each in returns]),
                 values=values,
                 wall_time_s=tracker.seconds,
             ),

@@ -34,7 +34,8 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     points = algorithm.pop("points_per_update", None)
     unit = {"name": "episodes", "episodes": episodes} if points is None else {"name": "points", "points": points}
     collect = unit | {"unfinished": algorithm.pop("unfinished", "wait")}
-    return {**config, **_completed(config), "algorithm": algorithm, "collect": collect}
+    tracking = {"every_steps": 0, **config.get("tracking", {})}
+    return {**config, **_completed(config), "algorithm": algorithm, "collect": collect, "tracking": tracking}
 
 
 def _completed(config: Mapping[str, Any]) -> dict[str, Any]:

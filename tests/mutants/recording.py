@@ -10,10 +10,12 @@ accounts = partial(Mutant, "accounts", "pg_experiments/run/accounts.py")
 health = partial(Mutant, "health", "pg_experiments/run/health.py")
 causes = partial(Mutant, "health", "pg_experiments/algorithm/reinforce.py")
 best = partial(Mutant, "best", "pg_experiments/run/best.py")
+rows = partial(Mutant, "rows", "pg_experiments/run/tracking/rows.py")
 
 OF_ACCOUNTS = "tests/test_accounts.py::"
 OF_HEALTH = "tests/test_health.py::"
 OF_BEST = "tests/test_best.py::"
+OF_ROWS = "tests/test_rows.py::"
 SOLVED = OF_ACCOUNTS + "test_a_seed_is_solved_with_the_episode_whose_full_window_reaches_the_threshold"
 DEAD = OF_HEALTH + "test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation"
 STUCK = OF_HEALTH + "test_equal_returns_are_no_symptom_at_the_best_at_the_threshold_or_before_they_are_enough"
@@ -197,5 +199,52 @@ MUTANTS = [
         "if account.unchanged < UNCHANGED or account.solved or account.error:",
         "if account.unchanged < UNCHANGED or account.solved:",
         STUCK,
+    rows(
+        "episodes of a row weigh as their updates do",
+        "finished if name in OF_EPISODES else",
+        "finished if name in () else",
+        OF_ROWS + "test_every_episode_counts_once_in_the_mean_of_its_row",
+    ),
+    rows(
+        "updates without a value count in a mean",
+        "weights = np.where(np.isnan(values), 0, weights)",
+        "weights = np.where(np.isnan(values), weights, weights)",
+        OF_ROWS + "test_a_mean_leaves_out_updates_without_a_value_and_is_none_where_all_are_without",
+    ),
+    rows(
+        "the mean return is averaged",
+        "values.keys() - set(LAST)",
+        "values.keys()",
+        OF_ROWS + "test_metrics_are_the_mean_over_the_updates_and_the_mean_return_is_the_last",
+    ),
+    rows(
+        "a seed stops without a row",
+        "due = active < len(record.learners) or steps.max() >= self.every_steps",
+        "due = steps.max() >= self.every_steps",
+        OF_ROWS + "test_a_seed_that_stops_has_its_row_at_its_last_update",
+    ),
+    rows(
+        "the steps since the last row are the neighbour's",
+        "record.env_steps - self._steps[record.learners]",
+        "record.env_steps - self._steps[: len(record.learners)]",
+        OF_ROWS + "test_updates_of_other_seeds_after_a_resume_count_their_own_steps",
+    ),
+    rows(
+        "updates of other seeds are combined",
+        "rows = self.take() if other else []",
+        "rows: list[UpdateRecord] = []",
+        OF_ROWS + "test_updates_of_other_seeds_after_a_resume_have_a_row_of_their_own",
+    ),
+    rows(
+        "a checkpoint forgets the steps at the last row",
+        "self._steps[:] = state",
+        "self._steps[:] = 0 * state",
+        OF_ROWS + "test_a_checkpoint_has_the_updates_that_wait_for_a_row",
+    ),
+    rows(
+        "a checkpoint forgets the updates that wait",
+        "self._waiting = [_record(each) for each in state",
+        "self._waiting = [_record(each) for each in [] and state",
+        OF_ROWS + "test_a_checkpoint_has_the_updates_that_wait_for_a_row",
     ),
 ]

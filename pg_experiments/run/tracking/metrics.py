@@ -1,4 +1,7 @@
-"""`metrics.csv`: one row per update and seed. Repeating a run gives the same file except for `wall_time_s`."""
+"""`metrics.csv`: rows of one or more updates, one per seed.
+
+Repeating a run gives the same file except for `wall_time_s`.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,13 @@ BEFORE, AFTER = ("update", "seed", "env_steps", "episodes"), ("wall_time_s",)  #
 
 @dataclass(frozen=True)
 class UpdateRecord:
-    """The data of one update."""
+    """The data of one update, or of several consecutive ones."""
 
-    update: int  # index, from 0
+    update: int  # index from 0, of the last one
     learners: np.ndarray  # [R] indices of the learners that took part
     env_steps: np.ndarray  # [R] agent steps since the start
     episodes: np.ndarray  # [R] episodes since the start
+    finished: np.ndarray  # [R] episodes of this record
     values: dict[str, np.ndarray]  # column -> [R]; NaN for no value
     wall_time_s: float  # seconds since the start of the run
 
@@ -38,7 +42,7 @@ class Views:
 
 
 class MetricsFile:
-    """Appends rows to `metrics.csv`, and flushes the file after each update."""
+    """Appends rows to `metrics.csv`, and flushes the file after each record."""
 
     def __init__(self, files: Directory, seeds: list[int], metrics: Sequence[Metric], *, goes_on: bool = False) -> None:
         """Starts a new file with a column for each metric, or appends to the existing one if `goes_on`."""
@@ -48,6 +52,7 @@ class MetricsFile:
         self._writer = csv.writer(self._file)
         if not goes_on:
             self._writer.writerow(self.columns)
+            self._file.flush()
 
     def write(self, record: UpdateRecord) -> None:
         """Writes one row for each seed that took part. Floats are written so that reading them is exact."""

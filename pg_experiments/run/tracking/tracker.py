@@ -19,6 +19,7 @@ from pg_experiments.run.tracking.board import Board
 from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.console import Console, browse_command, headline, resume_command, status_line
 from pg_experiments.run.tracking.metrics import MetricsFile, UpdateRecord, Views
+from pg_experiments.run.tracking.rows import Rows
 from pg_experiments.support.interruption import Preempted
 from pg_experiments.support.metric import Metric
 from pg_experiments.support.run_directory import RunDirectory
@@ -39,6 +40,7 @@ class Tracker:
         *,
         composition: Composition,
         browse: Path,
+        every_steps: int,
         plain_every_seconds: float,
         histograms_every: int,
         facts: Mapping[str, str] | None = None,
@@ -52,6 +54,7 @@ class Tracker:
         self.histograms_every = histograms_every
         self.facts = dict(facts or {})
         self.console = Console(plain_every_seconds)
+        self.rows = Rows(len(accounts.seeds), every_steps)
         self.updates = 0
         self._started = time.monotonic()
         self._result_at = -math.inf
@@ -73,7 +76,9 @@ class Tracker:
         """The state that a checkpoint stores: lengths of the record files, and the state of TensorBoard's files."""
         board = self.board.state()
         positions = self.directory.force_record()
-        return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board}
+        return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board} | {
+            "rows": self.rows.state()
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Truncate the record files to those of a checkpoint. The other state is restored by `running`."""
@@ -115,24 +120,33 @@ class Tracker:
             self.board.describe(self.composition, FINAL_METRICS)
         else:
             self.board.restore(before["board"])
+            self.rows.restore(before["rows"])
 
     def write(
         self, record: UpdateRecord, modules: Mapping[str, nn.Module], views: Callable[[], Views] | None = None
     ) -> None:
         """Record one update. `views` is called only when histograms are due, as views are slow to compute."""
         self.updates = record.update + 1
-        speed = sum(account.env_steps for account in self.accounts.seeds) / max(record.wall_time_s, 1e-9)
-        self.metrics.write(record)
-        self.board.write(record, speed)
+        for row in self.rows.add(record, len(self.accounts.active)):
+            self._write_row(row)
         if self.histograms_every and record.update % self.histograms_every == 0:
             for name, module in modules.items():
                 self.board.histograms(module, name)
             if views is not None:
                 self.board.views(views())
         if self.console.is_due:
-            self._show(speed)
+            self._show()
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
+
+    def _write_row(self, row: UpdateRecord) -> None:
+        self.metrics.write(row)
+        self.board.write(row, self._speed)
+
+    @property
+    def _speed(self) -> float:
+        """Environment steps of all seeds per second of the run."""
+        return sum(account.env_steps for account in self.accounts.seeds) / max(self.seconds, 1e-9)
 
     def say(self, text: str) -> None:
         """Write a line to the console and the log."""
@@ -148,7 +162,7 @@ class Tracker:
         self.console.header(lines, self.facts)
         self.console.start()
 
-    def _show(self, speed: float) -> None:
+    def _show(self) -> None:
         accounts = self.accounts
         progress, active = accounts.progress, accounts.active.tolist()
         share = float(np.mean([p if learner in active else 1.0 for learner, p in enumerate(progress)]))
@@ -157,7 +171,7 @@ class Tracker:
             episodes=max(account.episodes for account in accounts.seeds),
             limit=accounts.max_episodes,
             mean_return=accounts.objective(),
-            speed=speed,
+            speed=self._speed,
             left_s=self.seconds * (1 - slowest) / slowest if slowest > 0 else None,
         )
         if len(accounts.seeds) > 1:
@@ -169,6 +183,8 @@ class Tracker:
         result = self._write_result(status, error)
         if hasattr(self, "board"):
             if status == "done":
+                for row in self.rows.take():
+                    self._write_row(row)
                 self.board.finish(_final_metrics(result))
             self.board.close()
         if hasattr(self, "metrics"):
