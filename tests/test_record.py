@@ -57,14 +57,14 @@ def test_the_scalars_are_the_mean_over_seeds_and_each_seed_has_its_own_run(direc
     main, seeds = events(directory), [events(directory / f"seed_{seed}") for seed in range(2)]
     found = rows(directory)
     tags = {
-        "charts/episodic_return", "charts/episodic_length", "charts/SPS", "charts/learning_rate", "losses/policy_loss",
+        "charts/episodic_return", "charts/episodic_length", "time/SPS", "charts/learning_rate", "losses/policy_loss",
         "losses/value_loss", "losses/entropy", "losses/explained_variance", "gradients/policy_norm",
     }  # fmt: skip
     assert tags <= set(main.Tags()["scalars"])
     for update in range(5):
         pair = [row for row in found if row["update"] == str(update)]
         for seed in range(2):
-            point = seeds[seed].Scalars("charts/episodic_return")[update]
+            point = seeds[seed].Scalars("seeds/charts/episodic_return")[update]
             assert point.value == pytest.approx(float(pair[seed]["episodic_return"]))
             assert point.step == int(pair[seed]["env_steps"])
         mean = main.Scalars("charts/episodic_return")[update]

@@ -85,6 +85,16 @@ def test_the_jobs_of_a_sweep_are_listed_and_overlaid_in_one_chart_under_the_name
     assert len(wait_for_curves(card)) == len(JOBS), "each in a colour of its own"
 
 
+def test_as_it_opens_the_first_charts_have_the_means_alone_each_in_a_colour_of_its_own(page, address):
+    open_tab(page, address, "timeseries")
+    cards = page.locator("scalar-card")
+    for card, name in enumerate(("episodic_length", "episodic_return", "learning_rate", "mean_return")):
+        expect(cards.nth(card).locator("tb-truncated-path")).to_have_attribute("title", f"charts/{name}")
+    for card in (cards.nth(0), cards.nth(3)):
+        expect(column(card, "Run")).to_have_text(JOBS)
+        assert len(wait_for_curves(card)) == len(JOBS)
+
+
 def test_the_x_axis_is_environment_steps(page, address, results):
     card = mean_return_card(page, address)
     expect(page.get_by_role("combobox", name="Step")).to_be_visible()

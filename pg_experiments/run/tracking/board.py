@@ -1,7 +1,8 @@
 """TensorBoard event files of a run. The x axis is always environment steps.
 
-The run's directory has the mean over seeds. With several seeds, each has a sub-run `seed_N` in it, which TensorBoard
-overlays. A seed that has stopped counts in the mean with its last values.
+The run's directory has the mean over seeds. With several seeds, each has a sub-run `seed_N` in it, whose tags begin
+with `seeds/`, so that TensorBoard shows means and seeds in different charts. A seed that has stopped counts in the mean
+with its last values.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from pg_experiments.support.metric import Metric
 
 FLUSH_SECONDS = 1.0  # between two times at which events are written to the files
 BINS = 64  # of a histogram
+# TensorBoard has seven colours, which it gives to runs in order of their earliest records. Means have an early one, so
+# that they come before all seeds, and have colours of their own.
+EARLY = 0.0  # seconds since 1970
 LAST_BIN = 1e20  # limit of TensorBoard's histograms, which fail for larger values and for NaN
 
 
@@ -33,7 +37,7 @@ class Board:
     """The event files of one run."""
 
     def __init__(self, files: Directory, seeds: list[int], metrics: Sequence[Metric]) -> None:
-        self.main = EventFile(files)
+        self.main = EventFile(files, started=EARLY)
         self.per_seed = [_of_seed(files, seed) for seed in seeds] if len(seeds) > 1 else []
         self._tags = {metric.name: metric.tag for metric in metrics}
         self._last = {column: np.full(len(seeds), np.nan) for column in self._tags}
@@ -61,9 +65,9 @@ class Board:
         self._env_steps[record.learners] = record.env_steps
         self._step = round(float(self._env_steps.mean()))
         means = {tag: _mean(self._last[column]) for column, tag in self._tags.items()}
-        self._scalars(self.main, means | {"charts/SPS": steps_per_second}, self._step)
+        self._scalars(self.main, means | {"time/SPS": steps_per_second}, self._step)
         for r, learner in enumerate(record.learners if self.per_seed else ()):
-            scalars = {self._tags[column]: float(values[r]) for column, values in record.values.items()}
+            scalars = {f"seeds/{self._tags[column]}": float(values[r]) for column, values in record.values.items()}
             self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self._flush()
