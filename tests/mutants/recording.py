@@ -199,6 +199,7 @@ MUTANTS = [
         "if account.unchanged < UNCHANGED or account.solved or account.error:",
         "if account.unchanged < UNCHANGED or account.solved:",
         STUCK,
+    ),
     rows(
         "episodes of a row weigh as their updates do",
         "finished if name in OF_EPISODES else",
