@@ -1,4 +1,4 @@
-"""Learning curves of Pong from `metrics.csv`, against agent steps and against wall time, and when they passed a score.
+"""Learning curves of Pong from `metrics.csv`, against agent steps and against wall time.
 
     python -m docs.plot_pong docs/results/pong.png docs/results/pong docs/results/pong_v5
 
@@ -44,6 +44,11 @@ def passed(of_run: dict[str, np.ndarray], score: float) -> str:
     return _at(of_run, above[0])
 
 
+def at_the_end(of_run: dict[str, np.ndarray]) -> str:
+    """The last mean return, and when it was, as a cell of a table."""
+    return f"{of_run['score'][-1]:.1f} after {_at(of_run, -1)}".replace("-", "−")
+
+
 def _at(of_run: dict[str, np.ndarray], index: int) -> str:
     minutes = f", {of_run['minutes'][index]:.1f} min" if "minutes" in of_run else ""
     return f"{of_run['steps'][index]:.2f} M{minutes}"
@@ -52,13 +57,8 @@ def _at(of_run: dict[str, np.ndarray], index: int) -> str:
 def main() -> None:
     picture, *folders = map(Path, sys.argv[1:])
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
-    print(
-        f"| run | {' | '.join(f'reached {score}' for score in SCORES)} | at the end |\n|{' --- |' * (len(SCORES) + 2)}"
-    )
     for colour, folder in zip(COLOURS, folders, strict=False):
         for number, of_run in enumerate(curves(folder, timed=folder == folders[0])):
-            cells = " | ".join(passed(of_run, score) for score in SCORES)
-            print(f"| {folder.name}, seed {number} | {cells} | {of_run['score'][-1]:.1f} after {_at(of_run, -1)} |")
             for panel, axis in zip(panels, ("steps", "minutes"), strict=True):
                 if axis in of_run:
                     label = f"env={folder.name}" if number == 0 else None

@@ -31,8 +31,13 @@ python -m benchmarks.ladder
 
 def write(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int, list[Result]], folder: Path) -> None:
     """Writes the page and the figures of a ladder into `folder`."""
+    _figure(ladder, rungs, _limit(ladder), folder / f"ladder_{ladder.name}.png")
+    (folder / "ladder.md").write_text(page(ladder, rungs, stale, machine()))
+
+
+def page(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int, list[Result]], measured_on: str) -> str:
+    """The text of the page. `measured_on` is the machine."""
     limit = _limit(ladder)
-    _figure(ladder, rungs, limit, folder / f"ladder_{ladder.name}.png")
     lines = [INTRODUCTION.format(rates=", ".join(map(str, ladder.learning_rates)))]
     lines += [f"## CartPole, {limit:,} steps\n", f"![Learning curves of the rungs](ladder_{ladder.name}.png)\n"]
     lines += _table(rungs, ladder, limit)
@@ -42,7 +47,7 @@ def write(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int,
         "Steps to 475: median over seeds with a 95 % bootstrap interval; a seed that does not get there counts as the "
         "limit. "
         "Mean return: of the last 25 episodes, interquartile mean over seeds with a 95 % bootstrap interval; a solved "
-        f"seed stops. {machine()}, the seconds beside other work.\n",
+        f"seed stops. {measured_on}, the seconds beside other work.\n",
         "What is seen, and what is not:\n",
         *FINDINGS,
         "",
@@ -53,7 +58,7 @@ def write(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int,
         lines += [f"### {number}. {rung.title}\n", f"{rung.words}\n"]
         lines += [f"```\npython -m pg_experiments.train {command} optimizer.learning_rate={rate}\n```\n"]
     lines += _staleness(stale, limit)
-    (folder / "ladder.md").write_text("\n".join(map(_wrapped, lines)))
+    return "\n".join(map(_wrapped, lines))
 
 
 def _wrapped(line: str) -> str:

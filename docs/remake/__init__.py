@@ -1,0 +1,16 @@
+"""Remakes numbers, tables and pictures of the pages from raw data in docs/results/, and the raw data by training."""
+
+from __future__ import annotations
+
+from docs.remake import actor_critics, normalization, pictures, pong
+from docs.remake.artefact import Artefact
+
+ARTEFACTS: dict[str, Artefact] = {
+    artefact.name: artefact
+    for artefact in (normalization.ARTEFACT, pong.ARTEFACT, actor_critics.ARTEFACT, *pictures.ARTEFACTS)
+}
+
+
+def every_value() -> dict[str, str]:
+    """The values of all artefacts, from the raw data."""
+    return {name: value for artefact in ARTEFACTS.values() for name, value in artefact.values().items()}

@@ -1,0 +1,46 @@
+"""What the pages show of one measurement: the commands that make its raw data, and its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from docs.remake.marked import ROOT
+
+RESULTS = ROOT / "docs" / "results"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A measurement.
+
+    Attributes:
+        name: the names of its values begin with it and a dot.
+        commands: run in the root of the repository, they make the measurement.
+        keep: copies what the pages need of it to docs/results/, and its pictures to docs/.
+        values: computes the values from docs/results/ alone, by name.
+    """
+
+    name: str
+    commands: Sequence[str]
+    keep: Callable[[], None] = lambda: None
+    values: Callable[[], dict[str, str]] = dict
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown. A title that begins with `>` belongs to a column that is aligned to the right."""
+    titles = [title.removeprefix(">").strip() for title in head]
+    rule = ["---:" if title.startswith(">") else "---" for title in head]
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (titles, rule, *rows))
+
+
+def spread(numbers: Sequence[float], digits: int) -> str:
+    """`2.5 to 2.9`."""
+    return f"{min(numbers):.{digits}f} to {max(numbers):.{digits}f}"
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy a file, and make its folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())

@@ -1,0 +1,25 @@
+"""Pictures of pages, and pages that a benchmark writes itself, whose commands write them where they belong."""
+
+from __future__ import annotations
+
+from docs.remake.artefact import Artefact
+
+ARTEFACTS = (
+    Artefact(
+        "screenshots",  # of TensorBoard and of a report
+        (
+            "python -m pg_experiments.train -m policy.hidden=16,64,256 num_seeds=16 hydra.sweep.dir=multirun/widths",
+            "python -m pg_experiments.compare sweep=multirun/widths",
+            "python -m docs.screenshots multirun/widths",
+        ),
+    ),
+    Artefact(
+        "pong_video",
+        (
+            "python -m pg_experiments.train env=pong hydra.run.dir=outputs/pong",
+            "python -m pg_experiments.evaluate run=outputs/pong video=true",
+            "python -m docs.poster outputs/pong/videos/seed_0_greedy_return_21.mp4 docs/pong.gif start=8 seconds=10",
+        ),
+    ),
+    Artefact("ladder", ("python -m benchmarks.ladder",)),  # docs/ladder.md, from docs/results/ladder_cartpole.csv
+)

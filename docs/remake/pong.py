@@ -1,0 +1,114 @@
+"""Pong: when each seed passed a score, from the `metrics.csv` of every run that docs/results/ keeps."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+import numpy as np
+
+from docs.plot_pong import at_the_end, curves, passed
+from docs.remake.artefact import RESULTS, Artefact, copied, spread, table
+from docs.remake.marked import ROOT
+
+LIMIT = 1_500_000  # agent steps of the comparison with the numbers of others
+OTHERS = {
+    "env=pong": ("pong", "160 points"),
+    "experiment=pong_text": ("pong_text", "64 games"),
+    "experiment=pong_karpathy": ("pong_karpathy", "10 games"),
+}
+Curve = dict[str, np.ndarray]
+
+
+def keep() -> None:
+    """The `metrics.csv` of each seed of `env=pong`."""
+    for job in (ROOT / "multirun" / "pong").glob("*_seed=*"):
+        copied(job / "metrics.csv", RESULTS / "pong" / f"seed_{job.name.rpartition('=')[2]}" / "metrics.csv")
+
+
+def values() -> dict[str, str]:
+    timed = curves(RESULTS / "pong", timed=True)
+    minutes = {score: [float(run["minutes"][_first(run, score)]) for run in timed] for score in (0, 15, 18)}
+    more = curves(RESULTS / "pong_more", timed=False)
+    to_18 = [float(run["steps"][_first(run, 18)]) for run in [*timed, *more]]
+    breakout = _breakout()
+    return {
+        "pong.table": _with_scores("pong", timed),
+        "pong.wait": _with_scores("wait", curves(RESULTS / "pong_wait", timed=False)),
+        "pong.v5": _with_best("", curves(RESULTS / "pong_v5", timed=False)),
+        "pong.v5_more": _with_best("", curves(RESULTS / "pong_v5_more", timed=False), first=3),
+        "pong.v5_160": _with_best(", 160 points", curves(RESULTS / "pong_v5_160", timed=False)),
+        "pong.v5_half": _with_best(", learning rate 0.0015", curves(RESULTS / "pong_v5_half", timed=False)),
+        "pong.others": _others(),
+        "pong.minutes_to_0": spread(minutes[0], 1),
+        "pong.minutes_to_15": spread(minutes[15], 1),
+        "pong.minutes_to_18": spread(minutes[18], 1),
+        "pong.most_steps_to_18": f"{np.ceil(max(to_18) * 10) / 10:.1f} million",
+        "pong.breakout": f"from {breakout[0]:.1f} to {breakout[-1]:.1f}",
+    }
+
+
+def _first(run: Curve, score: float) -> int:
+    """Index of the first update after which the mean of the last 100 games is at least the score."""
+    return int(np.flatnonzero(run["score"] >= score)[0])
+
+
+def _with_scores(name: str, runs: Sequence[Curve]) -> str:
+    head = ("run", "reached 0", "reached 15", "reached 18", "at the end")
+    rows = [
+        (f"{name}, seed {seed}", *(passed(run, score) for score in (0, 15, 18)), at_the_end(run))
+        for seed, run in enumerate(runs)
+    ]
+    return table(head, rows)
+
+
+def _with_best(what: str, runs: Sequence[Curve], first: int = 0) -> str:
+    rows = []
+    for seed, run in enumerate(runs, first):
+        best = int(run["score"].argmax())
+        at_best = f"{_signed(run['score'][best])} at {run['steps'][best]:.2f} M"
+        rows.append((f"seed {seed}", passed(run, 0), at_best, at_the_end(run)))
+    return table((f"run{what}", "reached 0", "at its best", "at the end"), rows)
+
+
+def _signed(number: float) -> str:
+    return f"{number:.1f}".replace("-", "−")
+
+
+def _others() -> str:
+    """The mean of the last 100 games of each seed's last batch within the limit."""
+    rows = []
+    for command, (folder, batch) in OTHERS.items():
+        updates, scores = [], []
+        for run in _rows(folder):
+            within = [row for row in run if int(row["env_steps"]) <= LIMIT]
+            updates.append(len(within))
+            scores.append(_signed(float(within[-1]["mean_return"])))
+        rows.append((f"`{command}`", batch, f"{min(updates)} to {max(updates)}", ", ".join(scores)))
+    return table(("run", "a batch", ">updates", "mean of the last 100 games"), rows)
+
+
+def _rows(folder: str) -> list[list[dict[str, str]]]:
+    """The rows of each seed."""
+    seeds: dict[int, list[dict[str, str]]] = {}
+    for file in sorted((RESULTS / folder).glob("*/metrics.csv")):
+        with file.open() as lines:
+            for row in csv.DictReader(lines):
+                seeds.setdefault(int(row["seed"]), []).append(row)
+    return list(seeds.values())
+
+
+def _breakout() -> list[float]:
+    (run,) = _rows("breakout")
+    return [float(row["mean_return"]) for row in run if int(row["episodes"]) >= 100]
+
+
+ARTEFACT = Artefact(
+    "pong",
+    (
+        "python -m pg_experiments.train -m env=pong seed=0,1,2 hydra.sweep.dir=multirun/pong",
+        "python -m docs.plot_pong docs/results/pong.png docs/results/pong docs/results/pong_v5",
+    ),
+    keep,
+    values,
+)
