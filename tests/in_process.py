@@ -31,13 +31,20 @@ class Ended(NamedTuple):
 Train = Callable[..., Ended]
 
 
+def main_of(command: str) -> Callable[[], None]:
+    """The function that `python -m pg_experiments.COMMAND` calls."""
+    package = "" if command == "evaluate" else ".__main__"
+    main: Callable[[], None] = import_module(f"pg_experiments.{command}{package}").main
+    return main
+
+
 @pytest.fixture
 def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
     """`python -m pg_experiments.COMMAND …` in a directory of its own, without a process of its own."""
     monkeypatch.chdir(tmp_path)
 
     def run(command: str, *arguments: str) -> Ended:
-        main = import_module(f"pg_experiments.{command}").main
+        main = main_of(command)
         capsys.readouterr()
         code: object = 0
         with monkeypatch.context() as changed, _left_as_it_was():

@@ -278,7 +278,7 @@ def test_a_baseline_that_breaks_names_its_own_knob(command, tmp_path):
 
 POISONED = """
 import sys
-from pg_experiments import train
+from pg_experiments.train import __main__ as train
 from pg_experiments.collect import CompiledEpisodeCollector
 
 collect = CompiledEpisodeCollector.collect

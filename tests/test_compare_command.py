@@ -21,7 +21,7 @@ FILES |= {"curves.png", "performance_profile.png", "to_threshold.png"}
 
 
 BROKEN = """
-from pg_experiments import train
+from pg_experiments.train import __main__ as train
 from pg_experiments.run.run import Run
 
 def learn(*arguments):
@@ -261,7 +261,8 @@ def test_a_mistake_is_answered_in_one_line(folders, arguments, expected):
 
 def test_help_and_mistakes_come_before_anything_heavy_is_imported():
     script = (
-        "import sys; from pg_experiments import compare; sys.argv = ['compare', '--help']; compare.main();"
+        "import sys; from pg_experiments.compare import __main__ as compare;"
+        "sys.argv = ['compare', '--help']; compare.main();"
         "compare.parse(['sweep=pg_experiments']);"
         "heavy = {'torch', 'hydra', 'matplotlib', 'scipy', 'numpy', 'jinja2', 'rich'} & set(sys.modules);"
         "assert not heavy, heavy"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from benchmarks.run_directories import write_run
-from pg_experiments import compare
+from pg_experiments.compare import __main__ as compare
 from pg_experiments.comparison.as_csv import groups_csv
 from pg_experiments.comparison.excluded import not_counted
 from pg_experiments.support.errors import UserError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pg_experiments import compare, evaluate
+from pg_experiments import evaluate
 from pg_experiments.app.flags import split
+from pg_experiments.compare import __main__ as compare
 from pg_experiments.support.errors import UserError
 
 KEYS = ["num_seeds", "policy.hidden", "env", "seed", "preview", "resume"]

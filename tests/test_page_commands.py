@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pg_experiments import compare, evaluate
+from pg_experiments import evaluate
+from pg_experiments.compare import __main__ as compare
 from pg_experiments.support.errors import one_line
 from tests.conftest import REPOSITORY
 from tests.in_process import Ended, Train, plugins_of

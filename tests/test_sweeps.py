@@ -17,7 +17,7 @@ TINY = ("env.max_episodes=4", "device=cpu", "hydra.sweep.dir=mine")
 SWEEP = ("-m", "policy.hidden=4,8", "seed=0,1", *TINY)
 SABOTAGED = """
 import os, signal, sys
-from pg_experiments import train
+from pg_experiments.train import __main__ as train
 from pg_experiments.run.run import Run
 
 learn = Run.learn

@@ -16,11 +16,13 @@ import torch
 import yaml
 
 from benchmarks.run_directories import write_run
-from pg_experiments import compare, evaluate, load_run, train
+from pg_experiments import evaluate, load_run
+from pg_experiments.compare import __main__ as compare
 from pg_experiments.run.checkpoint import newest, read
 from pg_experiments.support import run_directory
 from pg_experiments.support.errors import UserError, printable
 from pg_experiments.support.terminal import Terminal
+from pg_experiments.train import __main__ as train
 from tests.conftest import REPOSITORY
 from tests.untrusted import Ended, Outside, command, contents
 

@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 import pg_experiments
-from pg_experiments import compare, evaluate
+from pg_experiments import evaluate
+from pg_experiments.compare import __main__ as compare
 from pg_experiments.run.config import GROUPS
 from pg_experiments.support.legacy import upgraded
 from tests.conftest import REPOSITORY

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tests.in_process import main_of
+
 LIBRARIES = (  # that commands import once they know that they need them
     *(
         "scipy.stats",
@@ -40,7 +42,7 @@ class Command:
             _load_run(*self.arguments)
             return
         sys.argv = [f"{self.program}.py", *self.arguments]
-        importlib.import_module(f"pg_experiments.{self.program}").main()
+        main_of(self.program)()
 
     def __str__(self) -> str:
         if self.program == "load_run":

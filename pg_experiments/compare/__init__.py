@@ -1,0 +1,1 @@
+"""Comparing runs, as the command `python -m pg_experiments.compare` and as a function for Python."""
