@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from pg_experiments.run.config import every_key
 from tests.conftest import REPOSITORY
 from tests.pages import PAGES, SITE, name_of
 
@@ -16,7 +17,7 @@ PATH = re.compile(r"`((?:pg_experiments|tests|benchmarks|docs|conf|examples)/[\w
 TEST = re.compile(r"`(test_\w+)`")
 
 
-def test_the_site_builds_and_has_no_broken_link_or_anchor_and_no_page_outside_of_its_index(tmp_path):
+def test_the_site_builds_without_a_broken_link_and_has_every_page_and_every_key(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")],
         cwd=REPOSITORY,
@@ -27,6 +28,8 @@ def test_the_site_builds_and_has_no_broken_link_or_anchor_and_no_page_outside_of
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "site").rglob("*.html"))) >= len(SITE)
     assert not list((tmp_path / "site").rglob("*.py"))
+    on_page = (tmp_path / "site" / "reference.html").read_text()
+    assert [key for key in every_key() if "." in key and f"<code>{key}</code>" not in on_page] == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in SITE], ids=name_of)
