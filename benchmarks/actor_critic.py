@@ -19,7 +19,7 @@ import time
 
 import torch
 
-from benchmarks.common import machine, prepared
+from benchmarks.common import machine, prepared, write_speeds
 
 ENVS = 8
 TARGETS = {"a2c, num_seeds=1": 4, "a2c, num_seeds=32": 40, "ppo, num_seeds=1": 5, "ppo, num_seeds=32": 30}
@@ -87,6 +87,7 @@ def one_round(index: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("file", nargs="?", help="a JSON file that is written")
     arguments = parser.parse_args()
     for algorithm in OVERRIDES:  # what is imported or compiled on first use is no part of training
         our_steps_per_second(algorithm, 1, 1000, 2_000)
@@ -103,6 +104,7 @@ def main() -> None:
         speed = statistics.median(r[name] for r in rounds)
         target = f"{ratios[name]:>8.1f}{TARGETS[name]:>8}" if name in TARGETS else ""
         print(f"{name:<28}{speed:>10,.0f}{target}")
+    write_speeds(arguments.file, rounds, ratios)
     print(f"\nratio {min(ratios[name] / target for name, target in TARGETS.items()):.2f}")
 
 

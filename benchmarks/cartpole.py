@@ -1,6 +1,6 @@
 """Environment steps that count, per second of training on CartPole, against the plain loop of the text.
 
-    python -m benchmarks.cartpole
+    python -m benchmarks.cartpole [FILE.json]
 
 Both sides train learners for the default's 500 episodes, without stopping at the threshold. The plain side is what a
 reader of the text would write: one environment, one `Categorical` per step, one update per episode, nothing recorded;
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import io
 import statistics
+import sys
 import time
 
 import gymnasium
@@ -24,7 +25,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.common import machine, prepared
+from benchmarks.common import machine, prepared, write_speeds
 
 ROUNDS = 3
 REFERENCE_SECONDS = 8.0
@@ -112,6 +113,7 @@ def main() -> None:
     print(f"\n{machine()}, torch {torch.__version__}\n\n{'side':<28}{'steps/s':>10}{'ratio':>8}")
     for name, ratio in ratios.items():
         print(f"{name:<28}{statistics.median(r[name] for r in rounds):>10,.0f}{ratio:>8.1f}")
+    write_speeds(next(iter(sys.argv[1:]), None), rounds, ratios)
     print(f"\nratio_1 {ratios['ours, num_seeds=1']:.2f}\nratio {ratios['ours, num_seeds=32']:.2f}")
 
 

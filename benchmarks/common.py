@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -55,3 +58,25 @@ def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
 def machine() -> str:
     """The machine, in a line."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def write_speeds(
+    file: str | None, rounds: Sequence[Mapping[str, float]], ratios: Mapping[str, float], **more: float
+) -> None:
+    """Writes what a benchmark has measured as JSON, if a file was given; `docs.remake` reads it.
+
+    Args:
+        file: its path, or None.
+        rounds: environment steps per second of each side, in each round.
+        ratios: what is shown beside the speed of a side.
+        more: other numbers.
+    """
+    if file is None:
+        return
+    sides = {
+        side: {"steps_per_second": statistics.median(r[side] for r in rounds), "ratio": ratios.get(side)}
+        for side in rounds[0]
+        if side not in more
+    }
+    measured = {"machine": machine(), "torch": torch.__version__, "sides": sides, "rounds": rounds, **more}
+    Path(file).write_text(json.dumps(measured, indent=2) + "\n")

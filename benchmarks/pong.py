@@ -1,6 +1,6 @@
 """Emulator steps per second of training on Pong, against the bare emulator and against the plain loop.
 
-    python -m benchmarks.pong
+    python -m benchmarks.pong [FILE.json]
 
 Four sides take turns: ale-py's vector environment alone, with random actions and as many environments and threads as
 ours; the whole training loop of `experiment=pong`, with everything that it records; the same with
@@ -18,6 +18,7 @@ import contextlib
 import io
 import os
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.common import checked, machine, prepared
+from benchmarks.common import checked, machine, prepared, write_speeds
 from benchmarks.plain_pong import DOWN, UP, plain_steps_per_second
 from pg_experiments.env import AtariEnv
 from pg_experiments.run.run import Run
@@ -139,12 +140,14 @@ def main() -> None:
     for part, seconds in sorted(parts.items(), key=lambda item: -item[1]):
         print(f"{part:<20}{seconds / sum(parts.values()):>8.1%}")
     print(f"\n{'side':<20}{'steps/s':>10}{'training over it':>20}")
+    over = {side: statistics.median(r["training"] / r[side] for r in rounds) for side in SIDES}
+    useful = statistics.median(r["useful"] for r in rounds)
     for side in SIDES:
-        over = statistics.median(r["training"] / r[side] for r in rounds)
-        print(f"{side:<20}{statistics.median(r[side] for r in rounds):>10,.0f}{over:>20.2f}")
-    print(f"\nplain_ratio {statistics.median(r['training'] / r['plain loop'] for r in rounds):.2f}")
-    print(f"useful {statistics.median(r['useful'] for r in rounds):.3f}")
-    print(f"ratio {statistics.median(r['training'] / r['bare emulator'] for r in rounds):.3f}")
+        print(f"{side:<20}{statistics.median(r[side] for r in rounds):>10,.0f}{over[side]:>20.2f}")
+    write_speeds(next(iter(sys.argv[1:]), None), rounds, over, useful=useful)
+    print(f"\nplain_ratio {over['plain loop']:.2f}")
+    print(f"useful {useful:.3f}")
+    print(f"ratio {over['bare emulator']:.3f}")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 
 import pytest
 
+from benchmarks.common import write_speeds
 from benchmarks.ladder.__main__ import DOCS
 from benchmarks.ladder.measure import Measurements, climb, stale
 from benchmarks.ladder.page import page
@@ -72,3 +74,16 @@ def test_each_measurement_has_commands_that_exist(capsys):
 def test_an_unknown_name_is_answered_with_those_that_there_are():
     with pytest.raises(SystemExit, match="lader: no such name; expected normalization, pong"):
         main(["lader"])
+
+
+def test_a_benchmark_writes_what_the_pages_read(tmp_path):
+    rounds = [{"fast": 30.0, "slow": 10.0, "useful": 1.0}, {"fast": 50.0, "slow": 20.0, "useful": 0.5}]
+    write_speeds(str(tmp_path / "speed.json"), rounds, {"fast": 2.75}, useful=0.75)
+    found = json.loads((tmp_path / "speed.json").read_text())
+    assert found["sides"] == {
+        "fast": {"steps_per_second": 40.0, "ratio": 2.75},
+        "slow": {"steps_per_second": 15.0, "ratio": None},
+    }
+    assert (found["useful"], found["rounds"]) == (0.75, rounds)
+    for file in (DOCS / "results" / "speed").glob("*.json"):
+        assert set(found) - set(json.loads(file.read_text())) <= {"rounds", "useful"}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from docs.remake import actor_critics, normalization, pictures, pong
+from docs.remake import actor_critics, intervals, normalization, pictures, pong, speed
 from docs.remake.artefact import Artefact
 
+_SINGLE = (normalization.ARTEFACT, pong.ARTEFACT, actor_critics.ARTEFACT, intervals.ARTEFACT)
 ARTEFACTS: dict[str, Artefact] = {
-    artefact.name: artefact
-    for artefact in (normalization.ARTEFACT, pong.ARTEFACT, actor_critics.ARTEFACT, *pictures.ARTEFACTS)
+    artefact.name: artefact for artefact in (*_SINGLE, *speed.ARTEFACTS, *pictures.ARTEFACTS)
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 
 from docs.remake import ARTEFACTS, every_value
 from docs.remake.marked import ROOT, pages, written
@@ -26,8 +27,7 @@ def main(names: list[str]) -> None:
         sys.exit(f"error: {unknown[0]}: no such name; expected {', '.join(ARTEFACTS)}")
     for name in names:
         for command in ARTEFACTS[name].commands:
-            print(f"$ {command}", flush=True)
-            subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=ROOT, check=True)
+            _run(command)
         ARTEFACTS[name].keep()
     values = every_value()
     for page in pages():
@@ -35,6 +35,14 @@ def main(names: list[str]) -> None:
         if (new := written(text, values)) != text:
             page.write_text(new)
             print(f"{page.relative_to(ROOT)}: written")
+
+
+def _run(command: str) -> None:
+    """Run `python …`, or `python … > FILE`."""
+    print(f"$ {command}", flush=True)
+    words, _, file = command.partition(" > ")
+    with (ROOT / file).open("w") if file else nullcontext() as output:
+        subprocess.run([sys.executable, *shlex.split(words)[1:]], cwd=ROOT, stdout=output, check=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Artefact:
 
     Attributes:
         name: the names of its values begin with it and a dot.
-        commands: run in the root of the repository, they make the measurement.
+        commands: run in the root of the repository, they make the measurement. `> FILE` says where the output goes.
         keep: copies what the pages need of it to docs/results/, and its pictures to docs/.
         values: computes the values from docs/results/ alone, by name.
     """
