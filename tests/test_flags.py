@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pg_experiments import evaluate
+from pg_experiments.app.arguments import nearest_key
 from pg_experiments.app.flags import split
 from pg_experiments.compare import __main__ as compare
 from pg_experiments.support.errors import UserError
@@ -40,12 +41,12 @@ WRONG = [
 @pytest.mark.parametrize(("arguments", "message"), WRONG, ids=lambda value: str(value)[:40])
 def test_a_wrong_flag_is_answered_with_what_was_meant(arguments, message):
     with pytest.raises(UserError) as wrong:
-        split(arguments, lambda: KEYS)
+        split(arguments, nearest_key(KEYS))
     assert str(wrong.value).startswith(message)
 
 
 def test_flags_and_overrides_may_stand_in_any_order_and_a_flag_takes_its_value_from_either_side_of_an_equals_sign():
-    flags, overrides = split(["seed=1", "-cd", "mine", "--config-name=other", "-m", "env=pong"], lambda: KEYS)
+    flags, overrides = split(["seed=1", "-cd", "mine", "--config-name=other", "-m", "env=pong"], nearest_key(KEYS))
     assert overrides == ["seed=1", "env=pong"]
     assert flags.arguments() == ["--config-dir=mine", "--config-name=other", "--multirun"]
     assert flags.sweeping
@@ -57,7 +58,7 @@ def test_flags_and_overrides_may_stand_in_any_order_and_a_flag_takes_its_value_f
     ("arguments", "info"), [(["--info", "seed=1"], "all"), (["-i", "defaults", "seed=1"], "defaults")]
 )
 def test_info_takes_no_override_for_its_value(arguments, info):
-    flags, overrides = split(arguments, lambda: KEYS)
+    flags, overrides = split(arguments, nearest_key(KEYS))
     assert overrides == ["seed=1"]
     assert flags.arguments() == [f"--info={info}"]
 

@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from pg_experiments.app.command_line import config_directory
 from pg_experiments.app.composing import composing
 from pg_experiments.app.help import help_text
+from pg_experiments.app.hints import Hints
 from pg_experiments.app.mistakes import explain
 from pg_experiments.app.option_files import OptionFiles
 from pg_experiments.support.errors import FileError, UserError
@@ -64,11 +65,11 @@ def directories(tmp_path) -> list[Path]:
 
 def explained(directories: list[Path], *overrides: str) -> str | None:
     """What a command says of the error that these overrides end in."""
-    files = OptionFiles(directories)
-    files.check_own()
+    OptionFiles(directories).check_own()
     with pytest.raises(Exception) as caught, composing(directories) as compose:  # noqa: PT011  (whatever Hydra raises)
         compose(overrides)
-    return explain(caught.value, OverridesParser.create().parse_overrides(list(overrides)), files)
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return explain(caught.value, parsed, Hints(directories, "config", parsed))
 
 
 @pytest.mark.parametrize("kind", [*DAMAGE, *HARMLESS])

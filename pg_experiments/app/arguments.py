@@ -11,6 +11,15 @@ from pg_experiments.support.errors import UserError, nearest, one_line
 from pg_experiments.support.interruption import deferred, exit_on_signal
 
 PLUGIN = "--plugin"
+# arguments of the training command that are not keys of a run
+ARGUMENTS = {
+    "resume": "DIR, or latest: resume this run, or the one with the newest result, from its newest checkpoint",
+    "preview": "true: print the jobs of the command, with their directories and how far they are, and run nothing",
+}
+FLAGS = ["--help", "-h", "--version", PLUGIN]  # of the commands without Hydra
+# (word, value, similar) → what a wrong flag means where it is meant as a key, such as `did you mean seed=3?`. If not
+# `similar`, the word is to be another name of the key: there is a similar flag.
+Suggest = Callable[[str, str, bool], str | None]
 WORDS: dict[str, object] = {"true": True, "false": False, "null": None}
 
 
@@ -49,7 +58,7 @@ def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> d
     values = {}
     for index, argument in enumerate(arguments):
         if argument.startswith("-"):
-            raise UserError(no_such_flag(argument, arguments[index + 1 : index + 2], ["--help", "-h", PLUGIN], keys))
+            raise UserError(no_such_flag(argument, arguments[index + 1 : index + 2], FLAGS, nearest_key(keys)))
         key, equals, value = argument.partition("=")
         if not equals:
             raise UserError(f"{argument}: expected key=value, as {first}={argument}")
@@ -57,28 +66,36 @@ def key_values(arguments: Sequence[str], first: str, keys: Collection[str]) -> d
     return values
 
 
-def no_such_flag(argument: str, following: Sequence[str], flags: Collection[str], keys: Collection[str]) -> str:
+def no_such_flag(argument: str, following: Sequence[str], flags: Collection[str], key: Suggest) -> str:
     """The error message for an unknown flag, with the nearest flag or key.
 
     Args:
         argument: as given, `--num_seeds=4` or `--num-seeds`.
         following: the next argument, if there is one; it may be the value.
         flags: all flags.
-        keys: all keys.
+        key: suggests a key.
     """
     name, equals, value = argument.partition("=")
     word = name.lstrip("-").replace("-", "_")
-    key = word if word in keys else nearest(word, keys)
+    if not equals and following and "=" not in following[0] and not following[0].startswith("-"):
+        value = following[0]
     glued = [short for short in flags if not name.startswith("--") and name.startswith(short)]  # -cdmine
     long = [flag for flag in flags if flag.startswith("--")] if word else []
     flag = max(glued, key=len) if glued else nearest(name, long)
-    if not equals and following and "=" not in following[0] and not following[0].startswith("-"):
-        value = following[0]
-    if flag and not equals and word not in keys:
-        return f"{argument}: no such flag; did you mean {flag}?"
-    if key:
-        return f"{argument}: no such flag; did you mean {key}={value or 'VALUE'}?"
+    meant = key(word, value, flag is None or bool(equals)) if word else None
+    if meant:
+        return f"{argument}: no such flag; {meant}"
     return f"{argument}: no such flag; " + (f"did you mean {flag}?" if flag else "--help lists flags and keys")
+
+
+def nearest_key(keys: Collection[str]) -> Suggest:
+    """Suggestions among these keys."""
+
+    def suggest(word: str, value: str, similar: bool) -> str | None:
+        near = word if word in keys else nearest(word, keys) if similar else None
+        return f"did you mean {near}={value or 'VALUE'}?" if near else None
+
+    return suggest
 
 
 def plain(text: str) -> object:

@@ -13,14 +13,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-import pg_experiments
 from pg_experiments.app.composing import composing
 from pg_experiments.app.flags import Flags, split
-from pg_experiments.app.help import help_text
+from pg_experiments.app.help import explained, help_text
+from pg_experiments.app.hints import Hints
 from pg_experiments.app.launchers import launcher_settings
-from pg_experiments.app.mistakes import explain
+from pg_experiments.app.mistakes import explain, not_an_override
 from pg_experiments.app.offered import for_workers, offer
 from pg_experiments.app.option_files import OptionFiles
+from pg_experiments.app.version import version_text
 from pg_experiments.support import plugins
 from pg_experiments.support.errors import UserError, one_line, shortened
 from pg_experiments.support.interruption import deferred, stop
@@ -47,7 +48,8 @@ def run_command(command: Callable[[], object]) -> None:
         flags, overrides = _split(sys.argv[1:])
         _start(command, flags, overrides)
     except Exception as error:
-        mistake = explain(error, _parse(overrides), OptionFiles(_directories(flags)))
+        parsed = _parse(overrides)
+        mistake = explain(error, parsed, Hints(_directories(flags), flags.config_name, parsed))
         if mistake is not None:
             sys.exit(f"error: {one_line(mistake)}")
         where = next(iter(getattr(error, "__notes__", [])), "HYDRA_FULL_ERROR=1 shows where")
@@ -55,7 +57,8 @@ def run_command(command: Callable[[], object]) -> None:
 
 
 def _split(arguments: list[str]) -> tuple[Flags, list[str]]:
-    return split(arguments, lambda: ["preview", "resume", *OptionFiles([Path(config_directory())]).all_keys()])
+    hints = Hints([Path(config_directory())], "config", _parse([text for text in arguments if text[:1] != "-"]))
+    return split(arguments, hints.of_flag)
 
 
 def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) -> None:
@@ -64,15 +67,19 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
     offer(plugins.registered(), [*plugins.config_directories(), *_directories(flags)])
     overrides, wanted = _take_preview(overrides)
     overrides, resumed = _take("resume", overrides)
-    parsed = _read(overrides)
-    if nameless := [override.input_line for override in parsed if not override.key_or_group]:
-        raise UserError(f"{nameless[0]}: not an override; expected key=value")
+    asked = [text for text in overrides if "=" not in text and "~" not in text] if "--help" in flags else []
+    parsed = _read([text for text in overrides if text not in asked])
     OptionFiles(_directories(flags)).check_own()
+    if nameless := [str(override.input_line) for override in parsed if not override.key_or_group]:
+        raise UserError(not_an_override(nameless[0], Hints(_directories(flags), flags.config_name, parsed)))
+    if asked:
+        print(explained(_directories(flags), flags.config_name, parsed, asked), end="")
+        return
     if "--help" in flags:
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return
     if "--version" in flags:
-        print(f"pg-experiments {pg_experiments.__version__}")
+        print(version_text())
         return
     sweeping = _is_sweep(flags, parsed)
     if resumed is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pg_experiments.app.arguments import PLUGIN, no_such_flag, split_plugins
+from pg_experiments.app.arguments import PLUGIN, Suggest, no_such_flag, split_plugins
 from pg_experiments.support.errors import UserError
 
 SHORT = {
@@ -79,12 +79,12 @@ class Flags:
         return [f"{flag}={value}" if VALUES[flag] else flag for flag, value in self.given.items()]
 
 
-def split(arguments: Sequence[str], keys: Callable[[], Collection[str]]) -> tuple[Flags, list[str]]:
+def split(arguments: Sequence[str], key: Suggest) -> tuple[Flags, list[str]]:
     """Separate flags and their values from overrides.
 
     Args:
         arguments: the arguments of the command line.
-        keys: returns the keys of a run; called only when a flag is wrong.
+        key: suggests a key for a wrong flag.
 
     Raises:
         UserError: there is no such flag, or its value is missing or wrong.
@@ -102,7 +102,7 @@ def split(arguments: Sequence[str], keys: Callable[[], Collection[str]]) -> tupl
         if flag in REFUSED:
             raise UserError(f"{name}: not supported; {REFUSED[flag]}")
         if flag not in VALUES or (equals and VALUES[flag] is None):
-            raise UserError(no_such_flag(argument, rest[:1], HINTS, keys()))
+            raise UserError(no_such_flag(argument, rest[:1], HINTS, key))
         given[flag] = _value(flag, value if equals else None, rest)
     several = [flag for flag in INSTEAD if flag in given]
     if len(several) > 1:

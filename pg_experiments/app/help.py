@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
+from pg_experiments.app.arguments import ARGUMENTS
 from pg_experiments.app.composing import composing, without_hydra
+from pg_experiments.app.explanation import Explainer
+from pg_experiments.app.hints import Hints
 from pg_experiments.app.option_files import OptionFiles
-from pg_experiments.support.errors import one_line
+from pg_experiments.support.errors import UserError, one_line
 
 HEADER = """\
 Policy-gradient experiments. One run is an option from each group; a sweep compares choices.
@@ -24,6 +28,7 @@ Policy-gradient experiments. One run is an option from each group; a sweep compa
   python -m pg_experiments.train resume=latest                       resumes the run with the newest result
   python -m pg_experiments.train env=pong                            Pong from pixels
   python -m pg_experiments.train env=gymnasium env.id=MountainCar-v0
+  python -m pg_experiments.train --help policy.dropout               explains a key, or a group as --help optimizer
 """
 FOOTER = """\
 Flags: -m (--multirun) sweeps; --config-dir DIR adds options of your own; --cfg job prints a config and stops;
@@ -42,7 +47,29 @@ def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:
         whole = compose(overrides)
     config = OmegaConf.to_yaml(without_hydra(whole))
     groups = _groups(OptionFiles(directories))
-    return f"{HEADER}\n== Groups: group=option ==\n{groups}\n== Keys: group.key=value ==\n{config}\n{FOOTER}"
+    other = "".join(f"{name}={what}\n" for name, what in ARGUMENTS.items())
+    return (
+        f"{HEADER}\n== Groups: group=option ==\n{groups}\n== Keys: group.key=value ==\n{config}"
+        f"\n== Arguments that are not keys ==\n{other}\n{FOOTER}"
+    )
+
+
+def explained(directories: Sequence[Path], config_name: str, overrides: Sequence[Override], keys: Sequence[str]) -> str:
+    """The text of `--help KEY`: comment, type and range, value, and what sets it, of each key or group.
+
+    Raises:
+        UserError: there is no such key.
+    """
+    explainer = Explainer(directories, config_name, overrides)
+    parts = []
+    for key in keys:
+        if key == "hydra" or key.startswith("hydra/"):
+            raise UserError(f"{key}: is a part of Hydra's own settings; --cfg hydra shows them")
+        text = f"{key}={ARGUMENTS[key]}\n" if key in ARGUMENTS else explainer.explain(key)
+        if text is None:
+            raise UserError(f"{key}: {Hints(directories, config_name, overrides).unknown_key(key)}")
+        parts.append(text)
+    return "\n".join(parts)
 
 
 def _groups(files: OptionFiles) -> str:

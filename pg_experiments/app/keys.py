@@ -81,9 +81,8 @@ def _option(files: OptionFiles, group: str, name: str) -> Option:
         keys = [Key(f"{group}.{key}", "", types[key], value, None) for key, value in _without_name(name, source)]
         return Option(group, name, files.describe(group, name), tuple(keys))
     found: dict[str, Key] = {}
-    chain = _with_parents(files, group, name)
-    types = _types(group, next((values["name"] for values in map(load, reversed(chain)) if "name" in values), name))
-    for file in chain if types else ():
+    types = _types(group, files.values(group, name).get("name", name))
+    for file in files.chain(group, name) if types else ():
         said = comments(file).keys
         for key, value in load(file).items():
             if key in ("defaults", "name"):
@@ -97,16 +96,6 @@ def _option(files: OptionFiles, group: str, name: str) -> Option:
 
 def _without_name(name: str, source: WithoutFile) -> list[tuple[str, Any]]:
     return [(key, value) for key, value in keys_of(name, source.option).items() if key != "name"]
-
-
-def _with_parents(files: OptionFiles, group: str, name: str) -> list[Path]:
-    """The files of an option: those that its defaults list names in the same folder, then its own."""
-    chain: list[Path] = []
-    while (file := files.groups[group].get(name)) not in chain and isinstance(file, Path):
-        chain.insert(0, file)
-        defaults = load(file).get("defaults") or ()
-        name = next((entry for entry in defaults if isinstance(entry, str) and entry != "_self_"), "")
-    return chain
 
 
 def _types(group: str, name: object) -> dict[str, str]:

@@ -12,16 +12,21 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml.error import MarkedYAMLError
 
+from pg_experiments.app.hints import Hints
 from pg_experiments.app.launchers import needs_extra
-from pg_experiments.app.option_files import OptionFiles
-from pg_experiments.support.errors import UserError, by_nearness, nearest
+from pg_experiments.support.errors import UserError, by_nearness
 from pg_experiments.support.legacy import MOVED
 
 SAID_BY_HYDRA = ("Config group override", "Invalid defaults list")  # prefixes of errors without a specific class
 
 
-def explain(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str | None:
+def explain(error: BaseException, overrides: Sequence[Override], hints: Hints) -> str | None:
     """The message for a user error: the key, what was expected, and the nearest valid value.
+
+    Args:
+        error: what was raised.
+        overrides: those of the command line.
+        hints: suggestions for wrong keys and options.
 
     Returns:
         One line; None where the error is not a user error.
@@ -32,28 +37,33 @@ def explain(error: BaseException, overrides: Sequence[Override], files: OptionFi
         return f"{file}: cannot be read as a config ({_why_unreadable(error)})"
     if isinstance(error, RecursionError) and (config := _of_frames(error, "_create_defaults_tree_impl", "path")):
         return f"{config}: its defaults list leads back to itself"
-    text = _said_by_hydra(error, overrides, files)
-    expected = isinstance(error, HydraException | OmegaConfBaseException | OSError)
-    return text if expected or str(error).startswith(SAID_BY_HYDRA) else None
+    if isinstance(error, HydraException | OmegaConfBaseException | OSError) or str(error).startswith(SAID_BY_HYDRA):
+        return _said_by_hydra(error, overrides, hints)
+    return None
 
 
-def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: OptionFiles) -> str:
+def _said_by_hydra(error: BaseException, overrides: Sequence[Override], hints: Hints) -> str:
     if isinstance(error, OverrideParseException):
-        return _not_an_override(error.override)
+        return not_an_override(error.override, hints)
     if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return no_such_option(group, option, list(error.options))
+        missing = str(error.missing_cfg_file)
+        group, _, option = missing.rpartition("/")
+        for override in overrides:  # `env=ALE/Pong-v5`, which Hydra looks for in a group env/ALE
+            if override.key_or_group in hints.files.groups and f"{override.key_or_group}/{override.value()}" == missing:
+                group, option = override.key_or_group, str(override.value())
+        return no_such_option(group, option, list(error.options), hints)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; choose another hydra.run.dir (or hydra.sweep.dir)"
     text = str(error)
     if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'", text):
         return f"{match.group(1)}: several values are a sweep; add -m before them"
     if match := re.match(r"Could not override '([^']+)'", text):
-        return _unknown_key(match.group(1), overrides, files)
+        return _unknown_key(match.group(1), overrides, hints)
     if text.startswith("Config group override must be a string"):
-        wrong = next((o for o in overrides if o.key_or_group in files.groups and not isinstance(o.value(), str)), None)
+        groups = hints.files.groups
+        wrong = next((o for o in overrides if o.key_or_group in groups and not isinstance(o.value(), str)), None)
         if wrong is not None:
-            return no_such_option(wrong.key_or_group, str(wrong.value()), list(files.groups[wrong.key_or_group]))
+            return no_such_option(wrong.key_or_group, str(wrong.value()), list(groups[wrong.key_or_group]), hints)
     if match := re.match(r"Error merging override (.*)", text):
         return f"{match.group(1)}: {_first_line(error.__cause__)}"
     if isinstance(error, MissingMandatoryValue) and error.full_key:
@@ -61,13 +71,6 @@ def _said_by_hydra(error: BaseException, overrides: Sequence[Override], files: O
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {_first_line(error)}"
     return " ".join(text.split("\n")[:2]).strip() or _first_line(error)
-
-
-def _not_an_override(text: str) -> str:
-    key, equals, value = text.partition("=")
-    if not re.fullmatch(r"[+~]*[\w/@:-]+(\.[\w/@:-]+)*", key) or not equals or value.startswith("="):
-        return f"{text}: not an override; expected key=value"
-    return f"{text}: its value cannot be read; with quotes it is a text, as \"{key}='TEXT'\""
 
 
 def _file_being_read(error: BaseException) -> str | None:
@@ -99,35 +102,28 @@ def _first_line(error: BaseException | None) -> str:
     return "it does not say why" if error is None else str(error).strip().split("\n")[0]
 
 
-def no_such_option(group: str, option: str, options: Sequence[str]) -> str:
+def no_such_option(group: str, option: str, options: Sequence[str], hints: Hints) -> str:
     """The message for an option that a group does not have, or whose extra is not installed."""
     if missing := needs_extra(f"{group}={option}"):
         return missing
-    return f"{group}={option}: no such option; expected one of {', '.join(by_nearness(option, options))}"
+    said = hints.said_of_option(group, option) if group in hints.files.groups else None
+    said = said or f"expected one of {', '.join(by_nearness(option, options))}"
+    return f"{group}={option}: no such option; {said}"
 
 
-def _unknown_key(key: str, overrides: Sequence[Override], files: OptionFiles) -> str:
+def not_an_override(text: str, hints: Hints) -> str:
+    """The message for an argument that is not `key=value`."""
+    key, equals, value = text.partition("=")
+    if re.fullmatch(r"[+~]*[\w/@:-]+(\.[\w/@:-]+)*", key) and equals and not value.startswith("="):
+        return f"{text}: its value cannot be read; with quotes it is a text, as \"{key}='TEXT'\""
+    meant = None if equals or not text else hints.word(text) or hints.option("env", text)
+    return f"{text}: not an override; " + (f"did you mean {meant}?" if meant else "expected key=value")
+
+
+def _unknown_key(key: str, overrides: Sequence[Override], hints: Hints) -> str:
     if key in MOVED:
         return f"{key}: is called {MOVED[key]} now"
-    group, _, leaf = key.rpartition(".")
     if key.startswith("hydra."):
         return f"{key}: no such key of Hydra's, or of its launcher and sweeper; --cfg hydra shows them"
-    if group in files.groups:
-        return f"{key}: {_unknown_leaf(group, leaf, overrides, files)}"
-    near = nearest(key, files.all_keys())
-    if near is None:
-        same_leaf = [known for known in files.all_keys() if nearest(leaf, [known.rpartition(".")[2]])]
-        near = same_leaf[0] if same_leaf else None
-    return f"{key}: no such key; " + (f"did you mean {near}?" if near else "--help lists the keys")
-
-
-def _unknown_leaf(group: str, leaf: str, overrides: Sequence[Override], files: OptionFiles) -> str:
-    keys = files.keys(group)
-    if leaf in keys:
-        chosen = [o.value() for o in overrides if o.key_or_group == group and isinstance(o.value(), str)]
-        choice = f"{group}={chosen[-1]}" if chosen else f"a chosen {group}"
-        return f"no such key with {choice}; {' or '.join(f'{group}={option}' for option in sorted(keys[leaf]))} has it"
-    near = nearest(leaf, keys)
-    if near is not None:
-        return f"no such key; did you mean {group}.{near}?"
-    return f"no such key; {group} has {', '.join(sorted(keys))}"
+    value = next((str(o.input_line).partition("=")[2] for o in overrides if o.key_or_group == key), "")
+    return f"{key}: {hints.unknown_key(key, value)}"

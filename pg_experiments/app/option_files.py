@@ -61,6 +61,19 @@ class OptionFiles:
                 found.setdefault(key, []).append(option)
         return {key: options for key, options in found.items() if key not in ("defaults", "name")}
 
+    def chain(self, group: str, option: str) -> list[Path]:
+        """The files of an option: those that its defaults list names in the same folder, then its own."""
+        chain: list[Path] = []
+        while (file := self.groups[group].get(option)) not in chain and isinstance(file, Path):
+            chain.insert(0, file)
+            defaults = load(file).get("defaults") or ()
+            option = next((entry for entry in defaults if isinstance(entry, str) and entry != "_self_"), "")
+        return chain
+
+    def values(self, group: str, option: str) -> dict[str, Any]:
+        """The values of an option's own keys, of all files of its chain."""
+        return {key: value for file in self.chain(group, option) for key, value in load(file).items()}
+
     def all_keys(self) -> list[str]:
         """All dotted keys of a run, and all groups."""
         root = load(self.root)

@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import Override
 
+from pg_experiments.app.hints import among
 from pg_experiments.app.sweep import done_before
 from pg_experiments.app.sweep_report import console
 from pg_experiments.app.training import run_training
 from pg_experiments.run.needs import refuse_missing
-from pg_experiments.support.errors import UserError, near_directory, nearest
+from pg_experiments.support.errors import UserError, near_directory
 from pg_experiments.support.files import Directory, Entry
 from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, flat, is_sideshow
 from pg_experiments.support.legacy import is_of_version_0_1
@@ -109,7 +110,7 @@ def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str,
         if override.is_sweep_override() or override.is_add() or override.is_delete():
             raise UserError(f"{override.input_line}: with resume= expected key=value")
         if key not in allowed:
-            near = nearest(key, allowed)
+            near = among(key, allowed)
             hint = f"did you mean {near}?" if near else f"what may change is {', '.join(allowed)}"
             raise UserError(f"{key}: with resume= it cannot change, it would be another run; {hint}")
         group, _, leaf = key.rpartition(".")

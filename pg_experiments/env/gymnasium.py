@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete
 from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.compiled import compiled_form
 from pg_experiments.env.limits import require_limit
+from pg_experiments.env.names import is_of_ale, missing_extra
 from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
 from pg_experiments.support.errors import UserError, nearest
 
@@ -106,6 +107,8 @@ class GymnasiumEnv:
         try:
             env = gymnasium.make(spec, max_episode_steps=self.max_episode_steps, **rendered)
         except (gymnasium.error.Error, ImportError) as error:
+            if command := missing_extra(self.id):
+                raise UserError(f"env.id={self.id}: needs a library that is not installed: {command}") from error
             raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
         self._check_spaces(env)
         self._limit(spec)  # checked last: a time limit does not help where the spaces are not supported
@@ -125,7 +128,7 @@ class GymnasiumEnv:
         # not `gymnasium.spec`, which imports the module in `module:id`: a config must not execute code
         spec = gymnasium.registry.get(self.id)
         # a registered id is an Atari game only if it is ale-py's: Blackjack-v1 is not, though a game has this name
-        if (spec is None or _is_of_ale(spec)) and (game := game_of_gymnasium_id(self.id)):
+        if (spec is None or is_of_ale(spec)) and (game := game_of_gymnasium_id(self.id)):
             raise UserError(f"env.id={self.id}: Atari games are seen as images; use env=atari env.game={game}")
         if spec is not None:
             return spec
@@ -140,10 +143,6 @@ class GymnasiumEnv:
             raise UserError(f"env.id={self.id}: its observations are {_describe(observations)}; {supported}")
         if not isinstance(actions, Discrete):
             raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
-
-
-def _is_of_ale(spec: gymnasium.envs.registration.EnvSpec) -> bool:
-    return isinstance(spec.entry_point, str) and spec.entry_point.startswith("ale_py")
 
 
 def _describe(space: gymnasium.Space[Any]) -> str:

@@ -35,9 +35,9 @@ def by_nearness(name: str, valid: Iterable[str]) -> list[str]:
     return close + [other for other in names if other not in close]
 
 
-def nearest(name: str, valid: Iterable[str]) -> str | None:
-    """The closest match of `name` among the valid names, or None where none is similar."""
-    close = get_close_matches(name, list(valid), n=1, cutoff=0.5)
+def nearest(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The closest match of `name` among the valid names, or None where none has a similarity (0 to 1) of `cutoff`."""
+    close = get_close_matches(name, list(valid), n=1, cutoff=cutoff)
     return close[0] if close else None
 
 
@@ -62,7 +62,10 @@ def shortened(text: str, most: int) -> str:
 
 def needs_extra(what: str, extra: str) -> str:
     """The message for a feature whose extra is not installed."""
-    return f"{what}: needs the extra [{extra}]: pip install 'pg-experiments[{extra}]'"
+    return (
+        f"{what}: needs the extra [{extra}]: pip install 'pg-experiments[{extra}]', "
+        f"or in a clone pip install -e '.[{extra}]'"
+    )
 
 
 def near_directory(path: Path) -> str:
