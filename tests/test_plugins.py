@@ -156,6 +156,11 @@ def test_help_knows_the_options_of_a_plugin(train):
     assert "width: 4" in ended.out
 
 
+def test_help_explains_a_key_of_a_plugin(train):
+    out = train("--plugin", "./my_net.py", "--help", "policy.width", "policy=narrow").out
+    assert "  expected  a whole number at least 1\n  value     4\n  set by    the class of policy/narrow  4\n" in out
+
+
 @pytest.mark.parametrize(
     ("overrides", "answer"),
     [

@@ -16,10 +16,15 @@ Compose = Callable[[Sequence[str]], DictConfig]  # from overrides to a config th
 @contextmanager
 def composing(directories: Sequence[Path], config_name: str = "config") -> Iterator[Compose]:
     """Yields a function that composes a primary config. `directories` are config directories, the project's first."""
-    first, *own = map(str, directories)
-    search = [f"hydra.searchpath=[{','.join(f'file://{path}' for path in own)}]"] if own else []
-    with initialize_config_dir(first, version_base="1.3"):
+    search = search_path(directories)
+    with initialize_config_dir(str(directories[0]), version_base="1.3"):
         yield lambda overrides: compose(config_name, [*overrides, *search], return_hydra_config=True)
+
+
+def search_path(directories: Sequence[Path]) -> list[str]:
+    """The override that adds config directories other than the first to Hydra's search path, if there are any."""
+    own = ",".join(f"file://{path}" for path in directories[1:])
+    return [f"hydra.searchpath=[{own}]"] if own else []
 
 
 def without_hydra(config: DictConfig) -> DictConfig:

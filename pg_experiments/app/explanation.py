@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -17,11 +17,12 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from pg_experiments.app.composing import composing
+from pg_experiments.app.composing import composing, search_path
 from pg_experiments.app.keys import Key, Option, keys_outside_groups, options
 from pg_experiments.app.offered import MISSING_VALUE
-from pg_experiments.app.option_files import OptionFiles, comments
+from pg_experiments.app.option_files import OptionFiles, comments, load
 from pg_experiments.support.errors import as_yaml, one_line
+from pg_experiments.support.plugins import config_directories
 
 WIDTH = 100  # characters of a line
 SWEPT = "a sweep"
@@ -54,7 +55,7 @@ class Explainer:
         single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
         with composing(directories, config_name) as compose:
             self.config = compose(single)
-            self.parts = list(_parts(GlobalHydra.instance().config_loader(), config_name, single))
+            self.parts = _parts(GlobalHydra.instance().config_loader(), directories, config_name, single)
         self.choices: dict[str, str] = dict(self.config.hydra.runtime.choices)
 
     def explain(self, key: str) -> str | None:
@@ -170,28 +171,23 @@ class _Part:
         return Place(self.where, _shown(node), self.comments.get(own, ""))
 
 
-def _parts(loader: ConfigLoader, config_name: str, overrides: list[str]) -> Iterator[_Part]:
+def _parts(loader: ConfigLoader, directories: Sequence[Path], config_name: str, overrides: list[str]) -> list[_Part]:
     """The configs of Hydra's final defaults list, in the order in which they are merged."""
-    sources = loader.get_sources()
-    root = next(Path(source.path) for source in sources if source.provider == "main")
-    for entry in loader.compute_defaults_list(config_name, overrides, RunMode.RUN).defaults:
-        source = next((source for source in sources if source.is_config(entry.config_path)), None)
-        if source is None:
-            continue
-        config = source.load_config(entry.config_path).config
-        values: Any = OmegaConf.to_container(config, resolve=False)
-        file = Path(source.path) / f"{entry.config_path}.yaml" if source.scheme() == "file" else None
-        if file is None:
-            owner = "Hydra's" if entry.config_path.startswith("hydra/") else "the class of"
-            where = f"{owner} {entry.config_path}"
-        else:
-            where = _short(file, root)
-        said = comments(file).keys if file else {}
-        yield _Part(where, entry.package or "", values if isinstance(values, dict) else {}, said)
+    entries = loader.compute_defaults_list(config_name, [*overrides, *search_path(directories)], RunMode.RUN).defaults
+    return [_part(loader, directories, entry.config_path, entry.package or "") for entry in entries]
 
 
-def _short(file: Path, root: Path) -> str:
-    return f"conf/{file.relative_to(root)}" if file.is_relative_to(root) else os.path.relpath(file)
+def _part(loader: ConfigLoader, directories: Sequence[Path], path: str, package: str) -> _Part:
+    root, *own = directories
+    files = [directory / f"{path}.yaml" for directory in (root, *config_directories(), *own)]
+    file = next((file for file in files if file.is_file()), None)
+    if file is not None:
+        where = f"conf/{path}.yaml" if file.is_relative_to(root) else os.path.relpath(file)
+        return _Part(where, package, load(file), comments(file).keys)
+    source = next((source for source in loader.get_sources() if source.is_config(path)), None)
+    values: Any = {} if source is None else OmegaConf.to_container(source.load_config(path).config, resolve=False)
+    owner = "Hydra's" if path.startswith("hydra/") else "the class of"
+    return _Part(f"{owner} {path}", package, values if isinstance(values, dict) else {}, {})
 
 
 def _is_section(config: DictConfig, key: str) -> bool:
