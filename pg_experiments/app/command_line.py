@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 
 from pg_experiments.app.composing import composing
 from pg_experiments.app.flags import Flags, split
-from pg_experiments.app.help import explained, help_text
+from pg_experiments.app.help import help_text, help_text_of_keys
 from pg_experiments.app.hints import Hints
 from pg_experiments.app.launchers import launcher_settings
 from pg_experiments.app.mistakes import explain, not_an_override
@@ -73,7 +73,7 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
     if nameless := [str(override.input_line) for override in parsed if not override.key_or_group]:
         raise UserError(not_an_override(nameless[0], Hints(_directories(flags), flags.config_name, parsed)))
     if asked:
-        print(explained(_directories(flags), flags.config_name, parsed, asked), end="")
+        print(help_text_of_keys(_directories(flags), flags.config_name, parsed, asked), end="")
         return
     if "--help" in flags:
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))

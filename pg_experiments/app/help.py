@@ -13,10 +13,9 @@ from omegaconf import OmegaConf
 
 from pg_experiments.app.arguments import ARGUMENTS
 from pg_experiments.app.composing import composing, without_hydra
-from pg_experiments.app.explanation import Explainer
 from pg_experiments.app.hints import Hints
 from pg_experiments.app.option_files import OptionFiles
-from pg_experiments.support.errors import UserError, one_line
+from pg_experiments.support.errors import UserError, one_line, printable
 
 HEADER = """\
 Policy-gradient experiments. One run is an option from each group; a sweep compares choices.
@@ -54,12 +53,16 @@ def help_text(directories: Sequence[Path], overrides: Sequence[str]) -> str:
     )
 
 
-def explained(directories: Sequence[Path], config_name: str, overrides: Sequence[Override], keys: Sequence[str]) -> str:
+def help_text_of_keys(
+    directories: Sequence[Path], config_name: str, overrides: Sequence[Override], keys: Sequence[str]
+) -> str:
     """The text of `--help KEY`: comment, type and range, value, and what sets it, of each key or group.
 
     Raises:
         UserError: there is no such key.
     """
+    from pg_experiments.app.explanation import Explainer  # deferred import: needs pydantic, and then torch
+
     explainer = Explainer(directories, config_name, overrides)
     parts = []
     for key in keys:
@@ -68,7 +71,7 @@ def explained(directories: Sequence[Path], config_name: str, overrides: Sequence
         text = f"{key}={ARGUMENTS[key]}\n" if key in ARGUMENTS else explainer.explain(key)
         if text is None:
             raise UserError(f"{key}: {Hints(directories, config_name, overrides).unknown_key(key)}")
-        parts.append(text)
+        parts.append("\n".join(map(printable, text.split("\n"))))
     return "\n".join(parts)
 
 

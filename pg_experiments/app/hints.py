@@ -72,8 +72,7 @@ class Hints:
         """The message for a key that the composed config does not have, without the key itself."""
         group = name.rpartition(".")[0]
         if said := self.meant(name, value):
-            lacking = said.removeprefix("choose ").partition("=")[0]
-            where = f" with {lacking}={self.choices.get(lacking)}" if said.startswith("choose ") else ""
+            where = f" with {self._chosen(said.split()[1].partition('=')[0])}" if said.startswith("choose ") else ""
             return f"no such key{where}; {said}"
         if group in self.files.groups:
             own = [key.partition(".")[2] for key in self.keys if key.startswith(f"{group}.")]
@@ -83,7 +82,8 @@ class Hints:
     def meant(self, name: str, value: str = "") -> str | None:
         """What a wrong key means: `did you mean …?`, or `choose OPTION for …`; None where nothing is similar."""
         candidates = self._candidates(name)
-        if (keys := next((keys for keys in candidates if all(map(self._has, keys))), None)) is not None:
+        there = (keys for keys in candidates if all(map(self._has, keys)) and keys != (name,))
+        if (keys := next(there, None)) is not None:
             return self._did_you_mean(keys, value)
         if said := next((said for keys in candidates if (said := self._choose(name, keys))), None):
             return said
@@ -133,16 +133,22 @@ class Hints:
         return [(key,) for key in in_group if key in every] or found
 
     def _similar(self, name: str, value: str) -> str | None:
-        group, _, leaf = name.rpartition(".")
+        """As `meant`, for a name with a mistake in it."""
+        group, dot, leaf = name.rpartition(".")
         if group in self.files.groups:
             own = {key.partition(".")[2]: key for key in self.keys if key.startswith(f"{group}.")}
-            if near := nearest(leaf, own, cutoff=0.6):
-                return f"did you mean {own[near]}?"
-        elif near := nearest(name, self.keys, cutoff=0.6):
-            return self._did_you_mean((near,), value)
+            near = nearest(leaf, own, cutoff=0.6)
+            return f"did you mean {own[near]}?" if near else None
+        if dot and (near := nearest(name, self.keys, cutoff=0.6)):
+            return f"did you mean {near}?"
         leaves = {key.rpartition(".")[2]: key for key in [*self.having, *self.keys]}
         near = nearest(normalised(name), [*leaves, *KEYS], cutoff=0.75)
-        return None if near is None or near == normalised(name) else self.meant(leaves.get(near, near), value)
+        if near is None or near == normalised(name):
+            return None
+        if near in KEYS:
+            return self.meant(near, value)
+        key = leaves[near]
+        return self._did_you_mean((key,), value) if self._has(key) else self._choose(name, (key,))
 
     def _did_you_mean(self, keys: Sequence[str], value: str) -> str:
         group = keys[0]
@@ -158,6 +164,11 @@ class Hints:
         group = keys[-1].partition(".")[0]
         options = " or ".join(f"{group}={option}" for option in sorted(self.having.get(keys[-1], ())))
         return f"choose {options} for {'it' if keys[-1] == name else ' and '.join(keys)}" if options else None
+
+    def _chosen(self, group: str) -> str:
+        """The choice of a group, `policy=linear`; in a sweep over it all of them, as one of the others lacks a key."""
+        swept = [str(o.input_line) for o in self.overrides if o.key_or_group == group and o.is_sweep_override()]
+        return swept[-1] if swept else f"{group}={self.choices.get(group)}"
 
     def _environment(self, name: str) -> str | None:
         from pg_experiments.env.names import as_key  # deferred import: Gymnasium is slow

@@ -57,7 +57,8 @@ class OptionFiles:
         """Each key of the group's options, with the names of the options that have it."""
         found: dict[str, list[str]] = {}
         for option, source in self.groups[group].items():
-            for key in keys_of(option, source.option) if isinstance(source, WithoutFile) else load(source):
+            own = keys_of(option, source.option) if isinstance(source, WithoutFile) else self.values(group, option)
+            for key in own:
                 found.setdefault(key, []).append(option)
         return {key: options for key, options in found.items() if key not in ("defaults", "name")}
 
@@ -66,8 +67,9 @@ class OptionFiles:
         chain: list[Path] = []
         while (file := self.groups[group].get(option)) not in chain and isinstance(file, Path):
             chain.insert(0, file)
-            defaults = load(file).get("defaults") or ()
-            option = next((entry for entry in defaults if isinstance(entry, str) and entry != "_self_"), "")
+            defaults = load(file).get("defaults")
+            names = [str(entry) for entry in defaults] if isinstance(defaults, list) else []
+            option = next((name for name in names if name in self.groups[group]), "")
         return chain
 
     def values(self, group: str, option: str) -> dict[str, Any]:
