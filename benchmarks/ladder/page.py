@@ -15,12 +15,12 @@ from benchmarks.ladder.measure import POINTS, Result
 from benchmarks.ladder.rungs import FINDINGS, STALE_FINDING, Ladder
 from pg_experiments.comparison.statistics import estimate, interquartile_mean
 
-INTRODUCTION = """# The ladder
+INTRODUCTION = """# From REINFORCE to PPO
 
-The text climbs from the whole return of a trajectory to PPO, one trick at a time. Here every rung is trained on the
-same environment with everything else equal, so that what each trick buys can be seen. A rung keeps what the one below
-it changed, unless its command says otherwise. Every rung has the best of {rates} as its learning rate,
-chosen with 8 seeds that are not shown; what is shown are 16 others. Remade by
+Eight algorithms from the whole return of a trajectory to PPO. Each changes one choice of the one before it and keeps
+the others, unless its command says otherwise. All are trained on the same environment, so the table shows the effect of
+each change. The learning rate of each is the best of {rates}, chosen with 8 seeds that are not shown. The results are
+those of 16 other seeds. Remade by
 
 <!-- not run: trains for hours -->
 ```
@@ -39,7 +39,10 @@ def page(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int, 
     """The text of the page. `measured_on` is the machine."""
     limit = _limit(ladder)
     lines = [INTRODUCTION.format(rates=", ".join(map(str, ladder.learning_rates)))]
-    lines += [f"## CartPole, {limit:,} steps\n", f"![Learning curves of the rungs](ladder_{ladder.name}.png)\n"]
+    lines += [
+        f"## CartPole, {limit:,} steps\n",
+        f"![Learning curves of the eight algorithms](ladder_{ladder.name}.png)\n",
+    ]
     lines += _table(rungs, ladder, limit)
     lines += [""]
     lines += [
@@ -48,7 +51,7 @@ def page(ladder: Ladder, rungs: Mapping[str, list[Result]], stale: Mapping[int, 
         "limit. "
         "Mean return: of the last 25 episodes, interquartile mean over seeds with a 95 % bootstrap interval; a solved "
         f"seed stops. {measured_on}, the seconds beside other work.\n",
-        "What is seen, and what is not:\n",
+        "What this shows:\n",
         *FINDINGS,
         "",
     ]
@@ -81,7 +84,7 @@ def _limit(ladder: Ladder) -> int:
 
 def _table(rungs: Mapping[str, list[Result]], ladder: Ladder, limit: int) -> list[str]:
     lines = [
-        "| | rung | learning rate | solved | steps to 475 | mean return | seconds |",
+        "| | algorithm | learning rate | solved | steps to 475 | mean return | seconds |",
         "| ---: | --- | ---: | --- | --- | --- | ---: |",
     ]
     for number, rung in enumerate(ladder.rungs, 1):
@@ -113,10 +116,10 @@ def _staleness(stale: Mapping[int, list[Result]], limit: int) -> list[str]:
     results = next(iter(stale.values()))
     lines = [
         "## The price of staleness (A3C)\n",
-        "A3C's workers run at their own pace, so the gradient that is applied was computed with parameters that are "
+        "A3C's workers are not synchronised, so the gradient that is applied was computed with parameters that are "
         "some updates old. Here 8 workers apply theirs one after another, in a fixed order (`algorithm=a3c`, "
-        "`algorithm.workers=8`): the k-th is `staleness` + k updates old, k from 0. With 8 workers at their own "
-        "pace, as in Mnih et al. (2016), it is 7 on average. The settings are those of rung 7, with the learning rate "
+        "`algorithm.workers=8`): the k-th is `staleness` + k updates old, k from 0. With 8 workers that are not "
+        "synchronised, as in Mnih et al. (2016), it is 7 on average. The settings are those of number 7, with the learning rate "
         f"{results[0].learning_rate}, as there are eight gradient steps where A2C has one; 16 seeds.\n",
         "| staleness of the first worker | solved | steps to 475 | mean return |",
         "| ---: | --- | --- | --- |",

@@ -41,21 +41,21 @@ CARTPOLE = Ladder(
             "trajectory",
             "the whole return",
             EPISODES,
-            "Every action of an episode is credited with all of the episode's rewards, also with those that "
-            "came before it. The estimate is unbiased, and most of it is noise.",
+            "Every action of an episode is weighted with all rewards of the episode, including those before it. The "
+            "estimate is unbiased and has a large variance.",
         ),
         Rung(
             "reward_to_go",
             "reward-to-go",
             (*EPISODES, "returns=reward_to_go"),
-            "An action cannot change the rewards before it. They have mean 0 in the gradient and only add "
-            "variance, so they are left out.",
+            "An action cannot change earlier rewards. They have the mean 0 in the gradient and add only variance, so "
+            "they are left out.",
         ),
         Rung(
             "baseline",
             "a baseline",
             (*EPISODES, "returns=reward_to_go", "baseline=leave_one_out"),
-            "All returns of CartPole are positive, so every action is made more probable, the better ones by a "
+            "All returns of CartPole are positive, so every action is made more probable, and better actions only a "
             "little more. Subtracting the mean return of the batch's other episodes leaves the difference, "
             "without a bias.",
         ),
@@ -63,29 +63,29 @@ CARTPOLE = Ladder(
             "value",
             "a learned V(s)",
             (*EPISODES, "returns=reward_to_go", *CRITIC[1:]),
-            "A baseline that knows the state also subtracts what the state explains: late steps of an episode "
-            "have small returns whatever is done there.",
+            "A baseline that depends on the state also subtracts the part of the return that the state explains: late "
+            "steps of an episode have small returns with every action.",
         ),
         Rung(
             "actor_critic",
             "actor-critic",
             (*EPISODES, *CRITIC),
-            "V(s) does not only stand beside the return, it replaces its tail: generalised advantage estimates, "
-            "λ = 0.95. Less variance again, for a bias where V(s) is wrong.",
+            "V(s) also replaces the later rewards of a return: generalised advantage estimates with λ = 0.95. The "
+            "variance is lower, and there is a bias where V(s) is wrong.",
         ),
         Rung(
             "normalised",
             "normalised advantages",
             (*EPISODES, *CRITIC, "normalization=advantages"),
-            "Mean 0 and deviation 1 in every batch, so that the size of a step does not depend on the scale of "
-            "the returns, which grows a hundredfold while CartPole is learned.",
+            "Mean 0 and standard deviation 1 in every batch, so that the size of a step does not depend on the scale "
+            "of the returns, which grows by a factor of about 20 while CartPole is learned.",
         ),
         Rung(
             "a2c",
             "fragments (A2C)",
             ("algorithm=a2c", *TOGETHER),
-            "Nothing waits for the end of an episode: every 32 steps of 8 environments there is a gradient "
-            "step, and V(s) stands for what comes after. Policy and V(s) take it together.",
+            "A batch does not wait for the end of an episode: there is a gradient step after every 32 steps of 8 "
+            "environments, with V(s) in place of later rewards. It is one step for policy and V(s) together.",
         ),
         Rung(
             "ppo",
@@ -98,8 +98,8 @@ CARTPOLE = Ladder(
                 "algorithm.num_minibatches=4",
                 "algorithm.entropy_bonus=0",
             ),
-            "The same data is learned from in 4 passes of 4 mini-batches; the clipped objective keeps the "
-            "policy near the one that collected it.",
+            "Each batch is used in 4 passes of 4 mini-batches. The clipped objective keeps the policy close to the "
+            "one that collected the batch.",
         ),
     ),
 )
@@ -109,19 +109,18 @@ STALENESS = (0, 8, 32, 128)  # of A3C's first worker, in updates
 STALE_LEARNING_RATES = (0.0003, 0.001)  # lower, as there are eight gradient steps where A2C has one
 
 FINDINGS = (
-    "- Leaving out the rewards before an action is what takes CartPole from unsolved to solved.",
-    "- Subtracting the mean of the other episodes halves the steps. The learned V(s) is not better here: V(s) "
-    "has to be learned first, and every state of a good episode of CartPole is worth nearly the same.",
+    "- Leaving out the rewards before an action has the largest effect: with them one seed of 16 is solved.",
+    "- Subtracting the mean of the other episodes halves the steps. The learned V(s) is not better here. A likely "
+    "reason: V(s) has to be learned first, and all states of a good episode of CartPole have similar values.",
     "- Bootstrapping (rungs 5 to 7) is slower on CartPole than whole returns with a baseline. A likely reason: "
-    "its rewards are not noisy, so there is little variance to save, and V(s) lags behind a policy that gets "
-    "better. What it buys is elsewhere: gradient steps before an episode has ended.",
-    "- Normalising advantages changes nothing that 16 seeds could tell. Adam, and clipping by the norm, have "
-    "already taken the scale out of a step.",
-    "- PPO's further passes over the same data make up for that: every seed is solved, within the narrowest "
+    "its rewards are not noisy, so there is little variance to remove, and V(s) lags behind a policy that improves. "
+    "Its advantage is that gradient steps do not wait for the end of an episode.",
+    "- Normalising advantages makes no difference that 16 seeds can show. Adam, and clipping by the norm, already "
+    "remove the scale of the gradient from a step.",
+    "- PPO's further passes over the same data make up for this: every seed is solved, within the narrowest "
     "range of steps.",
 )
 STALE_FINDING = (
-    "Up to 128 updates of additional age make no difference that 16 seeds could tell. What costs is the eight "
-    "small gradient steps themselves, each from 32 steps of a single environment: fewer seeds are solved than "
-    "by rung 7."
+    "Up to 128 updates of additional age make no difference that 16 seeds can show. With eight small gradient "
+    "steps, each from 32 steps of a single environment, fewer seeds are solved than with number 7."
 )
