@@ -19,8 +19,8 @@ INTRODUCTION = """# From REINFORCE to PPO
 
 Eight algorithms from the whole return of a trajectory to PPO. Each changes one choice of the one before it and keeps
 the others, unless its command says otherwise. All are trained on the same environment, so the table shows the effect of
-each change. The learning rate of each is the best of {rates}, chosen with 8 seeds that are not shown. The results are
-those of 16 other seeds. Remade by
+each change. The learning rate of each is the best of {rates}, chosen with 8 seeds that are not
+shown. The results are those of 16 other seeds. This page and its figure are written by
 
 <!-- not run: trains for hours -->
 ```
@@ -119,8 +119,8 @@ def _staleness(stale: Mapping[int, list[Result]], limit: int) -> list[str]:
         "A3C's workers are not synchronised, so the gradient that is applied was computed with parameters that are "
         "some updates old. Here 8 workers apply theirs one after another, in a fixed order (`algorithm=a3c`, "
         "`algorithm.workers=8`): the k-th is `staleness` + k updates old, k from 0. With 8 workers that are not "
-        "synchronised, as in Mnih et al. (2016), it is 7 on average. The settings are those of number 7, with the learning rate "
-        f"{results[0].learning_rate}, as there are eight gradient steps where A2C has one; 16 seeds.\n",
+        "synchronised, as in Mnih et al. (2016), it is 7 on average. The settings are those of number 7, with the "
+        f"learning rate {results[0].learning_rate}, as there are eight gradient steps where A2C has one; 16 seeds.\n",
         "| staleness of the first worker | solved | steps to 475 | mean return |",
         "| ---: | --- | --- | --- |",
     ]

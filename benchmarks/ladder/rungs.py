@@ -112,7 +112,7 @@ FINDINGS = (
     "- Leaving out the rewards before an action has the largest effect: with them one seed of 16 is solved.",
     "- Subtracting the mean of the other episodes halves the steps. The learned V(s) is not better here. A likely "
     "reason: V(s) has to be learned first, and all states of a good episode of CartPole have similar values.",
-    "- Bootstrapping (rungs 5 to 7) is slower on CartPole than whole returns with a baseline. A likely reason: "
+    "- Bootstrapping (numbers 5 to 7) is slower on CartPole than whole returns with a baseline. A likely reason: "
     "its rewards are not noisy, so there is little variance to remove, and V(s) lags behind a policy that improves. "
     "Its advantage is that gradient steps do not wait for the end of an episode.",
     "- Normalising advantages makes no difference that 16 seeds can show. Adam, and clipping by the norm, already "
