@@ -18,22 +18,24 @@ def test_the_clipped_objective_and_its_gradient_are_those_of_the_formula():
     advantages = torch.tensor([[3.0, 3.0, 3.0, -3.0, -3.0, -3.0]], dtype=torch.float64)
     log_probs = ratios.log().requires_grad_()
     old = torch.zeros_like(ratios)
-    losses, found = ClippedObjective(0.2).losses(log_probs, old, advantages)
+    losses, slopes, found = ClippedObjective(0.2).surrogate(log_probs, old, advantages)
     torch.testing.assert_close(losses, -torch.tensor([[1.5, 3.3, 3.6, -2.4, -3.3, -6.0]], dtype=torch.float64))
     (gradient,) = torch.autograd.grad(losses.sum(), log_probs)
     expected = -advantages * ratios * torch.tensor([[1, 1, 0, 0, 1, 1]])
     torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(slopes, expected)
     assert found["clipfrac"].tolist() == [[1, 0, 1, 1, 0, 1]]
     torch.testing.assert_close(found["approx_kl"], ratios - 1 - ratios.log())
-    unclipped, found = ClippedObjective(None).losses(log_probs, old, advantages)
+    unclipped, slopes, found = ClippedObjective(None).surrogate(log_probs, old, advantages)
     torch.testing.assert_close(unclipped, -advantages * ratios)
+    torch.testing.assert_close(slopes, -advantages * ratios)
     assert not found["clipfrac"].any()
 
 
 def test_the_approximate_kl_is_that_of_the_old_policy_from_the_new_one():
     """E_old[ρ − 1 − log ρ] = KL(old ‖ new), and never negative, over all actions of two distributions."""
     old, new = (torch.tensor(p, dtype=torch.float64).log() for p in ([0.7, 0.2, 0.1], [0.5, 0.2, 0.3]))
-    _, found = ClippedObjective(0.2).losses(new[None], old[None], torch.ones(1, 3, dtype=torch.float64))
+    _, _, found = ClippedObjective(0.2).surrogate(new[None], old[None], torch.ones(1, 3, dtype=torch.float64))
     torch.testing.assert_close((old.exp() * found["approx_kl"][0]).sum(), (old.exp() * (old - new)).sum())
     assert (found["approx_kl"] >= 0).all()
 
@@ -45,9 +47,11 @@ def test_the_squared_error_is_clipped_as_documented():
     values = torch.tensor([[0.25, 1.0, -1.0, -0.75]], requires_grad=True)
     cpu, observations = torch.device("cpu"), spaces(3, 2)[0]
     critic = option.build(observations, None, Learners([0]), cpu)
-    errors = critic.squared_errors(values, targets, old)
+    errors, slopes = critic.squared_errors(values, targets, old)
     assert errors.tolist() == [[1.75**2, 1.5**2, 9.0, 0.25]]
     (gradient,) = torch.autograd.grad(errors.sum(), values)
-    assert gradient.tolist() == [[-3.5, 0.0, -6.0, 0.0]]
+    assert gradient.tolist() == slopes.tolist() == [[-3.5, 0.0, -6.0, 0.0]]
     free = dataclasses.replace(option, clip_range=None).build(observations, None, Learners([0]), cpu)
-    assert torch.equal(free.squared_errors(values, targets, old), (values - targets).square())
+    errors, slopes = free.squared_errors(values, targets, old)
+    assert torch.equal(errors, (values - targets).square())
+    assert torch.equal(slopes, 2 * (values - targets))

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from pg_experiments.tensors.stacked import perceptron
+from pg_experiments.tensors.networks import with_pullback
+from pg_experiments.tensors.stacked import StackedMLP, perceptron
 
 
 def stack(R: int, widths: tuple[int, ...], *, bias: bool) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
@@ -67,3 +68,26 @@ def test_units_that_are_not_finite_reach_the_gradient():
     layers = stack(1, (2, 20, 1), bias=True)
     x = torch.full((1, 3, 2), torch.nan, requires_grad=True)
     assert all(found.isnan().any() for found in gradients(x, layers, "tanh")[:3])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("learners", [[0, 1, 2], [0, 2]], ids=["all", "some"])
+@pytest.mark.parametrize("dropout", [None, torch.tensor([0.1, 0.3, 0.5])], ids=["no dropout", "dropout"])
+def test_a_pullback_adds_the_gradient_of_automatic_differentiation_to_what_is_there(dtype, learners, dropout):
+    torch.manual_seed(0)
+    settings = {"hidden": 16, "layers": 2, "activation": "tanh", "bias": True, "dropout": dropout}
+    network = StackedMLP(3, 4, 2, **settings).to(dtype)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(len(learners), 20, 4, dtype=dtype)
+    noise = None if dropout is None else (torch.rand(len(learners), 20, 2, 16) > 0.3).to(dtype)
+    weights = torch.randn(len(learners), 20, 2, dtype=dtype)
+    bound = network.bind(torch.tensor(learners))
+    expected = torch.autograd.grad((bound(x, noise) * weights).sum(), list(network.parameters()))
+    for times in (1, 2):
+        outputs, pull_back = with_pullback(network.bind(torch.tensor(learners)), x, noise)
+        assert not outputs.requires_grad
+        torch.testing.assert_close(outputs, bound(x, noise).detach())
+        pull_back(weights)
+        for parameter, gradient in zip(network.parameters(), expected, strict=True):
+            torch.testing.assert_close(parameter.grad, times * gradient, rtol=1e-4, atol=1e-4)

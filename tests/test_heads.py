@@ -34,7 +34,7 @@ def test_a_bernoulli_head_says_1_where_the_uniform_number_is_below_its_probabili
 @pytest.mark.parametrize("head", [Categorical(Discrete(2)), Bernoulli(Discrete(2))])
 def test_the_probabilities_of_all_actions_are_those_of_the_log_probabilities(head):
     logits = torch.randn(6, head.num_outputs, generator=torch.Generator().manual_seed(0)) * 3
-    stated = torch.stack([head.log_prob(logits, torch.full((6,), action)).exp() for action in (0, 1)], -1)
+    stated = torch.stack([head.at(logits).log_prob(torch.full((6,), action)).exp() for action in (0, 1)], -1)
     torch.testing.assert_close(head.probabilities(logits), stated)
 
 

@@ -36,7 +36,7 @@ def test_sampling_follows_the_probabilities_that_the_head_states(head):
     uniform = torch.rand(draws, len(logits), generator=torch.Generator().manual_seed(5))
     actions = head.sample(logits.expand(draws, -1), head.noise(uniform))
     for action in range(max(2, len(logits))):
-        p = float(head.log_prob(logits, torch.tensor(action)).exp())
+        p = float(head.at(logits).log_prob(torch.tensor(action)).exp())
         frequency = float((actions == action).float().mean())
         assert abs(frequency - p) < 4.5 * (p * (1 - p) / draws) ** 0.5
 
@@ -44,17 +44,17 @@ def test_sampling_follows_the_probabilities_that_the_head_states(head):
 @pytest.mark.parametrize("head", [Categorical(Discrete(2)), Bernoulli(Discrete(2))])
 def test_probabilities_sum_to_one_and_the_entropy_is_theirs(head):
     logits = torch.randn(50, head.num_outputs, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 4
-    log_probs = torch.stack([head.log_prob(logits, torch.full((50,), action)) for action in range(2)])
+    log_probs = torch.stack([head.at(logits).log_prob(torch.full((50,), action)) for action in range(2)])
     torch.testing.assert_close(log_probs.exp().sum(0), torch.ones(50, dtype=torch.float64))
-    torch.testing.assert_close(head.entropy(logits), -(log_probs.exp() * log_probs).sum(0))
+    torch.testing.assert_close(head.at(logits).entropy, -(log_probs.exp() * log_probs).sum(0))
 
 
 @pytest.mark.parametrize("head", [Categorical(Discrete(2)), Bernoulli(Discrete(2))])
 def test_extreme_logits_stay_finite(head):
     logits = torch.full((1, head.num_outputs), 1e4)
     logits[..., 0] *= -1
-    assert head.log_prob(logits, torch.tensor([1])).isfinite().all()
-    assert head.entropy(logits).isfinite().all()
+    assert head.at(logits).log_prob(torch.tensor([1])).isfinite().all()
+    assert head.at(logits).entropy.isfinite().all()
 
 
 def test_a_bernoulli_head_refuses_three_actions():
@@ -117,7 +117,9 @@ def test_what_is_learned_from_is_what_acted_dropout_included(log_probs, monkeypa
     learning = run.agent.policy.bind(rollout.learners)(rollout.flat.gather(rollout.observations), masks)
     valid = rollout.flat.valid
     actions = rollout.flat.gather(rollout.actions)
-    difference = run.agent.policy.head.log_prob(learning, actions) - run.agent.policy.head.log_prob(acting, actions)
+    difference = run.agent.policy.head.at(learning).log_prob(actions) - run.agent.policy.head.at(acting).log_prob(
+        actions
+    )
     assert difference[valid].abs().max() < 1e-6
     other_masks = masks.roll(1, dims=1)
     other = run.agent.policy.bind(rollout.learners)(rollout.flat.gather(rollout.observations), other_masks)
@@ -210,7 +212,7 @@ def test_a_bandit_that_always_pays_the_same_has_no_expected_gradient():
         rollout = rollout_of(observation, torch.tensor([[[action]]]), torch.full((1, 1, 1), 2.5), mask)
         loss = total_loss(reinforce(policy), rollout, torch.full((1, 1, 1), 2.5, dtype=torch.float64))
         logits = policy.bind(torch.arange(1))(observation[0], None)
-        p = policy.head.log_prob(logits, torch.tensor([[action]])).exp().item()
+        p = policy.head.at(logits).log_prob(torch.tensor([[action]])).exp().item()
         for sum_, part in zip(total, torch.autograd.grad(loss.sum(), list(policy.parameters())), strict=True):
             sum_ += p * part
         run = make_run("baseline=mean", "normalization=none")

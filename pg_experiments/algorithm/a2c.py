@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from pg_experiments.algorithm.actor_critic import ActorCritic, Settings
+from pg_experiments.algorithm.actor_critic import ActorCritic, Settings, Surrogate
 from pg_experiments.algorithm.agent import Choices
 from pg_experiments.algorithm.checks import refuse_without_values
 from pg_experiments.support.metric import Metric
@@ -23,9 +23,9 @@ class PolicyGradient:
     metrics: tuple[Metric, ...] = ()
     uses_old_log_probs = False
 
-    def losses(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """As `Objective.losses`."""
-        return -advantages * log_probs, {}
+    def surrogate(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> Surrogate:
+        """As `Objective.surrogate`."""
+        return Surrogate(-advantages * log_probs, -advantages, {})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ copy, and their gradients are applied one after another. The gradient of the k-t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -23,7 +23,7 @@ from pg_experiments.algorithm.a2c import PolicyGradient
 from pg_experiments.algorithm.actor_critic import ActorCritic, Settings
 from pg_experiments.algorithm.agent import Choices, Update
 from pg_experiments.algorithm.checks import refuse_uneven_workers, refuse_without_values
-from pg_experiments.optimizer.stacked import Step
+from pg_experiments.optimizer.stacked import Losses, Step
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
@@ -104,7 +104,7 @@ class A3CAgent(ActorCritic):
         for worker in range(self.workers):
             yield rollout.flat.of_columns(rollout.mask, slice(worker * each, (worker + 1) * each))
 
-    def _joint_step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
+    def _joint_step(self, losses: Losses, learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Computes the gradients with the copy that acted, and makes their step from the newest parameters."""
         acted = self._copy()
         differentiated = self.optimizer.differentiate(losses, learners)

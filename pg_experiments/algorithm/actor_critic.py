@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import torch
@@ -20,12 +20,21 @@ from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS
 from pg_experiments.algorithm.minibatches import minibatches
 from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.baseline import ValueBaseline
-from pg_experiments.optimizer.stacked import Step
+from pg_experiments.optimizer.stacked import Differentiated, Losses, Step
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import with_pullback
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
 
 Measured = dict[str, Tensor]  # metrics [R] of a mini-batch by name
+
+
+class Surrogate(NamedTuple):
+    """The policy's loss of each step, whose gradient is that of the objective; its value is no measure of progress."""
+
+    losses: Tensor  # [R, N]
+    slopes: Tensor  # [R, N] derivatives of the losses by log π(a | s)
+    metrics: dict[str, Tensor]  # [R, N] each
 
 
 class Objective(Protocol):
@@ -33,17 +42,17 @@ class Objective(Protocol):
 
     @property
     def metrics(self) -> Sequence[Metric]:
-        """What `losses` measures."""
+        """What `surrogate` measures."""
 
     @property
     def uses_old_log_probs(self) -> bool:
         """Whether the log-probabilities from before the update are needed."""
 
-    def losses(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of each step, [R, N] with its graph, and the metrics of each step by name, [R, N].
+    def surrogate(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> Surrogate:
+        """The loss of each step.
 
         Args:
-            log_probs: [R, N] log π(a | s), with the graph.
+            log_probs: [R, N] log π(a | s).
             old_log_probs: [R, N] the same before the update; 0 where they are not used.
             advantages: [R, N].
         """
@@ -157,7 +166,7 @@ class ActorCritic:
         seeds = [self.seeds[learner] for learner in rollout.learners.tolist()]
         return minibatches(rollout.flat, self.settings.num_minibatches, self.settings.epochs, seeds, self.updates)
 
-    def _joint_step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
+    def _joint_step(self, losses: Losses, learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Makes one gradient step of policy and V(s). Arguments as in `StackedOptimizer.step`."""
         return self.optimizer.step(losses, learners, factors)
 
@@ -167,43 +176,50 @@ class ActorCritic:
         measured: Measured = {}
         if self.critic.optimizer is None:
             together = (
-                self._policy_loss(batch, steps, measured) + self._value_loss(batch, steps, measured)
+                Differentiated(self._policy_loss(batch, steps, measured) + self._value_loss(batch, steps, measured))
                 for steps in batch.blocks()
             )
             step = self._joint_step(together, learners, factors)
             return measured | {"policy_gradient_norm": step.norms}, self._why(step.broken, "policy")
-        of_policy = (self._policy_loss(batch, steps, measured) for steps in batch.blocks())
+        of_policy = (Differentiated(self._policy_loss(batch, steps, measured)) for steps in batch.blocks())
         step = self.optimizer.step(of_policy, learners, factors)
         measured["policy_gradient_norm"] = step.norms
         broken = self._why(step.broken, "policy")
         for _ in range(self.critic.settings.steps):
             left = [0.0 if learner in broken else f for learner, f in zip(learners, factors, strict=True)]
             found: Measured = {}
-            of_value = (self._value_loss(batch, steps, found) for steps in batch.blocks())
+            of_value = (Differentiated(self._value_loss(batch, steps, found)) for steps in batch.blocks())
             step = self.critic.optimizer.step(of_value, learners, left)
             measured |= found | {"value_gradient_norm": step.norms}
             broken |= self._why(step.broken, "value")
         return measured, broken
 
     def _policy_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
-        """A term [R] of the policy's loss minus the entropy bonus. Adds its metrics to `measured`."""
-        learners, head = batch.experience.rollout.learners, self.policy.head
-        outputs = self.policy.bind(learners)(steps.observations, steps.noise)
-        log_probs = head.log_prob(outputs, steps.actions)
-        losses, per_step = self.objective.losses(log_probs, steps.old_log_probs, steps.advantages)
-        loss = batch.mean(losses, steps.places)
-        entropy = batch.mean(head.entropy(outputs if self.has_bonus else outputs.detach()), steps.places)
-        found = {"policy_loss": loss, "entropy": entropy}
-        _add(measured, found | {name: batch.mean(values, steps.places) for name, values in per_step.items()})
-        return loss - self.entropy_bonus[learners] * entropy if self.has_bonus else loss
+        """A term [R] of the policy's loss minus the entropy bonus. Adds its gradient, and its metrics to `measured`."""
+        learners = batch.experience.rollout.learners
+        outputs, pull_back = with_pullback(self.policy.bind(learners), steps.observations, steps.noise)
+        distribution = self.policy.head.at(outputs)
+        log_probs = distribution.log_prob(steps.actions)
+        losses, slopes, metrics = self.objective.surrogate(log_probs, steps.old_log_probs, steps.advantages)
+        found = batch.means({"policy_loss": losses, "entropy": distribution.entropy} | metrics, steps.places)
+        loss, gradient = found["policy_loss"], slopes[..., None] * distribution.log_prob_gradient(steps.actions)
+        if self.has_bonus:
+            bonus = self.entropy_bonus[learners]
+            loss = loss - bonus * found["entropy"]
+            gradient = gradient - bonus[:, None, None] * distribution.entropy_gradient()
+        pull_back(batch.mean_gradient(gradient, steps.places))
+        _add(measured, found)
+        return loss
 
     def _value_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
-        """A term [R] of V(s)'s loss. Adds the mean squared error to `measured`."""
-        values = self.critic.values_of(steps.observations, batch.experience.rollout.learners)
-        errors = self.critic.squared_errors(values, steps.returns, steps.old_values)
-        loss = batch.mean(errors, steps.places)
-        _add(measured, {"value_loss": loss})
-        return self.critic.settings.loss_coefficient * loss
+        """A term [R] of V(s)'s loss. Adds its gradient, and the mean squared error to `measured`."""
+        network, coefficient = self.critic.network, self.critic.settings.loss_coefficient
+        outputs, pull_back = with_pullback(network.bind(batch.experience.rollout.learners), steps.observations)
+        errors, slopes = self.critic.squared_errors(outputs.squeeze(-1), steps.returns, steps.old_values)
+        pull_back(batch.mean_gradient(coefficient * slopes[..., None], steps.places))
+        found = batch.means({"value_loss": errors}, steps.places)
+        _add(measured, found)
+        return coefficient * found["value_loss"]
 
     @torch.no_grad()
     def _old_log_probs(self, rollout: Rollout) -> Tensor:
@@ -216,7 +232,7 @@ class ActorCritic:
     def _log_probs(self, rollout: Rollout, block: FlatIndex) -> Tensor:
         noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
         outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
-        return self.policy.head.log_prob(outputs, block.gather(rollout.actions))
+        return self.policy.head.at(outputs).log_prob(block.gather(rollout.actions))
 
     def _why(self, broken: Mapping[int, str], part: str) -> dict[int, Broken]:
         """What is told of the learners whose step failed."""
@@ -235,4 +251,4 @@ class ActorCritic:
 
 def _add(sums: Measured, terms: Measured) -> None:
     for name, value in terms.items():
-        sums[name] = sums[name] + value.detach() if name in sums else value.detach()
+        sums[name] = sums[name] + value if name in sums else value

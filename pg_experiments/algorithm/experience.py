@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,6 +65,12 @@ class MiniBatch:
             observations, actions = index.gather(rollout.observations), index.gather(rollout.actions)
             yield Steps(index, observations, noise, actions, *computed.unbind())
 
-    def mean(self, per_step: Tensor, index: FlatIndex) -> Tensor:
-        """The part [R] of a block in the mean over the mini-batch's steps."""
-        return index.without_padding(per_step).sum(1) / self.counts
+    def means(self, per_step: Mapping[str, Tensor], index: FlatIndex) -> dict[str, Tensor]:
+        """The parts [R] of a block in the means of numbers [R, N] over the mini-batch's steps."""
+        rows = torch.stack(tuple(per_step.values()))
+        sums = (rows if index.full else torch.where(index.valid, rows, 0.0)).sum(2)
+        return dict(zip(per_step, (sums / self.counts).unbind(), strict=True))
+
+    def mean_gradient(self, slopes: Tensor, index: FlatIndex) -> Tensor:
+        """The gradient [R, N, K] of the mean over the mini-batch's steps, from that of each step's number."""
+        return index.without_padding(slopes) / self.counts[:, None, None]

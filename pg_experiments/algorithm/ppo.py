@@ -10,7 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from pg_experiments.algorithm.actor_critic import ActorCritic, Settings
+from pg_experiments.algorithm.actor_critic import ActorCritic, Settings, Surrogate
 from pg_experiments.algorithm.agent import Choices
 from pg_experiments.algorithm.checks import refuse_uneven_minibatches, refuse_without_values
 from pg_experiments.support.metric import Metric
@@ -29,17 +29,18 @@ class ClippedObjective:
 
     clip_range: float | None  # ε; None: no clipping
 
-    def losses(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """As `Objective.losses`."""
+    def surrogate(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> Surrogate:
+        """As `Objective.surrogate`. The slope is −A ρ, as dρ / d log π = ρ; 0 where the clipped term is larger."""
         log_ratio = log_probs - old_log_probs
         ratio = log_ratio.exp()
-        losses = -advantages * ratio
-        kept = ratio.detach()
-        is_clipped = torch.zeros_like(kept)
+        change = ratio - 1
+        losses = slopes = -advantages * ratio
+        is_clipped = torch.zeros_like(ratio)
         if self.clip_range is not None:
-            losses = torch.maximum(losses, -advantages * ratio.clamp(1 - self.clip_range, 1 + self.clip_range))
-            is_clipped = ((kept - 1).abs() > self.clip_range).to(kept.dtype)
-        return losses, {"approx_kl": kept - 1 - log_ratio.detach(), "clipfrac": is_clipped}
+            clipped = -advantages * ratio.clamp(1 - self.clip_range, 1 + self.clip_range)
+            losses, slopes = torch.maximum(losses, clipped), torch.where(clipped > losses, 0.0, losses)
+            is_clipped = (change.abs() > self.clip_range).to(ratio.dtype)
+        return Surrogate(losses, slopes, {"approx_kl": change - log_ratio, "clipfrac": is_clipped})
 
 
 @dataclass(frozen=True)

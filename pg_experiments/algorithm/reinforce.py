@@ -173,10 +173,11 @@ class ReinforceAgent:
 
     def _loss(self, steps: FlatIndex, outputs: Tensor, rollout: Rollout, advantages: Tensor) -> PolicyLoss:
         divisor = self._divisor(rollout)
-        log_probs = self.policy.head.log_prob(outputs, steps.gather(rollout.actions))
+        distribution = self.policy.head.at(outputs)
+        log_probs = distribution.log_prob(steps.gather(rollout.actions))
         loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, divisor)
         with torch.set_grad_enabled(self.has_entropy_bonus):
-            entropy = total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)
+            entropy = total_entropy(distribution.entropy, steps.valid, divisor)
         if self.has_entropy_bonus:
             bonus = self.entropy_bonus[rollout.learners]
             loss = loss - bonus.repeat_interleave(len(loss) // len(bonus)) * entropy

@@ -23,7 +23,7 @@ class _WeightedLogProb(nn.Module):
         """[T, R, *rest] each, without the axis of episodes -> []."""
         noise = None if noise is None else noise.transpose(0, 1)
         outputs = self.policy.bind(self.learners)(observations.transpose(0, 1), noise)
-        return (weights.transpose(0, 1) * self.policy.head.log_prob(outputs, actions.transpose(0, 1))).sum()
+        return (weights.transpose(0, 1) * self.policy.head.at(outputs).log_prob(actions.transpose(0, 1))).sum()
 
 
 def episode_gradients(policy: Policy, rollout: Rollout, weights: Tensor) -> Tensor:

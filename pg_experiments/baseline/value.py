@@ -22,7 +22,6 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean
 from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
-from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
@@ -99,21 +98,24 @@ class ValueBaseline(Baseline):
             error = self.predict(rollout, block) - block.gather(returns)
             yield torch.where(block.valid, error.square(), 0.0).sum(1) / count
 
-    def squared_errors(self, values: Tensor, targets: Tensor, old_values: Tensor) -> Tensor:
-        """The squared error of each step, [R, N]; with clipping, as in PPO's code (Engstrom et al. 2020, section 3).
+    def squared_errors(self, values: Tensor, targets: Tensor, old_values: Tensor) -> tuple[Tensor, Tensor]:
+        """The squared error of each step and its derivative by V(s), [R, N] each.
 
+        With clipping, as in PPO's code (Engstrom et al. 2020, section 3), it is
         max((v − G)², (v_old + clip(v − v_old, −c, c) − G)²), whose gradient is 0 once v is c closer to G.
 
         Args:
-            values: [R, N] V(s) with its graph.
+            values: [R, N] V(s).
             targets: [R, N] returns G.
             old_values: [R, N] V(s) before the update.
         """
-        errors = (values - targets).square()
-        if self.settings.clip_range is None:
-            return errors
-        change = (values - old_values).clamp(-self.settings.clip_range, self.settings.clip_range)
-        return torch.maximum(errors, (old_values + change - targets).square())
+        errors = values - targets
+        if (limit := self.settings.clip_range) is None:
+            return errors.square(), 2 * errors
+        change = values - old_values
+        clipped = old_values + change.clamp(-limit, limit) - targets
+        is_flat = (change.abs() > limit) & (clipped.square() > errors.square())
+        return torch.maximum(errors.square(), clipped.square()), torch.where(is_flat, 0.0, 2 * errors)
 
     def judge(self, values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, Tensor]:
         return {"explained_variance": explained_variance(values, returns, mask)}
@@ -127,11 +129,7 @@ class ValueBaseline(Baseline):
 
     def predict(self, rollout: Rollout, block: FlatIndex) -> Tensor:
         """V(s) of the steps of an index, [R, N], with its graph."""
-        return self.values_of(block.gather(rollout.observations), rollout.learners)
-
-    def values_of(self, observations: Tensor | SparseRows, learners: Tensor) -> Tensor:
-        """V(s) of observations [R, N, *shape] of the learners with indices [R]: [R, N], with its graph."""
-        return self.network.bind(learners)(observations).squeeze(-1)
+        return self.network.bind(rollout.learners)(block.gather(rollout.observations)).squeeze(-1)
 
 
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:

@@ -17,6 +17,15 @@ from pg_experiments.optimizer.rules import Rule
 NamedParameters = Iterable[tuple[str, nn.Parameter]]
 
 
+class Differentiated(NamedTuple):
+    """A term of the losses whose gradient has been added to `grad` of the parameters."""
+
+    loss: Tensor  # [R]
+
+
+Losses = Iterable[Tensor] | Iterable[Differentiated]  # terms of a sum
+
+
 class Step(NamedTuple):
     """The outcome of a gradient step."""
 
@@ -65,24 +74,27 @@ class StackedOptimizer:
         for name, values in self._views(self._values).items():
             self.parameters[name].data = values
 
-    def step(self, losses: Iterable[Tensor], learners: Sequence[int], factors: Sequence[float]) -> Step:
+    def step(self, losses: Losses, learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Make one gradient step.
 
         Args:
-            losses: terms [R] of the losses. The graph of each is freed before the next one is generated.
+            losses: terms [R] of the losses, with their graph or differentiated. The graph of each is freed before the
+                next one is generated.
             learners: [R] indices of the learners, ascending.
             factors: [R] scale of each learner's step; a learner with factor 0 takes no part.
         """
         return self.move(self.differentiate(losses, learners), learners, factors)
 
-    def differentiate(self, losses: Iterable[Tensor], learners: Sequence[int]) -> Tensor:
+    def differentiate(self, losses: Losses, learners: Sequence[int]) -> Tensor:
         """Compute the gradients. Returns the losses [R]. Arguments as in `step`."""
         for parameter in self.parameters.values():
             parameter.grad = None
         total: Tensor | None = None
-        for loss in losses:
-            torch.autograd.backward(loss, torch.ones_like(loss))
-            total = loss.detach() if total is None else total + loss.detach()
+        for term in losses:
+            if isinstance(term, Tensor):
+                torch.autograd.backward(term, torch.ones_like(term))
+            loss = term.detach() if isinstance(term, Tensor) else term.loss
+            total = loss if total is None else total + loss
         self._gather()
         return torch.zeros(len(learners), device=self.device) if total is None else total
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from gymnasium.spaces import Discrete
 from torch import Tensor
-from torch.nn import functional
 
 from pg_experiments.policy.compiled_heads import BERNOULLI, CATEGORICAL
+from pg_experiments.policy.distributions import BernoulliDistribution, CategoricalDistribution, Distribution
 from pg_experiments.support.errors import UserError
 
 Array = TypeVar("Array", Tensor, np.ndarray)
@@ -45,11 +45,8 @@ class Head(Protocol):
     def probabilities(self, outputs: Tensor) -> Tensor:
         """π(a | s) of every action, [..., A]."""
 
-    def log_prob(self, outputs: Tensor, actions: Tensor) -> Tensor:
-        """log π(a | s) in nats, [...]."""
-
-    def entropy(self, outputs: Tensor) -> Tensor:
-        """H(π(· | s)) in nats, [...]."""
+    def at(self, outputs: Tensor) -> Distribution:
+        """The distribution for given outputs."""
 
 
 class _OfDiscrete:
@@ -70,7 +67,7 @@ class _OfDiscrete:
 
 
 class Categorical(_OfDiscrete):
-    """Softmax over one logit per action: log π_i = z_i − log Σ_j exp z_j."""
+    """Softmax over one logit per action."""
 
     rule: int | None = CATEGORICAL
 
@@ -89,16 +86,12 @@ class Categorical(_OfDiscrete):
     def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(-1)
 
-    def log_prob(self, outputs: Tensor, actions: Tensor) -> Tensor:
-        return outputs.log_softmax(-1).gather(-1, actions[..., None]).squeeze(-1)
-
-    def entropy(self, outputs: Tensor) -> Tensor:
-        log_probs = outputs.log_softmax(-1)
-        return -(log_probs.exp() * log_probs).sum(-1)
+    def at(self, outputs: Tensor) -> CategoricalDistribution:
+        return CategoricalDistribution(outputs)
 
 
 class Bernoulli(_OfDiscrete):
-    """One logit z for two actions: π(1 | s) = σ(z). The log-probability is minus the binary cross-entropy."""
+    """One logit z for two actions: π(1 | s) = σ(z)."""
 
     num_outputs = 1
     rule: int | None = BERNOULLI
@@ -122,13 +115,8 @@ class Bernoulli(_OfDiscrete):
         up = outputs.sigmoid()
         return torch.cat([1 - up, up], -1)
 
-    def log_prob(self, outputs: Tensor, actions: Tensor) -> Tensor:
-        z = outputs.squeeze(-1)
-        return -functional.binary_cross_entropy_with_logits(z, actions.to(z.dtype), reduction="none")
-
-    def entropy(self, outputs: Tensor) -> Tensor:
-        z = outputs.squeeze(-1)
-        return functional.softplus(z) - z * z.sigmoid()
+    def at(self, outputs: Tensor) -> BernoulliDistribution:
+        return BernoulliDistribution(outputs)
 
 
 class Greedy:
@@ -140,7 +128,7 @@ class Greedy:
         self.num_outputs, self.max_entropy = head.num_outputs, head.max_entropy
         self.rule: int | None = getattr(head, "rule", None)  # a head of a plugin need not have a compiled form
         self.sample, self.for_environment = head.sample, head.for_environment
-        self.probabilities, self.log_prob, self.entropy = head.probabilities, head.log_prob, head.entropy
+        self.probabilities, self.at = head.probabilities, head.at
 
     def noise(self, uniform: Tensor) -> Tensor:
         """Zeros, so that `sample` returns the argmax of z_i, or 1 where z is above 0."""

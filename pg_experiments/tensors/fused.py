@@ -37,7 +37,7 @@ def fused_perceptron(
     weights = [weight for weight, _ in layers]
     biases = [bias for _, bias in layers if bias is not None]
     if not torch.is_grad_enabled():
-        return _forward(x, weights, biases, activation, masks, scale)[-1]
+        return forward(x, weights, biases, activation, masks, scale)[-1]
     outputs: Tensor = _Perceptron.apply(  # type: ignore[no-untyped-call]
         x, activation, masks, scale, len(weights), *weights, *biases
     )
@@ -56,7 +56,7 @@ class _Perceptron(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         weights, biases = parameters[:depth], parameters[depth:]
-        *inputs, outputs = _forward(x, weights, biases, activation, masks, scale)
+        *inputs, outputs = forward(x, weights, biases, activation, masks, scale)
         ctx.save_for_backward(*inputs, *weights)
         ctx.activation, ctx.masks, ctx.scale, ctx.has_biases = activation, masks, scale, bool(biases)
         return outputs
@@ -64,24 +64,14 @@ class _Perceptron(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         depth = len(ctx.saved_tensors) // 2
-        inputs, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
-        of_weights: list[Tensor] = [gradient] * depth
-        of_biases: list[Tensor] = [gradient] * depth if ctx.has_biases else []
-        for layer in reversed(range(depth)):
-            of_weights[layer] = _product(inputs[layer].transpose(1, 2), gradient)
-            if ctx.has_biases:
-                of_biases[layer] = gradient.sum(1, keepdim=True)
-            if layer or ctx.needs_input_grad[0]:
-                gradient = torch.bmm(gradient, weights[layer].transpose(1, 2))
-            if layer:
-                _through_activation(gradient, inputs[layer], ctx.activation)
-                if ctx.masks is not None:
-                    gradient.mul_(ctx.masks[..., layer - 1, :]).mul_(ctx.scale)
-        of_x = gradient if ctx.needs_input_grad[0] else None
-        return of_x, None, None, None, None, *of_weights, *of_biases
+        layers, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
+        of_x, of_weights, of_biases = backward(
+            gradient, layers, weights, ctx.activation, ctx.masks, ctx.scale, of_input=ctx.needs_input_grad[0]
+        )
+        return of_x, None, None, None, None, *of_weights, *(of_biases if ctx.has_biases else ())
 
 
-def _forward(
+def forward(
     x: Tensor,
     weights: Sequence[Tensor],
     biases: Sequence[Tensor],
@@ -99,6 +89,37 @@ def _forward(
             _activate(x, activation)
         layers.append(x)
     return layers
+
+
+def backward(
+    gradient: Tensor,
+    layers: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    activation: Activation,
+    masks: Tensor | None,
+    scale: Tensor | float,
+    *,
+    of_input: bool = False,
+) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
+    """The gradients of the input (None unless `of_input`), of the weights and of the biases of each layer.
+
+    Args:
+        gradient: [R, N, outputs], of the outputs.
+        layers: the input of each layer, as `forward` returns them.
+        weights, activation, masks, scale: as in `forward`.
+        of_input: whether the gradient of the input is needed.
+    """
+    of_weights, of_biases = [], []
+    for layer in reversed(range(len(weights))):
+        of_weights.append(_product(layers[layer].transpose(1, 2), gradient))
+        of_biases.append(gradient.sum(1, keepdim=True))
+        if layer or of_input:
+            gradient = torch.bmm(gradient, weights[layer].transpose(1, 2))
+        if layer:
+            _through_activation(gradient, layers[layer], activation)
+            if masks is not None:
+                gradient.mul_(masks[..., layer - 1, :]).mul_(scale)
+    return gradient if of_input else None, of_weights[::-1], of_biases[::-1]
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -5,10 +5,12 @@ The protocols after `CompiledStep` are optional: networks that do not implement 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from pg_experiments.tensors.sparse import SparseRows
@@ -68,6 +70,27 @@ class Compilable(Protocol):
 
     def compiled(self) -> CompiledStep:
         """The compiled form, with a copy of the current parameters."""
+
+
+Pullback = Callable[[Tensor], None]  # takes ∂ loss / ∂ outputs, and adds ∂ loss / ∂ parameters to their `grad`
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A bound network with a gradient that takes less time than that of automatic differentiation."""
+
+    def with_pullback(self, observations: Tensor | SparseRows, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
+        """As the function `with_pullback`; None for inputs or parameters that it is not made for."""
+
+
+def with_pullback(
+    network: BoundNetwork, observations: Tensor | SparseRows, noise: Tensor | None = None
+) -> tuple[Tensor, Pullback]:
+    """Outputs [R, N, K] without their graph, and the function that differentiates them; arguments as in a call."""
+    if isinstance(network, Differentiable) and (found := network.with_pullback(observations, noise)) is not None:
+        return found
+    outputs = network(observations, noise)
+    return outputs.detach(), partial(torch.autograd.backward, outputs)
 
 
 class DenseForm(NamedTuple):

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pg_experiments.tensors.fused import Activation, can_fuse, fused_perceptron
+from pg_experiments.tensors.fused import Activation, backward, can_fuse, forward, fused_perceptron
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm
+from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm, Pullback
 from pg_experiments.tensors.repeated import repeated
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
@@ -87,6 +87,23 @@ class BoundMLP:
     def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
         return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
+
+    def with_pullback(self, observations: Tensor | SparseRows, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
+        """As `Differentiable.with_pullback`; for dense observations, and parameters that are not rows of others."""
+        x = _flat(observations)
+        weights, biases = [w for w, _ in self.layers], [b for _, b in self.layers if b is not None]
+        if not isinstance(x, Tensor) or not can_fuse(x) or not weights[0].is_leaf:
+            return None
+        with torch.no_grad():
+            *layers, outputs = forward(x, weights, biases, self.activation, noise, self.scale)
+
+        @torch.no_grad()
+        def pull_back(gradient: Tensor) -> None:
+            _, of_weights, of_biases = backward(gradient, layers, weights, self.activation, noise, self.scale)
+            for parameter, found in zip((*weights, *biases), (*of_weights, *of_biases), strict=False):
+                parameter.grad = found if parameter.grad is None else parameter.grad + found
+
+        return outputs, pull_back
 
     def repeated(self, times: int) -> BoundMLP:
         """The same perceptrons, each `times` times in a row."""

@@ -31,9 +31,30 @@ RESUMED = "tests/test_checkpoint.py::test_a_run_that_goes_on_from_any_of_its_che
 
 MUTANTS = [
     clipped(
-        "the objective has the wrong sign", "losses = -advantages * ratio", "losses = advantages * ratio", OBJECTIVE
+        "the objective has the wrong sign",
+        "losses = slopes = -advantages * ratio",
+        "losses = slopes = advantages * ratio",
+        OBJECTIVE,
     ),
     clipped("the larger objective counts", "torch.maximum(losses, ", "torch.minimum(losses, ", OBJECTIVE),
+    clipped(
+        "the gradient does not stop where the objective is clipped",
+        "torch.where(clipped > losses, 0.0, losses)",
+        "losses",
+        OBJECTIVE,
+    ),
+    clipped(
+        "the gradient stops where the objective is not clipped",
+        "torch.where(clipped > losses, 0.0, losses)",
+        "torch.where(clipped < losses, 0.0, losses)",
+        OBJECTIVE,
+    ),
+    clipped(
+        "the gradient is not scaled by the ratio",
+        "torch.where(clipped > losses, 0.0, losses)",
+        "torch.where(clipped > losses, 0.0, -advantages)",
+        OBJECTIVE,
+    ),
     clipped(
         "probabilities that rise are clipped at once",
         "ratio.clamp(1 - self.clip_range, 1 + self.clip_range)",
@@ -48,27 +69,27 @@ MUTANTS = [
     ),
     clipped(
         "only probabilities that rise count as clipped",
-        "((kept - 1).abs() > self.clip_range)",
-        "((kept - 1) > self.clip_range)",
+        "(change.abs() > self.clip_range)",
+        "(change > self.clip_range)",
         OBJECTIVE,
     ),
     clipped("the ratio is upside down", "log_probs - old_log_probs", "old_log_probs - log_probs", OBJECTIVE),
     clipped(
         "the KL divergence has the wrong sign",
-        "kept - 1 - log_ratio.detach()",
-        "1 - kept + log_ratio.detach()",
+        "change - log_ratio",
+        "log_ratio - change",
         DIVERGENCE,
     ),
     clipped(
         "the KL divergence is that of the new policy from the old one",
-        "kept - 1 - log_ratio.detach()",
-        "kept * log_ratio.detach() - kept + 1",
+        "change - log_ratio",
+        "ratio * log_ratio - change",
         DIVERGENCE,
     ),
     agent(
         "the old policy is that of the mini-batch before",
-        "self.objective.losses(log_probs, steps.old_log_probs,",
-        "self.objective.losses(log_probs, log_probs.detach(),",
+        "self.objective.surrogate(log_probs, steps.old_log_probs,",
+        "self.objective.surrogate(log_probs, log_probs,",
         LOOP + "[ppo-1]",
     ),
     agent(
@@ -91,8 +112,8 @@ MUTANTS = [
     ),
     agent(
         "a learner's entropy bonus is that of the one in its place",
-        "loss - self.entropy_bonus[learners] * entropy",
-        "loss - self.entropy_bonus[: len(learners)] * entropy",
+        "bonus = self.entropy_bonus[learners]",
+        "bonus = self.entropy_bonus[: len(learners)]",
         SOME,
     ),
     agent(
@@ -103,8 +124,8 @@ MUTANTS = [
     ),
     experience(
         "padding counts in means over a mini-batch",
-        "index.without_padding(per_step).sum(1)",
-        "per_step.sum(1)",
+        "torch.where(index.valid, rows, 0.0)",
+        "rows",
         LOOP + "[ppo_whole_episodes-3]",
     ),
     experience(
@@ -115,14 +136,14 @@ MUTANTS = [
     ),
     agent(
         "the entropy bonus has the wrong sign",
-        "return loss - self.entropy_bonus[learners] * entropy",
-        "return loss + self.entropy_bonus[learners] * entropy",
+        "gradient - bonus[:, None, None]",
+        "gradient + bonus[:, None, None]",
         LOOP + "[a2c-1]",
     ),
     agent(
         "the value's loss has no coefficient",
-        "return self.critic.settings.loss_coefficient * loss",
-        "return loss",
+        "batch.mean_gradient(coefficient * slopes[..., None]",
+        "batch.mean_gradient(slopes[..., None]",
         OF_AGENTS + "test_the_loss_coefficient_scales_the_gradient_of_the_value_and_not_of_the_policy",
     ),
     agent(
@@ -230,12 +251,44 @@ MUTANTS = [
         "standardize(advantages, valid, (0, 1))",
         LOOP + "[ppo-3]",
     ),
-    values("the smaller error counts", "torch.maximum(errors, (old", "torch.minimum(errors, (old", ERRORS),
     values(
-        "the clipped value is that of the new one",
-        "(old_values + change - targets)",
-        "(values + change - targets)",
+        "the smaller error counts",
+        "torch.maximum(errors.square(), clipped.square())",
+        "torch.minimum(errors.square(), clipped.square())",
         ERRORS,
+    ),
+    values(
+        "the clipped value is that of the new one", "clipped = old_values + change", "clipped = values + change", ERRORS
+    ),
+    values(
+        "the gradient of a clipped value does not stop",
+        "torch.where(is_flat, 0.0, 2 * errors)",
+        "2 * errors",
+        ERRORS,
+    ),
+    values(
+        "the gradient stops wherever V(s) has changed by more than the clip range",
+        "(change.abs() > limit) & (clipped.square() > errors.square())",
+        "change.abs() > limit",
+        ERRORS,
+    ),
+    values(
+        "the derivative of the square has no factor",
+        "return errors.square(), 2 * errors",
+        "return errors.square(), errors",
+        ERRORS,
+    ),
+    experience(
+        "padding has a gradient",
+        "index.without_padding(slopes) /",
+        "slopes /",
+        LOOP + "[ppo_whole_episodes-3]",
+    ),
+    experience(
+        "the gradient is that of the sum over a mini-batch",
+        "/ self.counts[:, None, None]",
+        "/ 1",
+        LOOP + "[a2c-1]",
     ),
     credit(
         "returns that need values have them at cuts only",

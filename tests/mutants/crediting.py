@@ -411,8 +411,8 @@ MUTANTS = [
     ),
     values(
         "a seed's steps are judged by the value network of the one in its place",
-        "self.network.bind(learners)(observations)",
-        "self.network.bind(torch.arange(len(learners)))(observations)",
+        "self.network.bind(rollout.learners)(block.",
+        "self.network.bind(torch.arange(len(rollout.learners)))(block.",
         OF_BASELINES + "test_values_and_their_losses_are_those_of_the_learners_that_took_part",
     ),
     values(

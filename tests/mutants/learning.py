@@ -89,8 +89,8 @@ MUTANTS = [
     ),
     algorithm(
         "the entropy bonus is not averaged as the loss is",
-        "total_entropy(self.policy.head.entropy(outputs), steps.valid, divisor)",
-        "total_entropy(self.policy.head.entropy(outputs), steps.valid, 1)",
+        "total_entropy(distribution.entropy, steps.valid, divisor)",
+        "total_entropy(distribution.entropy, steps.valid, 1)",
         BONUS,
     ),
     algorithm(
@@ -119,8 +119,8 @@ MUTANTS = [
     ),
     algorithm(
         "learning takes each step for the first action",
-        "self.policy.head.log_prob(outputs, steps.gather(rollout.actions))",
-        "self.policy.head.log_prob(outputs, steps.gather(rollout.actions) * 0)",
+        "distribution.log_prob(steps.gather(rollout.actions))",
+        "distribution.log_prob(steps.gather(rollout.actions) * 0)",
         "tests/test_closed_form.py::"
         "test_linear_softmax_gradient_is_one_minus_pi_for_the_action_and_minus_pi_for_the_others",
     ),

@@ -11,6 +11,7 @@ stacked = partial(Mutant, "networks", "pg_experiments/tensors/stacked.py")
 fused = partial(Mutant, "networks", "pg_experiments/tensors/fused.py")
 sparse = partial(Mutant, "networks", "pg_experiments/tensors/sparse.py")
 heads = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
+distributions = partial(Mutant, "heads", "pg_experiments/policy/distributions.py")
 policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
 dropout = partial(Mutant, "policy", "pg_experiments/tensors/stacked.py")
 acting = partial(Mutant, "policy", "pg_experiments/tensors/compiled_mlp.py")
@@ -21,6 +22,10 @@ OF_FUSED = "tests/test_fused.py::test_outputs_and_gradients_are_those_of_automat
 OF_STACKED = "tests/test_stacked.py::"
 OF_HEADS = "tests/test_heads.py::"
 OF_POLICY = "tests/test_policy.py::"
+PULLBACK = "tests/test_fused.py::test_a_pullback_adds_the_gradient_of_automatic_differentiation_to_what_is_there"
+DERIVATIVES = (
+    "tests/test_distributions.py::test_the_gradients_of_log_probability_and_entropy_are_those_of_their_formulas"
+)
 OF_MODULES = "tests/test_stacked_module.py::"
 IN_ORDER = OF_ROLLOUT + "test_each_seeds_steps_stand_in_order_of_time_and_zeros_after_them"
 BLOCKS = OF_ROLLOUT + "test_blocks_have_every_step_once_and_gather_and_scatter_undo_each_other"
@@ -180,15 +185,27 @@ MUTANTS = [
     ),
     fused(
         "the gradient reaches units that were dropped",
-        "gradient.mul_(ctx.masks[..., layer - 1, :]).mul_(ctx.scale)",
-        "gradient.mul_(ctx.scale)",
+        "gradient.mul_(masks[..., layer - 1, :]).mul_(scale)",
+        "gradient.mul_(scale)",
         OF_FUSED,
     ),
     fused(
         "the gradient is dropped with the masks of the next layer",
-        "ctx.masks[..., layer - 1, :]",
-        "ctx.masks[..., -1, :]",
+        "masks[..., layer - 1, :]",
+        "masks[..., -1, :]",
         OF_FUSED,
+    ),
+    stacked(
+        "the gradient of a block replaces that of the blocks before",
+        "found if parameter.grad is None else parameter.grad + found",
+        "found",
+        PULLBACK,
+    ),
+    stacked(
+        "the gradient ignores dropout",
+        "backward(gradient, layers, weights, self.activation, noise, self.scale)",
+        "backward(gradient, layers, weights, self.activation, None, self.scale)",
+        PULLBACK,
     ),
     fused(
         "the gradient of a bias is that of the first step",
@@ -226,11 +243,35 @@ MUTANTS = [
         "return -torch.log(uniform)",
         OF_HEADS + "test_gumbel_noise_is_minus_the_logarithm_of_minus_the_logarithm",
     ),
-    heads(
+    distributions(
         "the entropy of the softmax is that of its first action",
-        "return -(log_probs.exp() * log_probs).sum(-1)",
-        "return -(log_probs.exp() * log_probs)[..., 0]",
+        "return -(self.probs * self.log_probs).sum(-1)",
+        "return -(self.probs * self.log_probs)[..., 0]",
         OF_POLICY + "test_probabilities_sum_to_one_and_the_entropy_is_theirs",
+    ),
+    distributions(
+        "the gradient of the softmax is that of another action",
+        "scatter_add_(-1, action, ",
+        "scatter_add_(-1, action * 0, ",
+        DERIVATIVES,
+    ),
+    distributions(
+        "the gradient of the softmax's entropy is not centred",
+        "(self.log_probs + self.entropy[..., None])",
+        "(self.log_probs + 1)",
+        DERIVATIVES,
+    ),
+    distributions(
+        "the gradient of the Bernoulli head is that of the other action",
+        "(actions - self.up)",
+        "(1 - actions - self.up)",
+        DERIVATIVES,
+    ),
+    distributions(
+        "the gradient of the Bernoulli head's entropy is that of its probability",
+        "(-self.logits * self.up * (1 - self.up))",
+        "(self.up * (1 - self.up))",
+        DERIVATIVES,
     ),
     heads(
         "the Bernoulli head chooses the other action",
@@ -250,10 +291,10 @@ MUTANTS = [
         "return torch.cat([up, 1 - up], -1)",
         OF_HEADS + "test_the_probabilities_of_all_actions_are_those_of_the_log_probabilities",
     ),
-    heads(
+    distributions(
         "the Bernoulli head's entropy is that of one outcome",
-        "return functional.softplus(z) - z * z.sigmoid()",
-        "return functional.softplus(z) - z",
+        "functional.softplus(self.logits) - self.logits * self.up",
+        "functional.softplus(self.logits) - self.logits",
         OF_POLICY + "test_probabilities_sum_to_one_and_the_entropy_is_theirs",
     ),
     heads(
