@@ -134,7 +134,7 @@ class Probe:
         found = torch.zeros(rollout.mask.shape)
         for block in rollout.flat.blocks():
             logits = policy.bind(rollout.learners)(block.gather(rollout.observations), None)
-            found += block.scatter(policy.head.log_prob(logits, block.gather(rollout.actions)))
+            found += block.scatter(policy.head.at(logits).log_prob(block.gather(rollout.actions)))
         return found
 
     def _gradient(self, rollout: Rollout, advantages: Tensor) -> Tensor:

@@ -117,9 +117,8 @@ def test_what_is_learned_from_is_what_acted_dropout_included(log_probs, monkeypa
     learning = run.agent.policy.bind(rollout.learners)(rollout.flat.gather(rollout.observations), masks)
     valid = rollout.flat.valid
     actions = rollout.flat.gather(rollout.actions)
-    difference = run.agent.policy.head.at(learning).log_prob(actions) - run.agent.policy.head.at(acting).log_prob(
-        actions
-    )
+    ours, theirs = (run.agent.policy.head.at(outputs).log_prob(actions) for outputs in (learning, acting))
+    difference = ours - theirs
     assert difference[valid].abs().max() < 1e-6
     other_masks = masks.roll(1, dims=1)
     other = run.agent.policy.bind(rollout.learners)(rollout.flat.gather(rollout.observations), other_masks)

@@ -75,9 +75,8 @@ def one_by_one(policy: Policy, rollout: Rollout, weights: torch.Tensor) -> torch
         for e in range(rollout.mask.shape[2]):
             T = int(rollout.mask[:, r, e].sum())
             noise = None if rollout.dropout_masks is None else rollout.dropout_masks[:T, r, e][None]
-            log_probs = policy.head.log_prob(
-                bound(rollout.observations[:T, r, e][None], noise), rollout.actions[:T, r, e][None]
-            )
+            outputs = bound(rollout.observations[:T, r, e][None], noise)
+            log_probs = policy.head.at(outputs).log_prob(rollout.actions[:T, r, e][None])
             total = (weights[:T, r, e] * log_probs[0]).sum()
             gradients = torch.autograd.grad(total, list(policy.parameters()), retain_graph=True)
             found.append(torch.cat([g[learner].flatten() for g in gradients]))

@@ -50,17 +50,27 @@ class Rule(ABC):
         """
 
     @cached_property
+    def rates(self) -> np.ndarray:
+        """The learning rate as a float64 array, [] or [R]."""
+        return np.asarray(self.learning_rate, dtype=np.float64)
+
+    @cached_property
+    def penalties(self) -> np.ndarray:
+        """The weight decay as a float64 array, [] or [R]."""
+        return np.asarray(self.weight_decay, dtype=np.float64)
+
+    @cached_property
     def decays(self) -> bool:
         """Whether any learner has a weight decay."""
-        return bool(np.any(np.asarray(self.weight_decay)))
+        return bool(np.any(self.penalties))
 
     def with_penalty(self, gradient: Tensor, parameter: Tensor, decay: Tensor) -> Tensor:
         """The gradient plus the gradient of the L2 penalty."""
         return gradient.addcmul(parameter, decay) if self.decays else gradient
 
 
-def per_learner(*values: float | Tensor | list[float], learners: int) -> np.ndarray:
-    """Broadcast each of K values, a number or [R], to all learners: [K, R] float64."""
+def per_learner(*values: np.ndarray, learners: int) -> np.ndarray:
+    """Broadcast each of K values, [] or [R], to all learners: [K, R] float64."""
     rows = np.empty((len(values), learners))
     for row, value in zip(rows, values, strict=True):
         row[:] = value
@@ -85,11 +95,10 @@ class Adam(Rule):
         return 2
 
     def factors(self, counts: Sequence[int]) -> np.ndarray:
-        corrections = [1 - self.beta1**count for count in counts]  # Python's powers, as in torch.optim
-        roots = [(1 - self.beta2**count) ** 0.5 for count in counts]
-        values = (self.learning_rate, self.weight_decay, corrections, roots)
-        rate, decay, correction, root = per_learner(*values, learners=len(counts))
-        return np.array([-rate / correction, root, 1 - rate * decay if self.decoupled else decay])
+        corrections = np.array([1 - self.beta1**count for count in counts])  # Python's powers, as in torch.optim
+        roots = np.array([(1 - self.beta2**count) ** 0.5 for count in counts])
+        decay = 1 - self.rates * self.penalties if self.decoupled else self.penalties
+        return per_learner(-self.rates / corrections, roots, decay, learners=len(counts))
 
     def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
         mean, square = moments
@@ -115,7 +124,7 @@ class SGD(Rule):
         return 1 if self.momentum else 0
 
     def factors(self, counts: Sequence[int]) -> np.ndarray:
-        return per_learner(-self.learning_rate, self.weight_decay, learners=len(counts))
+        return per_learner(-self.rates, self.penalties, learners=len(counts))
 
     def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
         step, decay = factors
@@ -139,7 +148,7 @@ class RMSprop(Rule):
         return 2 if self.momentum else 1
 
     def factors(self, counts: Sequence[int]) -> np.ndarray:
-        return per_learner(-self.learning_rate, self.weight_decay, learners=len(counts))
+        return per_learner(-self.rates, self.penalties, learners=len(counts))
 
     def moved(self, parameter: Tensor, gradient: Tensor, moments: Tensors, factors: Tensors) -> Tensor:
         square, *means = moments

@@ -137,8 +137,10 @@ class StackedOptimizer:
 
     def _factors(self, scales: Mapping[int, float]) -> tuple[Tensor, ...]:
         """The K factors of the rule and the scale of these learners, [r, 1] each."""
-        factors = self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]
-        factors = np.vstack([factors, list(scales.values())])
+        of_rule = self.rule.factors([count + 1 for count in self.counts.tolist()])
+        factors = np.empty((len(of_rule) + 1, len(scales)))
+        factors[:-1] = of_rule if len(scales) == len(self.counts) else of_rule[:, list(scales)]
+        factors[-1] = list(scales.values())
         return self._on_device(torch.from_numpy(factors).to(self.dtype))[..., None].unbind()
 
     def _undo(self, move: Move, sizes: Mapping[int, tuple[Tensor, Tensor]]) -> dict[int, str]:

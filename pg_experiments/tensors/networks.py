@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -87,8 +87,11 @@ def with_pullback(
     network: BoundNetwork, observations: Tensor | SparseRows, noise: Tensor | None = None
 ) -> tuple[Tensor, Pullback]:
     """Outputs [R, N, K] without their graph, and the function that differentiates them; arguments as in a call."""
-    if isinstance(network, Differentiable) and (found := network.with_pullback(observations, noise)) is not None:
-        return found
+    # of the type, as Python remembers the answer; asking an object takes some µs in every call
+    if issubclass(type(network), Differentiable):
+        found = cast(Differentiable, network).with_pullback(observations, noise)
+        if found is not None:
+            return found
     outputs = network(observations, noise)
     return outputs.detach(), partial(torch.autograd.backward, outputs)
 

@@ -155,6 +155,7 @@ class StackedMLP(nn.Module):
         self.inputs, self.outputs = inputs, outputs
         self.noise_shape: tuple[int, ...] = (layers, hidden)
         # on the CPU, where masks are drawn, for parameters on any device
+        self._all_learners = list(range(learners))
         rate = torch.zeros(learners, device="cpu") if dropout is None or not layers else dropout
         self.drop_below = (rate.double() * LEVELS).round().clamp(max=LEVELS - 1).long()  # [R] of LEVELS
 
@@ -171,7 +172,7 @@ class StackedMLP(nn.Module):
 
     def bind(self, learners: Tensor | None = None) -> BoundMLP:
         """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
-        all_learners = learners is None or learners.tolist() == list(range(len(self.weights[0])))
+        all_learners = learners is None or learners.tolist() == self._all_learners
 
         def rows(stacked: list[nn.Parameter]) -> Sequence[Tensor]:
             return stacked if all_learners else [parameter[learners] for parameter in stacked]

@@ -137,7 +137,7 @@ MUTANTS = [
     ),
     stacked(
         "as many learners as there are, in another order, are taken for all in theirs",
-        "learners.tolist() == list(range(len(self.weights[0])))",
+        "learners.tolist() == self._all_learners",
         "len(learners) == len(self.weights[0])",
         OF_STACKED + "test_some_learners_layers_are_their_own_in_the_order_asked_for",
     ),

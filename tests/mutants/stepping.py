@@ -102,8 +102,8 @@ MUTANTS = [
     ),
     rules(
         "the start of Adam's mean at 0 is not corrected",
-        "np.array([-rate / correction, root,",
-        "np.array([-rate, root,",
+        "per_learner(-self.rates / corrections, roots,",
+        "per_learner(-self.rates, roots,",
         SAME_BITS,
     ),
     rules(
@@ -132,8 +132,8 @@ MUTANTS = [
     ),
     rules(
         "AdamW's weight decay is not times the learning rate",
-        "1 - rate * decay if self.decoupled else decay",
-        "1 - decay if self.decoupled else decay",
+        "1 - self.rates * self.penalties if",
+        "1 - self.penalties if",
         SAME_BITS,
     ),
     rules(
@@ -199,8 +199,8 @@ MUTANTS = [
     ),
     steps(
         "every step is corrected as the first learner's",
-        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, list(scales)]",
-        "self.rule.factors([count + 1 for count in self.counts.tolist()])[:, : len(scales)]",
+        "of_rule[:, list(scales)]",
+        "of_rule[:, : len(scales)]",
         WAITS,
     ),
     steps(
@@ -242,8 +242,8 @@ MUTANTS = [
     ),
     rules(
         "where the first learner has no weight decay, nobody has",
-        "return bool(np.any(np.asarray(self.weight_decay)))",
-        "return bool(np.ravel(np.asarray(self.weight_decay))[0])",
+        "return bool(np.any(self.penalties))",
+        "return bool(np.ravel(self.penalties)[0])",
         DIFFER + "[optimizer.weight_decay-sgd]",
     ),
     learned(
