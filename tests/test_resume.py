@@ -151,7 +151,13 @@ def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, c
 
 def test_a_seed_that_was_solved_goes_on_to_a_higher_threshold(tmp_path, command):
     assert command(*SHORT, "env.threshold=10", "num_seeds=2", "hydra.run.dir=run").returncode == 0
-    assert "is done; it was solved; a higher env.threshold goes on with it" in command("resume=run").stdout
+    higher = "a higher env.threshold (it is 10) goes on with it"
+    assert f"run is done; it was solved; {higher}" in command("resume=run").stdout
+    before = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
+    longer = command("resume=run", "env.max_episodes=5000")
+    nothing = f"run is solved by every seed, so a longer limit leaves nothing to do; {higher}\n"
+    assert (longer.returncode, longer.stdout, longer.stderr) == (0, nothing, "")
+    assert {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()} == before
     assert [seed["episodes_to_solve"] for seed in result(tmp_path / "run")["seeds"]] == [25, 25]
     assert command("resume=run", "env.threshold=1000").returncode == 0
     assert [seed["solved"] for seed in result(tmp_path / "run")["seeds"]] == [False, False]

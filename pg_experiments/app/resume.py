@@ -15,13 +15,15 @@ from pg_experiments.app.sweep import done_before
 from pg_experiments.app.sweep_report import console
 from pg_experiments.app.training import run_training
 from pg_experiments.run.needs import refuse_missing
-from pg_experiments.support.errors import UserError, near_directory
+from pg_experiments.support.errors import UserError, as_yaml, near_directory
 from pg_experiments.support.files import Directory, Entry
 from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, flat, is_sideshow
+from pg_experiments.support.interruption import deferred
 from pg_experiments.support.legacy import is_of_version_0_1
 from pg_experiments.support.plain_data import read_group
 from pg_experiments.support.run_directory import EMPTY, RESULT, RunDirectory, read_result
 
+LIMITS = {"env.max_episodes", "env.max_steps"}
 ROOTS = ("outputs", "multirun")  # searched for `latest`
 
 
@@ -33,7 +35,8 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
         overrides: settings to change: a longer limit, another device, tracking or checkpoints.
 
     Returns:
-        The mean final return over seeds; the recorded one, if the run is done and nothing is changed.
+        The mean final return over seeds; the recorded one where nothing is to do, as the run is done and nothing is
+        changed, or every seed is solved and only a limit is longer.
 
     Raises:
         UserError: there is no such run, or an override would change its identity.
@@ -50,10 +53,19 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
             "compare read it"
         )
     now = _changed(before, overrides)
+    with deferred():
+        from pg_experiments.run.config import check  # deferred import: torch takes a second
+    check(now)
     changes = differences(flat(before), flat(now))
     out = console()
     if not changes and (objective := done_before(path)) is not None:
         out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} goes on with it")
+        return objective
+    if _has_nothing_to_do(path, flat(before), flat(now)) and (objective := done_before(path)) is not None:
+        out.print(
+            f"{os.path.relpath(path)} is solved by every seed, so a longer limit leaves nothing to do; "
+            f"a higher env.threshold (it is {_threshold(now)}) goes on with it"
+        )
         return objective
     for key, (old, new) in changes.items():
         out.print(f"{key}: {old} → {new}")
@@ -89,12 +101,29 @@ def _instead(path: Path) -> str:
 
 def _what_goes_on(path: Path, config: dict[str, Any]) -> str:
     """The setting that lets a finished run continue: a higher threshold if it was solved, else a longer limit."""
-    seeds = (read_result(path) or EMPTY)["seeds"]
-    if seeds and all(seed["solved"] for seed in seeds):
-        return "it was solved; a higher env.threshold"
+    if _is_solved(path):
+        return f"it was solved; a higher env.threshold (it is {_threshold(config)})"
     limits = {key: value for key, value in flat(config).items() if key in ("env.max_episodes", "env.max_steps")}
     key, value = next(((key, value) for key, value in limits.items() if value is not None), ("env.max_steps", 1))
     return f"a longer limit, as {key}={value * 2},"
+
+
+def _has_nothing_to_do(path: Path, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether every seed is solved and the only changes are longer limits. Values are checked by the caller."""
+    changed = differences(before, now)
+    longer = (now[key] is None or (before[key] is not None and now[key] > before[key]) for key in LIMITS & set(changed))
+    return set(changed) <= LIMITS and all(longer) and _is_solved(path)
+
+
+def _is_solved(path: Path) -> bool:
+    """Whether every seed of the run has been solved."""
+    seeds = (read_result(path) or EMPTY)["seeds"]
+    return bool(seeds) and all(seed["solved"] for seed in seeds)
+
+
+def _threshold(config: dict[str, Any]) -> str:
+    """The run's threshold, for a message; null stands for the one that the environment registers."""
+    return as_yaml(config["env"].get("threshold"))
 
 
 def _changed(before: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:

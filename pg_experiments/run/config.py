@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
 
@@ -22,6 +22,7 @@ from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import PolicyOption
 from pg_experiments.returns import ReturnsOption
 from pg_experiments.run.checkpoint import Checkpointing
+from pg_experiments.run.device import Device, refuse_device
 from pg_experiments.support.errors import UserError, by_nearness, shown
 from pg_experiments.support.plugins import registered
 from pg_experiments.support.typed import checked_fields, hints_of, typed
@@ -66,7 +67,7 @@ class RunConfig:
     checkpoint: Checkpointing
     seed: Annotated[int, Ge(0)]
     num_seeds: Annotated[int, Ge(1)]
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
 
     @property
     def seeds(self) -> list[int]:
@@ -106,6 +107,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
         built[group] = _option(group, options, values.pop(group, None))
     for section, cls in SECTIONS.items():
         built[section] = typed(cls, _mapping(section, values.pop(section, None)), f"{section}.")
+    refuse_device(values.get("device"))
     built |= checked_fields(_scalars(), values, "")
     checked = RunConfig(**built)
     _validate(checked)

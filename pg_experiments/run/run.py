@@ -15,11 +15,11 @@ from pg_experiments.run.accounts import Accounts
 from pg_experiments.run.best import Best
 from pg_experiments.run.checkpoint import Checkpoints
 from pg_experiments.run.config import RunConfig
+from pg_experiments.run.device import device_of
 from pg_experiments.run.health import Health
 from pg_experiments.run.memory import refuse_what_cannot_fit
 from pg_experiments.run.tracking import Tracker, UpdateRecord
 from pg_experiments.run.views import views
-from pg_experiments.support.errors import UserError
 from pg_experiments.support.interruption import Interruption
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
@@ -48,7 +48,7 @@ class Run:
             UserError: a choice does not fit the environment or the machine.
         """
         self.config = config
-        self.device = _device(config.device)
+        self.device = device_of(config.device)
         refuse_what_cannot_fit(config, self.device.type)
         self.learners = learners = Learners(config.seeds) if learners is None else learners
         self.env = env = config.collect.make(config.env, learners)
@@ -170,11 +170,3 @@ class Run:
 def _means(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """[R]: the mean of each array; NaN for an empty one."""
     return np.array([values.mean() if len(values) else np.nan for values in arrays])
-
-
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: no CUDA device is available here; the nearest is device=cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
