@@ -102,7 +102,7 @@ def is_printable(shown: ast.expr) -> bool:
     """Whether an expression can hold no character of a stranger's that a terminal obeys: help, versions, exit codes."""
     if isinstance(shown, ast.JoinedStr):
         return all(is_printable(part.value) for part in shown.values if isinstance(part, ast.FormattedValue))
-    ours = ("printable(", "one_line(", "help_text", "version_text")
+    ours = ("printable(", "one_line(", "help_text", "version_text", "SCRIPT")
     return isinstance(shown, ast.Constant | ast.BinOp) or ast.unparse(shown).startswith(ours)
 
 

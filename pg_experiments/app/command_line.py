@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from pg_experiments.app.completion import SCRIPT, installs, rewrite_line
 from pg_experiments.app.composing import composing
 from pg_experiments.app.flags import Flags, split
 from pg_experiments.app.help import help_text, help_text_of_keys
@@ -75,6 +76,11 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
     if asked:
         print(help_text_of_keys(_directories(flags), flags.config_name, parsed, asked), end="")
         return
+    if "--shell-completion" in flags:
+        rewrite_line()
+        if installs(overrides):
+            print(SCRIPT)
+            return
     if "--help" in flags:
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))
         return
