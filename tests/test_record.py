@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from pg_experiments.run.tracking.console import headline, status_line
+from pg_experiments.run.tracking.sentences import headline, job_line, status_line
 from pg_experiments.support.errors import UserError
 from pg_experiments.support.run_directory import RunDirectory
 from tests.conftest import make_run, track, train_in
@@ -173,6 +174,27 @@ def test_the_status_line_tells_episodes_return_speed_and_time_left():
     line = status_line(episodes=120, limit=500, mean_return=193.21, speed=123456.7, left_s=75)
     assert line == "episodes 120/500  return 193.2  123,457 steps/s  1:15 left"
     assert len(line + "  solved 31/32") <= 72, "there is room for a bar in 80 columns"
+    assert status_line(episodes=120, limit=None, mean_return=1, speed=None, left_s=3661) == (
+        "episodes 120  return 1.0  1:01:01 left"
+    )
+
+
+def test_before_the_first_episode_ends_the_status_line_says_so_instead_of_a_return():
+    line = status_line(episodes=0, limit=None, mean_return=math.nan, speed=1000, left_s=None)
+    assert line == "no episode yet  1,000 steps/s  ? left"
+
+
+def test_the_line_of_a_job_has_no_return_without_an_episode_and_names_failed_seeds():
+    nothing = {
+        "objective": None,
+        "objective_std": None,
+        "wall_time_s": 7.4,
+        "error": None,
+        "seeds": [seed(0, None, 0.0)],
+    }
+    assert job_line(nothing) == "solved 0/1  no episode yet  0:07"
+    failed = {**nothing, "objective": 4.25, "objective_std": 1.0, "error": "seed 1 stopped at update 3: …"}
+    assert job_line(failed) == "solved 0/1  final return 4.2 ± 1.0  0:07  failed: seed 1 stopped at update 3: …"
 
 
 def seed(number: int, solved: int | None, final: float) -> dict:

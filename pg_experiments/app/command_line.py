@@ -132,6 +132,7 @@ def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override
     In a search the sweeper decides how many trials may fail.
     """
     from pg_experiments.app.sweep import Begun, JobFailed, refuse_changed
+    from pg_experiments.app.sweep_progress import Progress
     from pg_experiments.app.sweep_report import report, wait_for_others
 
     for override in overrides:
@@ -139,6 +140,7 @@ def _sweep(command: Callable[[], object], flags: Flags, overrides: list[Override
             with composing(_directories(flags), flags.config_name) as compose:
                 refuse_changed(Path(str(override.value())), overrides, compose)
     Begun.forget()
+    Progress.forget()
     failed: BaseException | None = None
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, stop)  # otherwise processes started by a launcher would keep training

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from operator import methodcaller
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,13 +18,16 @@ from omegaconf import DictConfig, OmegaConf
 from pg_experiments.app.command_line import config_directory
 from pg_experiments.app.places import refuse_directory
 from pg_experiments.app.sweep import JobFailed, done_before, is_plain, note_place, place_of
+from pg_experiments.app.sweep_progress import Progress, say_of_job
 from pg_experiments.app.training import run_training
 from pg_experiments.support import plugins
-from pg_experiments.support.errors import printable
 from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import identity
 from pg_experiments.support.interruption import Preempted
 from pg_experiments.support.run_directory import LOG, Busy, RunDirectory
+
+if TYPE_CHECKING:
+    from pg_experiments.run.tracking.sweep_job import SweepJob
 
 
 def train(config: DictConfig) -> float:
@@ -55,34 +58,40 @@ def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path
     if place != output:
         Directory(sweep).remove_if_empty(os.path.relpath(output, sweep))  # created by Hydra
     if (objective := done_before(place)) is not None:
-        print(printable(f"{place.name}: done before, objective {objective:.4g}"), flush=True)
+        say_of_job(f"{place.name}: done before, objective {objective:.4g}")
         return objective
     try:
         directory = RunDirectory.claim(place, again=True)
     except Busy:
         if not is_plain(HydraConfig.get()):
             raise
-        print(printable(f"{place.name}: another process is running it"), flush=True)
+        say_of_job(f"{place.name}: another process is running it")
         return math.nan
     try:
         if (objective := done_before(place)) is not None:  # another process may have finished it since the first check
             return objective
         _save_composition(config, directory.files)
         note_place(sweep, values, place)
-        return _train(composed, lambda: directory, lambda: None, sweep)
+        with Progress.job() as job:
+            return _train(composed, lambda: directory, lambda: None, sweep, job)
     except Preempted:
         raise
     except (Exception, SystemExit) as error:
         directory.write_failure(error)
+        say_of_job(f"{place.name}: failed, {type(error).__name__}: {error}")
         raise JobFailed(f"{place.name}: {type(error).__name__}: {error} (traceback in {place / LOG})") from error
     finally:
         directory.release()
 
 
 def _train(
-    composed: dict[str, Any], claim: Callable[[], RunDirectory], note: Callable[[], object], browse: Path
+    composed: dict[str, Any],
+    claim: Callable[[], RunDirectory],
+    note: Callable[[], object],
+    browse: Path,
+    job: SweepJob | None = None,
 ) -> float:
-    return run_training(composed, claim, note, choices=_choices(), overridden=_overridden(), browse=browse)
+    return run_training(composed, claim, note, choices=_choices(), overridden=_overridden(), browse=browse, job=job)
 
 
 def _choices() -> dict[str, str]:

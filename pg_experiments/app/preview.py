@@ -14,7 +14,8 @@ from omegaconf import DictConfig, open_dict
 from pg_experiments.app.combinations import jobs_of
 from pg_experiments.app.composing import composing, plain
 from pg_experiments.app.sweep import is_plain, place_of
-from pg_experiments.app.sweep_report import console, table
+from pg_experiments.app.sweep_seeds import single_seed_note
+from pg_experiments.app.tables import console, table
 from pg_experiments.support.errors import UserError
 from pg_experiments.support.identity import identity
 from pg_experiments.support.interruption import deferred
@@ -41,17 +42,20 @@ def preview(directories: Sequence[Path], config_name: str, overrides: Sequence[O
     Raises:
         UserError: the sweeper chooses jobs during the sweep, or a job's configuration or directory is invalid.
     """
-    jobs = _planned(directories, config_name, overrides, sweeping)
+    jobs, note = _planned(directories, config_name, overrides, sweeping)
     rows = [(str(number), job.differs, job.directory.name, job.state) for number, job in enumerate(jobs)]
     out = console()
     out.print(table(("job", "what differs", "directory", "state"), rows))
     counts = ", ".join(f"{count} {name}" for name, count in Counter(job.state for job in jobs).items())
     out.print(f"{counts}; in {os.path.relpath(jobs[0].directory.parent)}; nothing was run", soft_wrap=True)
+    if note:
+        out.print(note)
 
 
 def _planned(
     directories: Sequence[Path], config_name: str, overrides: Sequence[Override], sweeping: bool
-) -> list[Planned]:
+) -> tuple[list[Planned], str | None]:
+    """The jobs, and the note on a sweep with single seeds."""
     with deferred():
         from pg_experiments.run.config import check
 
@@ -59,9 +63,11 @@ def _planned(
     planned = []
     with composing(directories, config_name) as compose:
         shared = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
-        if not is_plain(compose(shared).hydra):
+        base = compose(shared)
+        if not is_plain(base.hydra):
             raise UserError("preview=true: this sweeper chooses its jobs as it goes; expected hydra/sweeper=basic")
-        for number, job in enumerate(jobs_of([str(override.input_line) for override in overrides])):
+        jobs = jobs_of([str(override.input_line) for override in overrides])
+        for number, job in enumerate(jobs):
             config = compose(job)
             directory = _directory(config, number, sweeping)
             composed = plain(config)
@@ -69,7 +75,7 @@ def _planned(
             place = place_of(directory.parent, identity(composed), otherwise=directory) if sweeping else directory
             differs = " ".join(override for override in job if override.partition("=")[0] in swept)
             planned.append(Planned(differs, place, state(place)))
-    return planned
+    return planned, single_seed_note(jobs, int(base.num_seeds)) if sweeping else None
 
 
 def _directory(config: DictConfig, number: int, sweeping: bool) -> Path:

@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 
 from pg_experiments.app.hints import among
 from pg_experiments.app.sweep import done_before
-from pg_experiments.app.sweep_report import console
+from pg_experiments.app.tables import console
 from pg_experiments.app.training import run_training
 from pg_experiments.run.needs import refuse_missing
 from pg_experiments.support.errors import UserError, as_yaml, near_directory

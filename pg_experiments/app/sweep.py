@@ -21,7 +21,8 @@ from pg_experiments.app.combinations import jobs_of
 from pg_experiments.app.composing import Compose, plain
 from pg_experiments.app.launchers import import_libraries
 from pg_experiments.app.places import refuse_directory, refuse_one_place
-from pg_experiments.support.errors import UserError, one_line
+from pg_experiments.app.sweep_seeds import single_seed_note
+from pg_experiments.support.errors import UserError, one_line, printable
 from pg_experiments.support.files import Directory, Entry, FileError
 from pg_experiments.support.identity import CONFIG, differences, identity, in_words
 from pg_experiments.support.plain_data import read_group, read_yaml
@@ -61,7 +62,15 @@ class Begun(Callback):
             Begun.directory, Begun.jobs = _checked(config)
         except (UserError, HydraException) as error:
             sys.exit(f"error: {one_line(str(error))}")  # Hydra only warns of an Exception in a callback
+        if Begun.jobs is not None:
+            _announce(Begun.directory, Begun.jobs, int(config.num_seeds))
         import_libraries(_target(config, part) for part in ("launcher", "sweeper"))
+
+
+def _announce(directory: Path, jobs: Sequence[Sequence[str]], num_seeds: int) -> None:
+    print(printable(f"sweep of {len(jobs)} jobs in {os.path.relpath(directory)}"), flush=True)
+    if note := single_seed_note(jobs, num_seeds):
+        print(printable(note), flush=True)
 
 
 def _checked(config: DictConfig) -> tuple[Path, list[list[str]] | None]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from pg_experiments.app.composing import Compose
 from pg_experiments.app.sweep_jobs import Job, count_jobs
+from pg_experiments.app.sweep_results import MOST_ROWS, Outcome, next_commands, outcomes_of, results_table
+from pg_experiments.app.tables import console, table
 from pg_experiments.support.run_directory import is_busy
-from pg_experiments.support.terminal import Terminal, terminal
 
-PLAIN_WIDTH = 160  # characters of a table where the output is not a terminal
 WAIT_SECONDS = 0.5  # polling interval for jobs that another process runs
 
 
 def report(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: Compose) -> bool:
-    """Print the report of a sweep. Returns whether all of its jobs are done.
+    """Print the report of a sweep: results, jobs that are not done, next commands. Returns whether all jobs are done.
 
     Args:
         sweep: the sweep's directory.
@@ -33,6 +33,9 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: Compo
     counts = Counter(job.state for job in counted.jobs) + Counter({"not begun": counted.not_begun})
     others = f"; {counted.others} more here of earlier commands" if counted.others else ""
     good = counts["done"] == total
+    outcomes = outcomes_of(counted.jobs)
+    if outcomes:
+        _print_results(outcomes)
     out = console(stderr=not good)
     out.print(f"sweep of {total} jobs: {', '.join(f'{n} {name}' for name, n in counts.items())}{others}")
     if counted.copies:
@@ -49,7 +52,18 @@ def report(sweep: Path, expected: Sequence[Sequence[str]] | None, compose: Compo
         out.print(_why(sweep, with_failures))
     if not good and expected is not None:
         out.print(f"all that is not done: the same command, with hydra.sweep.dir={os.path.relpath(sweep)}")
+    if outcomes:
+        for name, command in next_commands(sweep, outcomes).items():
+            console().print(f"  {name:<10}{command}")
     return good
+
+
+def _print_results(outcomes: Sequence[Outcome]) -> None:
+    best = sorted(outcomes, key=lambda outcome: outcome.mean, reverse=True)
+    shown = outcomes if len(outcomes) <= MOST_ROWS else best[:MOST_ROWS]
+    if len(shown) < len(outcomes):
+        console().print(f"the best {len(shown)} of {len(outcomes)} configurations:")
+    console().print(results_table(shown))
 
 
 def wait_for_others(sweep: Path, expected: Sequence[Sequence[str]], compose: Compose) -> None:
@@ -64,18 +78,3 @@ def wait_for_others(sweep: Path, expected: Sequence[Sequence[str]], compose: Com
 def _why(sweep: Path, jobs: Sequence[Job]) -> Table:
     rows = [(os.path.relpath(job.directory, sweep), job.state, job.error) for job in jobs]
     return table(("job", "state", "why"), rows)
-
-
-def console(stderr: bool = False) -> Terminal:
-    """A console without markup that does not wrap lines."""
-    return terminal(PLAIN_WIDTH, stderr=stderr, markup=False, soft_wrap=True)
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table with headings, in which long cells are folded."""
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        made.add_column(heading, overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    return made

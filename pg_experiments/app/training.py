@@ -16,6 +16,7 @@ from pg_experiments.support.run_directory import LOG, RunDirectory, read_result
 if TYPE_CHECKING:
     from pg_experiments.run.run import Run
     from pg_experiments.run.tracking import Tracker
+    from pg_experiments.run.tracking.sweep_job import SweepJob
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 
@@ -28,6 +29,7 @@ def run_training(
     choices: Mapping[str, str],
     overridden: frozenset[str],
     browse: Path,
+    job: SweepJob | None = None,
 ) -> float:
     """Train a run, from its newest checkpoint if its directory has one. Returns the mean final return over seeds.
 
@@ -38,6 +40,7 @@ def run_training(
         choices: the chosen option of each group, by config name.
         overridden: the keys that TensorBoard shows first.
         browse: the directory in the printed TensorBoard command.
+        job: the run's place in a sweep; None for a run by itself.
     """
     with deferred() as interruption:
         # deferred imports: these need torch, and `--help` must be fast
@@ -58,6 +61,7 @@ def run_training(
             run.metrics,
             composition=Composition(composed, every_key(), choices, overridden),
             browse=browse,
+            job=job,
             every_steps=checked.tracking.every_steps,
             plain_every_seconds=checked.tracking.plain_every_seconds,
             histograms_every=checked.tracking.histograms_every,

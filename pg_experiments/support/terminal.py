@@ -33,3 +33,9 @@ def terminal(plain_width: int, **settings: Any) -> Terminal:
     if not made.is_terminal:
         made.width = plain_width
     return made
+
+
+def duration(seconds: float) -> str:
+    """A time such as 0:07, 12:30 or 1:05:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -17,12 +17,15 @@ from torch import nn
 from pg_experiments.run.accounts import Accounts
 from pg_experiments.run.tracking.board import Board
 from pg_experiments.run.tracking.composition import Composition
-from pg_experiments.run.tracking.console import Console, browse_command, headline, resume_command, status_line
+from pg_experiments.run.tracking.console import Console, resume_command
 from pg_experiments.run.tracking.metrics import MetricsFile, UpdateRecord, Views
 from pg_experiments.run.tracking.rows import Rows
+from pg_experiments.run.tracking.sentences import headline, job_line, status_line
+from pg_experiments.run.tracking.sweep_job import SweepJob
 from pg_experiments.support.interruption import Preempted
 from pg_experiments.support.metric import Metric
 from pg_experiments.support.run_directory import RunDirectory
+from pg_experiments.support.shell import browse_command
 
 log = logging.getLogger("pg_experiments")
 RESULT_EVERY_SECONDS = 5.0
@@ -44,8 +47,9 @@ class Tracker:
         plain_every_seconds: float,
         histograms_every: int,
         facts: Mapping[str, str] | None = None,
+        job: SweepJob | None = None,
     ) -> None:
-        """`metrics` are those of every update; `facts` are additional lines for the header, by name."""
+        """`metrics` are those of every update; `facts` are additional lines for the header; `job` is one of a sweep."""
         self.directory = directory
         self.accounts = accounts
         self.declared = metrics
@@ -53,7 +57,8 @@ class Tracker:
         self.browse = browse
         self.histograms_every = histograms_every
         self.facts = dict(facts or {})
-        self.console = Console(plain_every_seconds)
+        self.job = job
+        self.console = Console(plain_every_seconds, job)
         self.rows = Rows(len(accounts.seeds), every_steps)
         self.updates = 0
         self._started = time.monotonic()
@@ -167,13 +172,17 @@ class Tracker:
         progress, active = accounts.progress, accounts.active.tolist()
         share = float(np.mean([p if learner in active else 1.0 for learner, p in enumerate(progress)]))
         slowest = min((progress[learner] for learner in active), default=1.0)
+        left_s = self.seconds * (1 - slowest) / slowest if slowest > 0 else None
+        of_sweep = self.job.seconds_left(self.seconds) if self.job else None
         status = status_line(
             episodes=max(account.episodes for account in accounts.seeds),
             limit=accounts.max_episodes,
             mean_return=accounts.objective(),
-            speed=self._speed,
-            left_s=self.seconds * (1 - slowest) / slowest if slowest > 0 else None,
+            speed=None if self.job else self._speed,
+            left_s=left_s if of_sweep is None else of_sweep,
         )
+        if self.job is not None:
+            status += " in this job" if of_sweep is None else " in the sweep"
         if len(accounts.seeds) > 1:
             status += f"  solved {sum(account.solved for account in accounts.seeds)}/{len(accounts.seeds)}"
         self.console.progress(share, status)
@@ -196,17 +205,20 @@ class Tracker:
         head = headline(result, self.accounts.solved_at, self.accounts.window)
         wall = max(result["wall_time_s"], 1e-9)
         failed = {} if result["error"] is None else {"failed": result["error"]}
-        self.console.closing(
-            head if status == "done" else f"Interrupted. {head}",
-            {
-                **failed,
-                "work": f"{result['env_steps']:,} environment steps and {result['updates']:,} updates "
-                f"in {wall:.1f} s ({result['env_steps'] / wall:,.0f} steps/s)",
-                "run": str(self.directory.path),
-                "curves": browse_command(self.browse),
-                **({"go on": resume_command(self.directory.path)} if status == "interrupted" else {}),
-            },
-        )
+        lines = {
+            **failed,
+            "work": f"{result['env_steps']:,} environment steps and {result['updates']:,} updates "
+            f"in {wall:.1f} s ({result['env_steps'] / wall:,.0f} steps/s)",
+            "run": str(self.directory.path),
+            "curves": browse_command(self.browse),
+        }
+        if status == "interrupted":
+            lines["go on"] = resume_command(self.directory.path)
+            self.console.closing(f"Interrupted. {head}", lines)
+        elif self.job is not None:
+            self.console.job_done(job_line(result), head, lines)
+        else:
+            self.console.closing(head, lines)
 
     def _write_result(self, status: str, error: str | None = None) -> dict[str, Any]:
         self._result_at = self.seconds
