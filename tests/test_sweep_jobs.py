@@ -23,8 +23,8 @@ def test_a_copied_job_is_named_and_does_not_count(train_here, tmp_path):
     again = train_here(*SWEEP)
     assert again.code == 0, again.err
     lines = again.out.splitlines()
-    assert lines[-2] == "sweep of 2 jobs: 2 done"
-    assert lines[-1] == "copies of a job, not counted: 0_seed=0_copy (of 0_seed=0), kept/old (of 1_seed=1)"
+    assert "sweep of 2 jobs: 2 done" in lines
+    assert lines[lines.index("sweep of 2 jobs: 2 done") + 1] == "copies of a job, not counted: 0_seed=0_copy (of 0_seed=0), kept/old (of 1_seed=1)"
 
 
 def test_a_copy_of_a_finished_job_does_not_stand_in_for_one_that_is_not_finished(train_here, tmp_path):
@@ -71,7 +71,7 @@ def test_two_processes_share_a_sweep_and_both_end_well(tmp_path):
     for process, (out, err) in zip(both, said, strict=True):
         assert process.returncode == 0, err
         assert "sweep of 3 jobs: 3 done" in out
-    trained = [out.count("  work ") for out, _ in said]
+    trained = [out.count("  final return ") for out, _ in said]
     assert sum(trained) == 3, "no job was trained twice"
 
 
