@@ -23,8 +23,8 @@ def test_a_copied_job_is_named_and_does_not_count(train_here, tmp_path):
     again = train_here(*SWEEP)
     assert again.code == 0, again.err
     lines = again.out.splitlines()
-    assert "sweep of 2 jobs: 2 done" in lines
-    assert lines[lines.index("sweep of 2 jobs: 2 done") + 1] == "copies of a job, not counted: 0_seed=0_copy (of 0_seed=0), kept/old (of 1_seed=1)"
+    after = lines[lines.index("sweep of 2 jobs: 2 done") + 1]
+    assert after == "copies of a job, not counted: 0_seed=0_copy (of 0_seed=0), kept/old (of 1_seed=1)"
 
 
 def test_a_copy_of_a_finished_job_does_not_stand_in_for_one_that_is_not_finished(train_here, tmp_path):
