@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
+import sys
+
 import pytest
 
-from pg_experiments import evaluate
+from pg_experiments import __version__, evaluate
 from pg_experiments.app.arguments import nearest_key
 from pg_experiments.app.flags import split
 from pg_experiments.compare import __main__ as compare
 from pg_experiments.support.errors import UserError
+from pg_experiments.train import __main__ as train
 
 KEYS = ["num_seeds", "policy.hidden", "env", "seed", "preview", "resume"]
 WRONG = [
@@ -86,3 +90,12 @@ def test_the_commands_without_hydra_answer_in_the_same_way(parse, arguments, mes
     with pytest.raises(UserError) as wrong:
         parse(arguments)
     assert str(wrong.value).startswith(message)
+
+
+@pytest.mark.parametrize("main", [compare.main, evaluate.main, train.main])
+def test_every_command_tells_the_versions(main, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["command", "--version"])
+    main()
+    assert capsys.readouterr().out.startswith(
+        f"pg-experiments {__version__}, Python {platform.python_version()}, torch "
+    )

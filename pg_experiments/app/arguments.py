@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 
+from pg_experiments.app.version import version_text
 from pg_experiments.support import plugins
 from pg_experiments.support.errors import UserError, nearest, one_line
 from pg_experiments.support.interruption import deferred, exit_on_signal
@@ -109,9 +110,12 @@ def plain(text: str) -> object:
 
 
 def answer(help_text: str, command: Callable[[Sequence[str]], None]) -> None:
-    """Run a command as a program, or print its help. A user error is one line on stderr and exit code 1."""
+    """Run a command as a program, or print its help or version. A user error is one line on stderr and exit code 1."""
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help_text)
+        return
+    if "--version" in sys.argv[1:]:
+        print(version_text())
         return
     with exit_on_signal():
         try:
