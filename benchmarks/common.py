@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from pg_experiments.app.command_line import config_directory
 from pg_experiments.run.config import RunConfig, check, every_key
+from pg_experiments.run.made_with import made_with
 from pg_experiments.run.run import Run
 from pg_experiments.run.tracking import Composition, Tracker
 from pg_experiments.support.run_directory import RunDirectory
@@ -47,6 +48,7 @@ def prepared(*overrides: str) -> Iterator[tuple[Run, Tracker]]:
             run.accounts,
             run.metrics,
             composition=Composition(composed, every_key()),
+            made_with=made_with(run.device),
             browse=path,
             every_steps=config.tracking.every_steps,
             plain_every_seconds=1e9,

@@ -24,6 +24,7 @@ from pg_experiments.algorithm.reinforce import ReinforceAgent
 from pg_experiments.app.command_line import config_directory
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.config import check, every_key
+from pg_experiments.run.made_with import made_with
 from pg_experiments.run.run import Run
 from pg_experiments.run.tracking import Composition, Tracker
 from pg_experiments.support.run_directory import RunDirectory
@@ -59,6 +60,7 @@ def track(run: Run, directory: Path, *overrides: str, again: bool = False) -> Tr
         run.accounts,
         run.metrics,
         composition=Composition(composed(*overrides), every_key()),
+        made_with=made_with(run.device),
         browse=directory,
         every_steps=run.config.tracking.every_steps,
         plain_every_seconds=1e9,

@@ -46,6 +46,7 @@ def run_training(
         # deferred imports: these need torch, and `--help` must be fast
         from pg_experiments.run.checkpoint import Checkpoints
         from pg_experiments.run.config import check, every_key
+        from pg_experiments.run.made_with import made_with
         from pg_experiments.run.needs import write_needs
         from pg_experiments.run.run import Run
         from pg_experiments.run.tracking import Composition, Tracker
@@ -60,6 +61,7 @@ def run_training(
             run.accounts,
             run.metrics,
             composition=Composition(composed, every_key(), choices, overridden),
+            made_with=made_with(run.device),
             browse=browse,
             job=job,
             every_steps=checked.tracking.every_steps,

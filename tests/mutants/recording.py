@@ -9,11 +9,16 @@ from tests.mutants.mutant import Mutant
 accounts = partial(Mutant, "accounts", "pg_experiments/run/accounts.py")
 health = partial(Mutant, "health", "pg_experiments/run/health.py")
 causes = partial(Mutant, "health", "pg_experiments/algorithm/reinforce.py")
+made = partial(Mutant, "made with", "pg_experiments/run/made_with.py")
 best = partial(Mutant, "best", "pg_experiments/run/best.py")
 rows = partial(Mutant, "rows", "pg_experiments/run/tracking/rows.py")
 
 OF_ACCOUNTS = "tests/test_accounts.py::"
 OF_HEALTH = "tests/test_health.py::"
+PARTS = (
+    "tests/test_made_with.py::"
+    "test_each_part_that_was_made_with_something_else_is_a_record_and_a_part_without_updates_is_none"
+)
 OF_BEST = "tests/test_best.py::"
 OF_ROWS = "tests/test_rows.py::"
 SOLVED = OF_ACCOUNTS + "test_a_seed_is_solved_with_the_episode_whose_full_window_reaches_the_threshold"
@@ -247,5 +252,13 @@ MUTANTS = [
         "self._waiting = [_record(each) for each in state",
         "self._waiting = [_record(each) for each in [] and state",
         OF_ROWS + "test_a_checkpoint_has_the_updates_that_wait_for_a_row",
+    ),
+    made("a part without an update stays", "if record[START] < update]", "if record[START] <= update]", PARTS),
+    made("each resume is a record", "if history and not differences(history[-1], now):", "if not history:", PARTS),
+    made(
+        "where a part begins is a difference",
+        "if key != START)",
+        ")",
+        "tests/test_made_with.py::test_differences_name_the_key_and_both_values_in_one_printable_line",
     ),
 ]

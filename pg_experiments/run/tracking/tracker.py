@@ -15,6 +15,7 @@ import numpy as np
 from torch import nn
 
 from pg_experiments.run.accounts import Accounts
+from pg_experiments.run.made_with import START, Record, checked_history, continued, differences
 from pg_experiments.run.tracking.board import Board
 from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.console import Console, resume_command
@@ -42,6 +43,7 @@ class Tracker:
         metrics: Sequence[Metric],
         *,
         composition: Composition,
+        made_with: Record,
         browse: Path,
         every_steps: int,
         plain_every_seconds: float,
@@ -49,11 +51,26 @@ class Tracker:
         facts: Mapping[str, str] | None = None,
         job: SweepJob | None = None,
     ) -> None:
-        """`metrics` are those of every update; `facts` are additional lines for the header; `job` is one of a sweep."""
+        """Opens no file yet.
+
+        Args:
+            directory: the claimed directory.
+            accounts: the accounts of the run's seeds.
+            metrics: the metrics of every update.
+            composition: the composed config.
+            made_with: versions, processor and device of the updates from now on.
+            browse: the directory in the printed TensorBoard command.
+            every_steps: environment steps of a seed between two rows.
+            plain_every_seconds: interval of the progress lines where the output is not a terminal.
+            histograms_every: updates between histograms; 0: none.
+            facts: additional lines for the header, by name.
+            job: the number of the job in a sweep; None for a run of its own.
+        """
         self.directory = directory
         self.accounts = accounts
         self.declared = metrics
         self.composition = composition
+        self.made_with = continued([], made_with, 0)  # a record for each part of the run
         self.browse = browse
         self.histograms_every = histograms_every
         self.facts = dict(facts or {})
@@ -81,12 +98,23 @@ class Tracker:
         """The state that a checkpoint stores: lengths of the record files, and the state of TensorBoard's files."""
         board = self.board.state()
         positions = self.directory.force_record()
-        return {"updates": self.updates, "seconds": self.seconds, "positions": positions, "board": board} | {
-            "rows": self.rows.state()
+        return {
+            "updates": self.updates,
+            "seconds": self.seconds,
+            "positions": positions,
+            "board": board,
+            "rows": self.rows.state(),
+            "made_with": self.made_with,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Truncate the record files to those of a checkpoint. The other state is restored by `running`."""
+        """Truncate the record files to those of a checkpoint. The other state is restored by `running`.
+
+        Raises:
+            ValueError: the history of what the run was made with is none.
+        """
+        before = checked_history(state.get("made_with", []))  # earlier checkpoints have none
+        self.made_with = continued(before, self.made_with[-1], state["updates"])
         self.directory.rewind(state["positions"])
         self._restored = state
 
@@ -100,6 +128,7 @@ class Tracker:
             self._open(seeds)
             self._write_result("running")
             self._announce()
+            self._warn_of_other_versions()
             yield
             self._finish("done")
         except (KeyboardInterrupt, Preempted):
@@ -166,6 +195,12 @@ class Tracker:
         lines = self.composition.lines()
         self.console.header(lines, self.facts)
         self.console.start()
+
+    def _warn_of_other_versions(self) -> None:
+        """Warn where a resumed run continues with something else than it was made with before."""
+        if len(self.made_with) > 1 and self.made_with[-1][START] == self.updates:
+            changed = ", ".join(differences(*self.made_with[-2:]))
+            self.warn("made_with", f"resumed with {changed}; results need not be the same to the last bit")
 
     def _show(self) -> None:
         accounts = self.accounts
@@ -234,6 +269,7 @@ class Tracker:
             "updates": self.updates,
             "wall_time_s": round(self.seconds, 3),
             "error": error or self.accounts.failure,
+            "made_with": self.made_with,
             "seeds": [
                 {
                     "seed": account.seed,
