@@ -14,6 +14,7 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.support.interruption import deferred
 
 if TYPE_CHECKING:
+    from pg_experiments.evaluation.loaded_run import LoadedRun, SavedRun
     from pg_experiments.evaluation.summary import Way
 
 HELP = """\
@@ -101,6 +102,7 @@ def evaluate(arguments: Arguments) -> None:
         from pg_experiments.evaluation import table, video
         from pg_experiments.evaluation.episodes import play
         from pg_experiments.evaluation.loaded_run import SavedRun
+        from pg_experiments.evaluation.progress import EvaluationProgress
         from pg_experiments.evaluation.summary import Way
         from pg_experiments.support.files import Directory
 
@@ -110,24 +112,37 @@ def evaluate(arguments: Arguments) -> None:
     chosen = saved.seeds if arguments.seed is None else [arguments.seed]
     runs = [saved.of(seed) for seed in chosen]
     console = terminal()
-    ways, files = [], ["evaluation.json"]
-    for greedy in (True, False) if arguments.greedy is None else (arguments.greedy,):
-        episodes = {}
-        for run in runs:
-            with console.status(f"seed {run.seed}, {'greedy' if greedy else 'sampling'}"):
-                episodes[run.seed] = play(run, arguments.episodes, greedy=greedy)
-        ways.append(Way(greedy, {run.seed: run.update for run in runs}, episodes))
+    ways = []
+    acting = (True, False) if arguments.greedy is None else (arguments.greedy,)
+    with EvaluationProgress(len(runs) * len(acting)) as progress:
+        for greedy in acting:
+            episodes = {}
+            for run in runs:
+                progress.begin(f"seed {run.seed}, {'greedy' if greedy else 'sampling'}", arguments.episodes, "episodes")
+                episodes[run.seed] = play(run, arguments.episodes, greedy=greedy, done=progress.done)
+            ways.append(Way(greedy, {run.seed: run.update for run in runs}, episodes))
     console.print(table.rich_table(ways))
     console.print(table.NOTE, style="dim", soft_wrap=True)
     text = json.dumps(_as_data(arguments, saved.update, ways), indent=2, allow_nan=False) + "\n"
     Directory(saved.path).replace("evaluation.json", lambda file: file.write(text.encode()))
-    if arguments.video:
+    videos = _videos(saved, runs, ways, arguments.video_seconds) if arguments.video else []
+    show_files(saved.path, ["evaluation.json", *videos])
+
+
+def _videos(saved: SavedRun, runs: Sequence[LoadedRun], ways: Sequence[Way], seconds: float) -> list[str]:
+    """Record an episode of each seed and way of acting. Returns the names of the files."""
+    from pg_experiments.evaluation import video
+    from pg_experiments.evaluation.progress import EvaluationProgress
+
+    names = []
+    with EvaluationProgress(len(runs) * len(ways)) as progress:
         for run in runs:
             for way in ways:
-                with console.status(f"video of seed {run.seed}, {way.name}"):
-                    made = video.record(run, saved.path / "videos", greedy=way.greedy, seconds=arguments.video_seconds)
-                files.append(str(made.relative_to(saved.path)))
-    show_files(saved.path, files)
+                usual = max(1, round(float(way.played[run.seed].lengths.mean())))
+                progress.begin(f"video of seed {run.seed}, {way.name}", usual, "steps (estimated)")
+                file = video.record(run, saved.path / "videos", greedy=way.greedy, seconds=seconds, done=progress.done)
+                names.append(str(file.relative_to(saved.path)))
+    return names
 
 
 def _as_data(arguments: Arguments, update: int, ways: Sequence[Way]) -> dict[str, Any]:

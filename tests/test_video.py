@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL import Image
 
 import pg_experiments
 from pg_experiments import evaluate
-from pg_experiments.evaluation import video
-from pg_experiments.evaluation.episodes import play
+from pg_experiments.evaluation import progress, video
+from pg_experiments.evaluation.episodes import AT_ONCE, play
 from pg_experiments.evaluation.pictures import CAME, CAPTION, GAP, LARGER, NOTHING, WENT
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.streams import episode_seeds, evaluation_seed
@@ -62,6 +63,26 @@ def test_the_command_records_each_seed_in_each_way_and_names_files_after_their_r
         assert 1000 < cart.sum() < 3000
         assert 250 < np.argwhere(cart)[:, 1].mean() < 350, "it begins in the middle"
         assert not np.array_equal(shown[0], shown[-1])
+
+
+def test_progress_is_printed_at_intervals_though_nothing_is_a_terminal(cartpole, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.005)
+    evaluate.evaluate(evaluate.parse([f"run={cartpole}", "episodes=70", "video=true", "seed=1"]))
+    lines = capsys.readouterr().err.splitlines()
+    pattern = r"([12]) of 2: (seed 1, \w+|video of seed 1, \w+): (\d+) of (\d+) (episodes|steps \(estimated\)), \d+ s"
+    found = [re.fullmatch(pattern, line) for line in lines]
+    assert all(found)
+    parts = list(dict.fromkeys(match[2] for match in found))
+    assert [part for part in parts if "video" in part] == ["video of seed 1, greedy", "video of seed 1, sampling"]
+    counts = [int(match[3]) for match in found if match[2] == "video of seed 1, greedy"]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1, "it moves"
+
+
+def test_an_evaluation_tells_after_each_batch_how_many_episodes_are_done(cartpole):
+    told = []
+    play(pg_experiments.load_run(cartpole, seed=0), 2 * AT_ONCE + 1, greedy=True, done=told.append)
+    assert told == [43, 86, 2 * AT_ONCE + 1]
 
 
 def test_a_greedy_video_is_of_the_first_episode_that_is_evaluated(cartpole, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +24,17 @@ class Played(NamedTuple):
     lengths: np.ndarray  # [N] int64, steps
 
 
-def play(run: LoadedRun, count: int, *, greedy: bool) -> Played:
+def play(run: LoadedRun, count: int, *, greedy: bool, done: Callable[[int], object] | None = None) -> Played:
     """Collect `count` whole episodes with a fixed policy.
 
     Random numbers depend only on the seed, and their streams differ from those of training. Episodes are selected
     before they start, so there is no bias towards short ones.
+
+    Args:
+        run: the run whose policy acts.
+        count: number of episodes.
+        greedy: as in `LoadedRun.policy`.
+        done: called with the number of episodes that are done, after each batch of them.
 
     Raises:
         UserError: a return is not a finite number.
@@ -38,7 +45,11 @@ def play(run: LoadedRun, count: int, *, greedy: bool) -> Played:
     env, batch = run.config.env.sized(at_once), Episodes(at_once, "wait")
     policy, cpu = run.learner(greedy=greedy), torch.device("cpu")
     collector = batch.build(batch.make(env, learners), policy, learners, env=env, device=cpu, keep_graph=False)
-    batches = [collector.collect(number, np.arange(1)) for number in range(rounds)]
+    batches = []
+    for number in range(rounds):
+        batches.append(collector.collect(number, np.arange(1)))
+        if done is not None:
+            done(min(count, len(batches) * at_once))
     returns = np.concatenate([batch.episodic_returns[0].numpy() for batch in batches]).astype(np.float64)
     lengths = np.concatenate([batch.lengths[0].numpy() for batch in batches])
     if not np.isfinite(returns[:count]).all():

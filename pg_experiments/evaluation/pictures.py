@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -10,7 +14,7 @@ from pg_experiments.env import AtariEnv, EnvOption
 CAPTION = 28  # height of the caption in pixels
 GAP = 12  # pixels between the screen and the observation
 LARGER = 2  # scale of an Atari screen
-INK, PAPER = (235, 235, 235), (24, 24, 24)
+INK, PAPER = (235, 235, 235), 24  # PAPER is a tone of grey
 NOTHING = (46, 46, 50)  # where the observation is 0
 CAME, WENT = (255, 170, 60), (70, 140, 255)  # where the observation is 1, and where it is −1
 
@@ -25,28 +29,44 @@ def picture(env: EnvOption, screen: np.ndarray, observation: np.ndarray, caption
         caption: text above the screen.
     """
     if not isinstance(env, AtariEnv):
-        return np.asarray(_framed(caption, [(Image.fromarray(screen), 0)]))
-    height, width, _ = screen.shape
-    large = Image.fromarray(screen).resize((width * LARGER, height * LARGER), Image.Resampling.NEAREST)
-    tones = np.array([WENT, NOTHING, CAME], dtype=np.uint8)
-    small = Image.fromarray(tones[observation.astype(np.int64) + 1])
+        return _framed(_caption(caption, screen.shape[1]), [(screen, 0)])
+    large = screen.repeat(LARGER, 0).repeat(LARGER, 1)
+    tones = np.array([WENT, NOTHING, CAME], dtype=np.uint8)[observation.astype(np.int64) + 1]
     scale = env.stride * LARGER
-    observed = small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST)
-    return np.asarray(_framed(caption, [(large, 0), (observed, env.top * LARGER)]))
+    observed = tones.repeat(scale, 0).repeat(scale, 1)
+    legend = {0: ("what comes", CAME), 110: ("what goes", WENT)}
+    width = large.shape[1] + GAP + observed.shape[1]
+    strip = _caption(caption, width, {large.shape[1] + GAP + left: text for left, text in legend.items()})
+    return _framed(strip, [(large, 0), (observed, env.top * LARGER)])
 
 
-def _framed(caption: str, parts: list[tuple[Image.Image, int]]) -> Image.Image:
+def _framed(caption: np.ndarray, parts: list[tuple[np.ndarray, int]]) -> np.ndarray:
     """Place parts side by side below a caption; each part has its offset from the caption in pixels."""
-    width = sum(part.width + GAP for part, _ in parts) - GAP
-    height = CAPTION + max(part.height for part, _ in parts)
-    whole = Image.new("RGB", (width + width % 2, height + height % 2), PAPER)
+    height, width = CAPTION + max(len(part) for part, _ in parts), caption.shape[1]
+    whole = np.full((height + height % 2, width, 3), PAPER, np.uint8)
+    whole[:CAPTION] = caption
     left = 0
     for part, down in parts:
-        whole.paste(part, (left, CAPTION + down))
-        left += part.width + GAP
-    pen, font = ImageDraw.Draw(whole), ImageFont.load_default(16)
-    pen.text((6, 4), caption, INK, font)
-    if len(parts) > 1:
-        pen.text((parts[0][0].width + GAP, 4), "what comes", CAME, font)
-        pen.text((parts[0][0].width + GAP + 110, 4), "what goes", WENT, font)
+        whole[CAPTION + down : CAPTION + down + len(part), left : left + part.shape[1]] = part
+        left += part.shape[1] + GAP
     return whole
+
+
+def _caption(
+    text: str, width: int, legend: Mapping[int, tuple[str, tuple[int, int, int]]] = MappingProxyType({})
+) -> np.ndarray:
+    """uint8 [CAPTION, even width, 3]: a text, and a legend of texts and colours by their distance from the left.
+
+    Text is drawn on a strip of this size, and not on the whole frame, which would be converted twice.
+    """
+    strip = Image.new("RGB", (width + width % 2, CAPTION), (PAPER, PAPER, PAPER))
+    pen, font = ImageDraw.Draw(strip), _font()
+    pen.text((6, 4), text, INK, font)
+    for left, (name, colour) in legend.items():
+        pen.text((left, 4), name, colour, font)
+    return np.asarray(strip)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfileobj
@@ -18,6 +18,7 @@ from pg_experiments.support.errors import UserError, needs_extra
 from pg_experiments.support.files import Directory
 from pg_experiments.tensors.streams import episode_seeds, evaluation_seed
 
+THREADS = 2  # of the encoder; with one for each core, a short video would take longest where cores are many
 USUAL = 30  # frames per second for an environment without `render_fps`
 PACKAGES = ("av", "pygame")  # the encoder, and the renderer of CartPole
 # disable pygame's greeting, window and sound
@@ -30,7 +31,9 @@ def require() -> None:
         raise UserError(needs_extra("video=true", "video"))
 
 
-def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> Path:
+def record(
+    run: LoadedRun, directory: Path, *, greedy: bool, seconds: float, done: Callable[[int], object] | None = None
+) -> Path:
     """Record an episode. The file's name includes the episode's return.
 
     Args:
@@ -38,6 +41,7 @@ def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> 
         directory: directory of the file; created if it does not exist.
         greedy: as in `LoadedRun.policy`.
         seconds: maximum length of the video, at the environment's speed. The episode always runs to its end.
+        done: called with the number of steps of the episode that are done, after each step.
 
     Returns:
         The path of the file.
@@ -45,14 +49,14 @@ def record(run: LoadedRun, directory: Path, *, greedy: bool, seconds: float) -> 
     files = Directory(directory.parent)
     files.make_folder(directory.name)
     with NamedTemporaryFile(suffix=".mp4") as unfinished:  # the encoder opens it by name, and seeks
-        episode_return = _film(run, Path(unfinished.name), greedy=greedy, seconds=seconds)
+        episode_return = _film(run, Path(unfinished.name), greedy=greedy, seconds=seconds, done=done)
         way = "greedy" if greedy else "sampling"
         name = f"{directory.name}/seed_{run.seed}_{way}_return_{episode_return:.10g}.mp4"
         files.replace(name, lambda file: copyfileobj(unfinished, file))
     return files.path / name
 
 
-def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:
+def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float, done: Callable[[int], object] | None) -> float:
     """Run an episode and write the video. Returns the return of the whole episode."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -64,7 +68,10 @@ def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float) -> float:
     total = 0.0
     with av.open(str(file), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=per_second, options={"crf": "20", "preset": "veryfast"})
+        stream.thread_count = THREADS
         for number, (observation, total) in enumerate(_episode(run, env, greedy)):
+            if done is not None:
+                done(number)
             if number < most:
                 caption = f"seed {run.seed}, {'greedy' if greedy else 'sampling'}: {total:.10g}"
                 shown = picture(run.config.env, np.asarray(env.render()), observation, caption)
