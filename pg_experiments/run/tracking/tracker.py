@@ -64,7 +64,7 @@ class Tracker:
             plain_every_seconds: interval of the progress lines where the output is not a terminal.
             histograms_every: updates between histograms; 0: none.
             facts: additional lines for the header, by name.
-            job: the number of the job in a sweep; None for a run of its own.
+            job: the job of the sweep; None where the run is not of one.
         """
         self.directory = directory
         self.accounts = accounts
