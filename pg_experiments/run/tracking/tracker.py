@@ -51,20 +51,9 @@ class Tracker:
         facts: Mapping[str, str] | None = None,
         job: SweepJob | None = None,
     ) -> None:
-        """Opens no file yet.
+        """`metrics` are those of every update; `facts` are additional lines for the header; `job` is one of a sweep.
 
-        Args:
-            directory: the claimed directory.
-            accounts: the accounts of the run's seeds.
-            metrics: the metrics of every update.
-            composition: the composed config.
-            made_with: versions, processor and device of the updates from now on.
-            browse: the directory in the printed TensorBoard command.
-            every_steps: environment steps of a seed between two rows.
-            plain_every_seconds: interval of the progress lines where the output is not a terminal.
-            histograms_every: updates between histograms; 0: none.
-            facts: additional lines for the header, by name.
-            job: the job of the sweep; None where the run is not of one.
+        `made_with` are versions, processor and device of the updates from now on.
         """
         self.directory = directory
         self.accounts = accounts
