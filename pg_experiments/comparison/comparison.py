@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pg_experiments.comparison import notes
 from pg_experiments.comparison.excluded import failed, not_counted
-from pg_experiments.comparison.factors import Factor, factors
+from pg_experiments.comparison.factors import Factor, factors, one_factor
 from pg_experiments.comparison.grouping import ABSENT, Grouping, find_reference, group
 from pg_experiments.comparison.headline import headline
 from pg_experiments.comparison.origin import commands
@@ -93,10 +93,11 @@ def compare_runs(
         raise error
     wanted = find_reference([of_group for of_group, _ in found.groups], reference)
     summary = summarise(grouping, found, threshold, wanted)
-    swept = () if by is not None else factors(grouping, found, threshold)
+    swept = factors(grouping, found, threshold) if by is None else ()
+    alone = () if by is None else (one_factor(grouping, summary),)
     return Comparison(
         title=_title(grouping),
-        headline=tuple(headline(summary, swept)),
+        headline=tuple(headline(summary, swept, [*swept, *alone])),
         configurations=summary,
         factors=swept,
         varied=_varied(grouping),
@@ -118,7 +119,8 @@ def _title(grouping: Grouping) -> str:
     where = f" on {environment}" if environment else ""
     if not keys:
         return f"One configuration{where}"
-    return f"{' × '.join(keys[:MOST_KEYS])}{more}{where}"
+    others = ", ".join(key for key in grouping.keys if key != grouping.by) if grouping.by is not None else ""
+    return f"{' × '.join(keys[:MOST_KEYS])}{more}{where}{f', averaged over {others}' if others else ''}"
 
 
 def _varied(grouping: Grouping) -> dict[str, tuple[str, ...]]:

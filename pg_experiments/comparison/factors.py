@@ -52,10 +52,15 @@ def factors(grouping: Grouping, found: Outcomes, threshold: float | None) -> tup
         grouped = by_factor(grouping, key)
         of_key = outcomes(grouped.groups, found.metrics, threshold)
         if _crossed(of_key):
-            summary = summarise(grouped, of_key, threshold, 0)
-            others = tuple(other for other in grouping.keys if other != key)
-            made.append(Factor(key, others, summary, interactions(summary)))
+            made.append(one_factor(grouped, summarise(grouped, of_key, threshold, 0)))
     return tuple(made)
+
+
+def one_factor(grouping: Grouping, summary: Summary) -> Factor:
+    """The factor whose values are the groups of a summary."""
+    assert grouping.by is not None
+    others = tuple(key for key in grouping.keys if key != grouping.by)
+    return Factor(grouping.by, others, summary, interactions(summary))
 
 
 def _crossed(found: Outcomes) -> bool:

@@ -19,14 +19,14 @@ MOST_NAMES = 4  # in a sentence
 MOST_SEEDS = 256  # more seeds of each configuration are not recommended
 
 
-def headline(configurations: Summary, factors: Sequence[Factor]) -> list[str]:
+def headline(configurations: Summary, factors: Sequence[Factor], interacting: Sequence[Factor]) -> list[str]:
     """The sentences, the most important one first: the best configuration, or a factor where only factors differ."""
     if len(configurations.rows) == 1:
         return ["There is one configuration, and nothing to compare it with."]
     best, effects = [_best(configurations)], [_effect(factor) for factor in factors if _differs(factor)]
     told = any(pair.lead.evidence in ("clear", "weak") for pair in configurations.pairs)
     found = best + effects if told else effects + best
-    found += [_depends(factor, one) for factor in factors for one in factor.interactions]
+    found += [_depends(factor, one) for factor in interacting for one in factor.interactions]
     found += [_effect(factor) for factor in factors if not _differs(factor)]
     return [sentence for sentence in [*found, _more_seeds(configurations, factors)] if sentence]
 

@@ -217,9 +217,13 @@ def _least_p(groups: Sequence[Strata], pair: Pair) -> float:
 def _judged(pair: Pair, number: int, p: float) -> Pair:
     """The pair with a corrected p-value of one of its contrasts."""
     contrasts = list(pair.contrasts)
-    evidence: Evidence = "clear" if p < CLEAR else "weak" if p < WEAK else "none"
-    contrasts[number] = replace(contrasts[number], p=p, evidence=evidence)
+    contrasts[number] = replace(contrasts[number], p=p, evidence=evidence_of(p))
     return replace(pair, contrasts=tuple(contrasts))
+
+
+def evidence_of(p: float) -> Evidence:
+    """The grade of a corrected p-value."""
+    return "clear" if p < CLEAR else "weak" if p < WEAK else "none"
 
 
 def _with_too_few(pair: Pair) -> Pair:
