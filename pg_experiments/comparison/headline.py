@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from pg_experiments.comparison.factors import Factor, Interaction
 from pg_experiments.comparison.power import POWER, fewest_seeds, seeds_needed
-from pg_experiments.comparison.summary import CLEAR, Contrast, Summary
+from pg_experiments.comparison.summary import CLEAR, Pair, Summary
 from pg_experiments.comparison.wording import number, short_p, whole
 
 MOST_NAMES = 4  # in a sentence
+MOST_PAIRS = 3  # of values of a factor in a sentence; with more, the best value is compared with the others
 MOST_SEEDS = 256  # more seeds of each configuration are not recommended
 
 
@@ -34,27 +35,32 @@ def headline(configurations: Summary, factors: Sequence[Factor], interacting: Se
 def _best(summary: Summary) -> str:
     """A sentence on the best group and on those that cannot be told from it."""
     measure = summary.measures[0].name
-    best, rest = name(summary, summary.best), len(summary.rows) - 1
-    against = {index: contrast for index in summary.order if (contrast := summary.contrast(summary.best, index))}
-    grades = {grade: [i for i, one in against.items() if one.evidence == grade] for grade in ("clear", "weak", "none")}
-    few = [index for index, one in against.items() if one.evidence == "too few seeds"]
-    if len(few) == rest:
-        ahead = f"{best} is ahead by {measure}, perhaps by chance"
-        return f"Too few seeds to show any difference ({seeds_of(summary)}): {ahead}."
-    lead = f"Best by {measure}: {best} ({_value(summary)}), with {seeds_of(summary)}."
-    if len(grades["none"]) == rest:
-        every = "the two cannot be told apart" if rest == 1 else f"none of the {rest + 1} can be told from the best"
-        return (
-            f"By {measure} {every} with {seeds_of(summary)}; ahead, perhaps by chance, is {best} ({_value(summary)})."
-        )
-    parts = []
-    if grades["clear"]:
-        parts.append(f"it is clearly better than {_some(summary, grades['clear'], rest)}")
-    if grades["weak"]:
-        parts.append(f"there is weak evidence that it is better than {_some(summary, grades['weak'], rest)}")
-    if others := grades["none"] + few:
-        parts.append(f"it cannot be told from {_some(summary, others, rest)}")
-    return f"{lead} {_upper('; '.join(parts))}."
+    best, seeds = f"{name(summary, summary.best)} ({_value(summary)})", seeds_of(summary)
+    evidence = {pair.lead.evidence for pair in summary.pairs if summary.best in (pair.first, pair.second)}
+    if evidence == {"too few seeds"}:
+        return f"Too few seeds to show any difference ({seeds}): {best} is ahead by {measure}, perhaps by chance."
+    if evidence == {"none"}:
+        count = len(summary.rows)
+        every = "the two cannot be told apart" if count == 2 else f"none of the {count} can be told from the best"
+        return f"By {measure} {every} with {seeds}; ahead, perhaps by chance, is {best}."
+    return f"Best by {measure}: {best}, with {seeds}. {_upper(_lead_over(summary))}."
+
+
+def _lead_over(summary: Summary) -> str:
+    """How sure it is that the best group is better than each of the others."""
+    rest = len(summary.rows) - 1
+    of_grade: dict[str, list[int]] = {}
+    for index in summary.order:
+        if contrast := summary.contrast(summary.best, index):
+            grade = "none" if contrast.evidence == "too few seeds" else contrast.evidence
+            of_grade.setdefault(grade, []).append(index)
+    claims = {
+        "clear": "it is clearly better than",
+        "weak": "there is weak evidence that it is better than",
+        "none": "it cannot be told from",
+    }
+    parts = [f"{claim} {_some(summary, of_grade[grade], rest)}" for grade, claim in claims.items() if grade in of_grade]
+    return "; ".join(parts)
 
 
 def _upper(text: str) -> str:
@@ -65,7 +71,8 @@ def _some(summary: Summary, indices: Sequence[int], rest: int) -> str:
     """The names of some groups, the best first."""
     if len(indices) == rest and rest > 1:
         return f"any of the other {rest}"
-    names = ", ".join(name(summary, index) for index in indices[:MOST_NAMES])
+    labels = [name(summary, index) for index in indices[:MOST_NAMES]]
+    names = ("; " if any(", " in label for label in labels) else ", ").join(labels)
     more = f" and {len(indices) - MOST_NAMES} more" if len(indices) > MOST_NAMES else ""
     count = f"{len(indices)} of the other {rest} (" if rest > 1 else ""
     return f"{count}{names}{more}{')' if count else ''}"
@@ -104,18 +111,12 @@ def _effect(factor: Factor) -> str:
     head = f"{factor.key}, averaged over {over}:"
     told = [pair for pair in summary.pairs if pair.lead.evidence in ("clear", "weak")]
     told.sort(key=lambda pair: pair.lead.p)
-    sentences = []
-    for pair in told[:MOST_NAMES]:
-        upper = pair.second if pair.lead.probability.value > 0.5 else pair.first
-        lower = pair.first + pair.second - upper
-        contrast = summary.contrast(upper, lower)
-        assert contrast is not None
-        sentences.append(statement(summary, upper, lower, contrast))
-    if len(told) > MOST_NAMES:
-        sentences.append(f"{len(told) - MOST_NAMES} more pairs differ")
-    if sentences:
+    if len(told) > MOST_PAIRS:
+        return f"{head} {name(summary, summary.best)} is best by {summary.measures[0].name}; {_lead_over(summary)}."
+    if told:
         rest = len(summary.pairs) - len(told)
-        return f"{head} {'; '.join(sentences)}{f'; {rest} other pairs cannot be told apart' if rest > 1 else ''}."
+        others = f"; the other {rest} pairs cannot be told apart" if rest > 1 else ""
+        return f"{head} {'; '.join(_statement(summary, pair) for pair in told)}{others}."
     if all(pair.lead.evidence == "too few seeds" for pair in summary.pairs):
         return f"{head} too few seeds to show any difference."
     values = (
@@ -126,9 +127,12 @@ def _effect(factor: Factor) -> str:
     return f"{head} {values} cannot be told apart by {summary.measures[0].name}."
 
 
-def statement(summary: Summary, upper: int, lower: int, contrast: Contrast) -> str:
-    """That one group is better than another, with the probability and the p-value."""
-    claim = f"{name(summary, upper)} {summary.measures[0].better} {name(summary, lower)}"
+def _statement(summary: Summary, pair: Pair) -> str:
+    """That one group of a pair is better than the other, with the probability and the p-value."""
+    first, second = name(summary, pair.first), name(summary, pair.second)
+    contrast = pair.lead if pair.lead.probability.value > 0.5 else pair.lead.mirrored
+    upper, lower = (second, first) if contrast is pair.lead else (first, second)
+    claim = f"{upper} {summary.measures[0].better} {lower}"
     claim = claim if contrast.evidence == "clear" else f"weak evidence that {claim}"
     return f"{claim} (probability {contrast.probability.value:.2f} for a pair of seeds, {short_p(contrast.p)})"
 
