@@ -1,11 +1,11 @@
-"""The README's pictures of TensorBoard and of a sweep's report, as a browser shows them.
+"""Pictures of TensorBoard and of a sweep's report, as a browser shows them.
 
     python -m pg_experiments.train -m policy.hidden=16,64,256 num_seeds=16 hydra.sweep.dir=multirun/widths
-    python -m pg_experiments.compare sweep=multirun/widths
-    python -m docs.screenshots multirun/widths
+    python -m docs.remake comparing
+    python -m docs.screenshots multirun/widths multirun/comparing
 
-The last writes `docs/tensorboard.png`, the sweep's curves of `charts/mean_return`, and `docs/report.png`, the whole of
-its `report.html`.
+The last writes `docs/tensorboard.png`, the first sweep's curves of `charts/mean_return`, and `docs/report.png`, the
+first screens of the other sweep's `report.html`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ def picture_tensorboard(browser: Browser, sweep: Path, picture: Path) -> None:
 
 
 def picture_report(browser: Browser, sweep: Path, picture: Path) -> None:
-    """The report from its top to its end, at the width of a desktop."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=SHARPNESS)
+    """The report from its top to the end of the tables, at the width of a desktop."""
+    page = browser.new_page(viewport={"width": 1100, "height": 800}, device_scale_factor=SHARPNESS)
     page.goto((sweep / "report.html").resolve().as_uri())
-    page.screenshot(path=picture, full_page=True, animations="disabled")
+    end = page.locator(".wide").last.evaluate("box => box.getBoundingClientRect().bottom") + 16
+    clip = {"x": 0, "y": 0, "width": 1100, "height": end}
+    page.screenshot(path=picture, full_page=True, clip=clip, animations="disabled")
     _in_few_colours(picture)
     page.close()
 
@@ -54,11 +56,11 @@ def _in_few_colours(picture: Path) -> None:
     few.save(picture, optimize=True)
 
 
-def main(sweep: Path) -> None:
+def main(widths: Path, comparing: Path) -> None:
     with chromium() as browser:
-        picture_tensorboard(browser, sweep, DOCS / "tensorboard.png")
-        picture_report(browser, sweep, DOCS / "report.png")
+        picture_tensorboard(browser, widths, DOCS / "tensorboard.png")
+        picture_report(browser, comparing, DOCS / "report.png")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

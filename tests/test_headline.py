@@ -78,9 +78,9 @@ def test_of_few_seeds_nothing_is_claimed_however_far_they_are_apart(tmp_path, se
     comparison = compare_runs([tmp_path])
     assert comparison.configurations.pairs[0].lead.verdict == "too few seeds"
     each = f"{seeds} seed{'s' * (seeds > 1)} each"
+    ahead = f"16 ({400 + (seeds - 1) / 20:.1f}) is ahead by final return, perhaps by chance"
     assert comparison.headline == (
-        f"Too few seeds to show any difference ({each}): 16 ({400 + (seeds - 1) / 20:.1f}) is ahead by final return, perhaps by "
-        "chance.",
+        f"Too few seeds to show any difference ({each}): {ahead}.",
         "A clear difference needs at least 5 seeds each, and one that is not huge several times as many.",
     )
 

@@ -33,6 +33,7 @@ def test_the_p_value_is_the_share_of_divisions_that_are_as_uneven():
         ([[3, 1, 4], [1, 5]], [[2, 6, 5, 3], [9, 8, 8]]),
         ([[math.inf, 300, 200], [math.inf]], [[100, 250, math.inf], [50, 60, math.inf]]),
         ([[1.0, 1.0, 0.0, 0.0, 1.0]], [[0.0, 0.0, 0.0, 1.0]]),
+        ([[3, 2, 2, 1], [1, 0]], [[0, 0], [0, 3, 2]]),  # the first group is the larger one, and the smaller
     ],
 )
 def test_with_few_divisions_the_p_value_counts_every_one_of_them(x, y):

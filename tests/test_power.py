@@ -20,7 +20,7 @@ def test_noethers_formula_by_hand():
 
 def test_with_fewer_seeds_than_the_fewest_no_difference_is_significant():
     """4 against 4 seeds can have p = 2/70, and 3 against 3 p = 2/20."""
-    assert [fewest_seeds(level) for level in (0.11, 0.05, 0.01)] == [3, 4, 5]
+    assert [fewest_seeds(level) for level in (0.11, 0.05, 0.02, 0.01)] == [3, 4, 5, 5]
     assert seeds_needed(1.0, 0.01) == max(5, math.ceil((norm.ppf(0.995) + norm.ppf(0.8)) ** 2 / 1.5))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from docs.remake import actor_critics, intervals, normalization, pictures, pong, speed
+from docs.remake import actor_critics, comparing, intervals, normalization, pictures, pong, speed
 from docs.remake.artefact import Artefact
 
-_SINGLE = (normalization.ARTEFACT, pong.ARTEFACT, actor_critics.ARTEFACT, intervals.ARTEFACT)
+_SINGLE = (normalization.ARTEFACT, pong.ARTEFACT, comparing.ARTEFACT, actor_critics.ARTEFACT, intervals.ARTEFACT)
 ARTEFACTS: dict[str, Artefact] = {
     artefact.name: artefact for artefact in (*_SINGLE, *speed.ARTEFACTS, *pictures.ARTEFACTS)
 }

@@ -6,11 +6,10 @@ from docs.remake.artefact import Artefact
 
 ARTEFACTS = (
     Artefact(
-        "screenshots",  # of TensorBoard and of a report
+        "screenshots",  # of TensorBoard and of a report, whose sweep is that of `comparing`
         (
             "python -m pg_experiments.train -m policy.hidden=16,64,256 num_seeds=16 hydra.sweep.dir=multirun/widths",
-            "python -m pg_experiments.compare sweep=multirun/widths",
-            "python -m docs.screenshots multirun/widths",
+            "python -m docs.screenshots multirun/widths multirun/comparing",
         ),
     ),
     Artefact(

@@ -9,11 +9,17 @@ from tests.mutants.mutant import Mutant
 outcomes = partial(Mutant, "outcomes", "pg_experiments/comparison/outcomes.py")
 statistics = partial(Mutant, "statistics", "pg_experiments/comparison/statistics.py")
 permutation = partial(Mutant, "statistics", "pg_experiments/comparison/permutation.py")
+factors = partial(Mutant, "statistics", "pg_experiments/comparison/factors.py")
+interaction = partial(Mutant, "statistics", "pg_experiments/comparison/interaction.py")
+power = partial(Mutant, "statistics", "pg_experiments/comparison/power.py")
 measures = partial(Mutant, "statistics", "pg_experiments/comparison/measures.py")
 summary = partial(Mutant, "statistics", "pg_experiments/comparison/summary.py")
 
 OF_OUTCOMES = "tests/test_outcomes.py::"
 OF_STATISTICS = "tests/test_comparison_statistics.py::"
+OF_FACTORS = "tests/test_factors.py::"
+OF_HEADLINE = "tests/test_headline.py::"
+OF_POWER = "tests/test_power.py::"
 OF_LEADING = "tests/test_leading.py::"
 OF_PERMUTATION = "tests/test_permutation.py::"
 OF_VERDICTS = "tests/test_verdicts.py::"
@@ -279,5 +285,53 @@ MUTANTS = [
         "np.mean([_ranks(values, pooled[name]).mean() for name, values in of.items()])",
         "np.mean([_ranks(values, np.sort(np.concatenate([*pooled.values()]))).mean() for name, values in of.items()])",
         OF_LEADING + "test_the_mean_rank_by_hand",
+    ),
+    summary(
+        "few seeds are not too few for many comparisons",
+        "if least * tests >= WEAK:",
+        "if least >= WEAK:",
+        OF_HEADLINE + "test_seeds_that_cannot_pass_the_correction_for_many_comparisons_are_too_few",
+    ),
+    summary(
+        "pairs with the best of many groups are corrected for these pairs alone",
+        "tests = len(every) if many else len(tested)",
+        "tests = len(tested)",
+        OF_HEADLINE + "test_with_very_many_configurations_each_is_compared_with_the_best_and_corrected_for_all_pairs",
+    ),
+    factors(
+        "a search has factors",
+        "return len(names) > len(set(names))",
+        "return len(names) > 0",
+        OF_FACTORS + "test_a_search_that_uses_each_value_once_has_no_factors",
+    ),
+    interaction(
+        "the common probability has a degree of freedom",
+        "len(parts) - 1))",
+        "len(parts)))",
+        OF_FACTORS + "test_cochrans_q_by_hand",
+    ),
+    interaction(
+        "the variance is not that under the common probability",
+        "variances = np.array([part.variance(common) for part in parts])",
+        "variances = np.array([part.variance(0.9) for part in parts])",
+        OF_FACTORS + "test_cochrans_q_by_hand",
+    ),
+    power(
+        "the level is one-sided",
+        "norm.ppf(1 - level / 2)",
+        "norm.ppf(1 - level)",
+        OF_POWER + "test_noethers_formula_by_hand",
+    ),
+    power(
+        "the number of seeds is that of both groups",
+        "quantiles**2 / (6 * distance**2)",
+        "quantiles**2 / (3 * distance**2)",
+        OF_POWER + "test_noethers_formula_by_hand",
+    ),
+    power(
+        "the fewest seeds are one too few",
+        "if 2 / math.comb(2 * n, n) < level",
+        "if 1 / math.comb(2 * n, n) < level",
+        OF_POWER + "test_with_fewer_seeds_than_the_fewest_no_difference_is_significant",
     ),
 ]
