@@ -37,7 +37,7 @@ NOT_RUN = {
     "docs/results/pong.md": 3,
     "docs/scaling.md": 1,
     "docs/speed.md": 3,
-    "docs/sweeps.md": 1,
+    "docs/tensorboard.md": 1,
     "examples/pg-suggestions/README.md": 1,
 }
 SCRIPTS = {"pg-train": "train", "pg-evaluate": "evaluate", "pg-compare": "compare"}
