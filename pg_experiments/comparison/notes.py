@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pg_experiments.comparison.factors import Factor
+from pg_experiments.comparison.made_with import differing
 from pg_experiments.comparison.measures import threshold_name
 from pg_experiments.comparison.summary import MOST_GROUPS_IN_PAIRS, Summary
 
@@ -43,7 +44,8 @@ def warnings(summary: Summary, factors: Sequence[Factor]) -> list[str]:
             f"Not every value of {', '.join(map(str, uneven))} was run with the same other settings. Probabilities and "
             "verdicts use only shared settings; the other columns use all of them."
         )
-    return found
+    runs = {run.path: run.made_with for row in summary.rows for run in row.group.runs}
+    return [*found, *differing(list(runs.values()))]
 
 
 def _is_uneven(summary: Summary) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from pg_experiments.comparison.curves import METRICS, Curve, NoSuchColumn, read_curves
+from pg_experiments.comparison.made_with import MadeWith, made_with
 from pg_experiments.support.errors import UserError, as_yaml, one_line, shown
 from pg_experiments.support.files import RESULT_LIMIT, Directory, FileError
 from pg_experiments.support.identity import flat
@@ -58,6 +59,7 @@ class Run:
     env_steps: int = 0  # of all its seeds
     wall_time_s: float = 0.0
     seeds: tuple[Seed, ...] = ()
+    made_with: MadeWith = ()
 
     @property
     def limits(self) -> tuple[str | None, str | None]:
@@ -141,7 +143,8 @@ def read_run(path: Path, columns: Sequence[str]) -> Run:
             return Run(path, settings, overrides, problem)
         totals = _checked(directory, TOTALS, result, "")
         seeds = _seeds(directory, totals["seeds"], columns)
-        return Run(path, settings, overrides, None, totals["env_steps"], float(totals["wall_time_s"]), seeds)
+        times = totals["env_steps"], float(totals["wall_time_s"])
+        return Run(path, settings, overrides, None, *times, seeds, made_with(result))
     except FileError as error:
         return Run(path, settings, overrides, _within(path, error))
 
