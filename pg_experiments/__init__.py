@@ -5,20 +5,69 @@ Start reading at `run/run.py`: the loop of a run fits on its page. Each group un
 
 from __future__ import annotations
 
+from importlib import import_module
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pg_experiments.compare import compare
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError
 from pg_experiments.support.openmp import bound_spinning
 from pg_experiments.support.plugins import load, option
+from pg_experiments.train import compose, resume, sweep, train
 
 if TYPE_CHECKING:
+    from pg_experiments.app.config import Config
+    from pg_experiments.app.updates import Update
+    from pg_experiments.comparison.comparison import Comparison
     from pg_experiments.evaluation.loaded_run import LoadedRun
 
-__all__ = ["FileError", "NoSuchFile", "UserError", "load_run", "option"]
+__all__ = [
+    "Comparison",
+    "Config",
+    "FileError",
+    "LoadedRun",
+    "NoSuchFile",
+    "Update",
+    "UserError",
+    "compare",
+    "compose",
+    "load_plugin",
+    "load_run",
+    "option",
+    "resume",
+    "sweep",
+    "train",
+]
 __version__ = "0.2.0.dev0"
 
 bound_spinning()  # before anything here imports torch
+
+_LAZY = {  # classes whose modules are slow to import
+    "Comparison": "comparison.comparison",
+    "Config": "app.config",
+    "LoadedRun": "evaluation.loaded_run",
+    "Update": "app.updates",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a class when it is first used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
+def load_plugin(plugin: str | PathLike[str]) -> None:
+    """Load a plugin in this process, as the flag `--plugin` does. Installed plugins are loaded without it.
+
+    Args:
+        plugin: a module, or a file such as `./my_env.py`. Its options and environments, and those of the folder `conf/`
+            beside it, are then known to all functions.
+
+    Raises:
+        pg_experiments.UserError: there is no such module, or it cannot be imported.
+    """
+    load([str(plugin)])
 
 
 def load_run(

@@ -204,7 +204,7 @@ def test_the_scripts_of_a_page_run(page, place, generic, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["python"])
     names: dict[str, object] = {"__name__": "__main__"}
     for block in scripts(page):
-        exec(compile(block.text, f"{name_of(page)}:{block.line}", "exec"), names)
+        exec(compile(block.text, f"{name_of(page)}:{block.line}", "exec", dont_inherit=True), names)
     if page.name == "README.md":
         assert names["env"].observation_space.contains(names["observation"])
         assert names["reward"] == 1

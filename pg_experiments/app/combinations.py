@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 
@@ -15,14 +15,14 @@ from pg_experiments.support.errors import UserError
 MOST_JOBS = 100_000  # of a sweep; Hydra composes all jobs before the first one starts, some 20 ms each
 
 
-def jobs_of(overrides: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job of a grid sweep. Hydra must be initialised.
+def jobs_of(overrides: Sequence[str], loader: ConfigLoader) -> list[list[str]]:
+    """The overrides of each job of a grid sweep. `loader` knows the options that `glob(*)` stands for.
 
     Raises:
         UserError: there are no jobs, or too many.
         HydraException: the overrides are not a grid sweep.
     """
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    parser = OverridesParser.create(config_loader=loader)
     parsed = parser.parse_overrides(list(overrides))
     swept = {override.get_key_element(): override for override in parsed if override.is_discrete_sweep()}
     counts = {key: _count(override) for key, override in swept.items()}

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -49,7 +49,7 @@ def run_command(command: Callable[[], object]) -> None:
         flags, overrides = _split(sys.argv[1:])
         _start(command, flags, overrides)
     except Exception as error:
-        parsed = _parse(overrides)
+        parsed = parse_overrides(overrides)
         mistake = explain(error, parsed, Hints(_directories(flags), flags.config_name, parsed))
         if mistake is not None:
             sys.exit(f"error: {one_line(mistake)}")
@@ -58,7 +58,9 @@ def run_command(command: Callable[[], object]) -> None:
 
 
 def _split(arguments: list[str]) -> tuple[Flags, list[str]]:
-    hints = Hints([Path(config_directory())], "config", _parse([text for text in arguments if text[:1] != "-"]))
+    hints = Hints(
+        [Path(config_directory())], "config", parse_overrides([text for text in arguments if text[:1] != "-"])
+    )
     return split(arguments, hints.of_flag)
 
 
@@ -69,7 +71,7 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
     overrides, wanted = _take_preview(overrides)
     overrides, resumed = _take("resume", overrides)
     asked = [text for text in overrides if "=" not in text and "~" not in text] if "--help" in flags else []
-    parsed = _read([text for text in overrides if text not in asked])
+    parsed = read_overrides([text for text in overrides if text not in asked])
     OptionFiles(_directories(flags)).check_own()
     if nameless := [str(override.input_line) for override in parsed if not override.key_or_group]:
         raise UserError(not_an_override(nameless[0], Hints(_directories(flags), flags.config_name, parsed)))
@@ -101,8 +103,8 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
         resume(resumed, parsed)
         return
     if sweeping or wanted:
-        overrides = overrides + _names_of_jobs(parsed)
-        parsed = _parse(overrides)
+        overrides = overrides + names_of_jobs(parsed)
+        parsed = parse_overrides(overrides)
     if wanted:
         from pg_experiments.app.preview import preview
 
@@ -182,7 +184,7 @@ def _directories(flags: Flags) -> list[Path]:
     return [Path(config_directory()), *flags.config_directories]
 
 
-def _read(overrides: list[str]) -> list[Override]:
+def read_overrides(overrides: Sequence[str]) -> list[Override]:
     """Parse the overrides with Hydra.
 
     Raises:
@@ -201,15 +203,15 @@ def _read(overrides: list[str]) -> list[Override]:
     return read
 
 
-def _parse(overrides: list[str]) -> list[Override]:
-    """Parse the overrides with Hydra; an empty list where one cannot be parsed. `_read` raises the error."""
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parse the overrides with Hydra; an empty list where one cannot be parsed. `read_overrides` raises the error."""
     try:
-        return _read(overrides)
+        return read_overrides(overrides)
     except (HydraException, UserError):
         return []
 
 
-def _names_of_jobs(overrides: list[Override]) -> list[str]:
+def names_of_jobs(overrides: list[Override]) -> list[str]:
     """The override that leaves keys shared by all jobs of a sweep out of the names of their directories."""
     shared = [override.key_or_group for override in overrides if not override.is_sweep_override()]
     if len(shared) == len(overrides):

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -55,7 +54,7 @@ class Explainer:
         single = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
         with composing(directories, config_name) as compose:
             self.config = compose(single)
-            self.parts = _parts(GlobalHydra.instance().config_loader(), directories, config_name, single)
+            self.parts = _parts(compose.loader, directories, config_name, single)
         self.choices: dict[str, str] = dict(self.config.hydra.runtime.choices)
 
     def explain(self, key: str) -> str | None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from functools import wraps
-from operator import methodcaller
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pg_experiments.app.command_line import config_directory
+from pg_experiments.app.composing import Composed
 from pg_experiments.app.places import refuse_directory
 from pg_experiments.app.sweep import JobFailed, done_before, is_plain, note_place, place_of
-from pg_experiments.app.sweep_progress import Progress, say_of_job
+from pg_experiments.app.sweep_progress import Progress, say_of_job, total_of_command
 from pg_experiments.app.training import run_training
 from pg_experiments.support import plugins
+from pg_experiments.support.feedback import COMMAND, Feedback, Stopped
 from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import identity
 from pg_experiments.support.interruption import Preempted
@@ -36,87 +37,75 @@ def train(config: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     output = Path(hydra_config.runtime.output_dir)
     refuse_directory("hydra.run.dir", hydra_config.run.dir)
-    composed = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    composed = Composed(config, cast(DictConfig, hydra_config))
     if hydra_config.mode == RunMode.MULTIRUN:
         # not relative to the current directory, which is the job's with hydra.job.chdir=true
-        return _job(config, composed, output, Path(hydra_config.runtime.cwd, hydra_config.sweep.dir))
+        sweep = Path(hydra_config.runtime.cwd, hydra_config.sweep.dir)
+        return train_job(composed, output, sweep, total_of_command(composed.hydra))
+    return train_alone(composed, output)
 
-    def note() -> None:
-        _save_composition(config, Directory(output))
 
+def train_alone(composed: Composed, output: Path, feedback: Feedback = COMMAND) -> float:
+    """Train one run in a new directory. Returns the mean final return over seeds."""
     try:
-        return _train(composed, lambda: RunDirectory.claim(output), note, output)
+        claim, note = partial(RunDirectory.claim, output), partial(composed.save, Directory(output))
+        return _train(composed, claim, note, output, feedback)
     except Exception:
         Directory(output.parent).remove_if_empty(output.name)  # created by Hydra
         raise
 
 
-def _job(config: DictConfig, composed: dict[str, Any], output: Path, sweep: Path) -> float:
-    """Train one job of a sweep, unless it is done. An error is recorded in the job's directory."""
-    values = identity(composed)
+def train_job(composed: Composed, output: Path, sweep: Path, total: int | None, feedback: Feedback = COMMAND) -> float:
+    """Train one of `total` jobs of a sweep, unless it is done. An error is recorded in the job's directory."""
+    values = identity(composed.values)
     place = place_of(sweep, values, otherwise=output)
     if place != output:
         Directory(sweep).remove_if_empty(os.path.relpath(output, sweep))  # created by Hydra
     if (objective := done_before(place)) is not None:
-        say_of_job(f"{place.name}: done before, objective {objective:.4g}")
+        say_of_job(composed.hydra, total, f"{place.name}: done before, objective {objective:.4g}", feedback)
         return objective
     try:
         directory = RunDirectory.claim(place, again=True)
     except Busy:
-        if not is_plain(HydraConfig.get()):
+        if not is_plain(composed.hydra):
             raise
-        say_of_job(f"{place.name}: another process is running it")
+        say_of_job(composed.hydra, total, f"{place.name}: another process is running it", feedback)
         return math.nan
     try:
         if (objective := done_before(place)) is not None:  # another process may have finished it since the first check
             return objective
-        _save_composition(config, directory.files)
+        composed.save(directory.files)
         note_place(sweep, values, place)
-        with Progress.job() as job:
-            return _train(composed, lambda: directory, lambda: None, sweep, job)
-    except Preempted:
+        with Progress.job(composed.hydra, total) as job:
+            return _train(composed, lambda: directory, lambda: None, sweep, feedback, job)
+    except (Preempted, Stopped):
         raise
     except (Exception, SystemExit) as error:
         directory.write_failure(error)
-        say_of_job(f"{place.name}: failed, {type(error).__name__}: {error}")
+        say_of_job(composed.hydra, total, f"{place.name}: failed, {type(error).__name__}: {error}", feedback)
         raise JobFailed(f"{place.name}: {type(error).__name__}: {error} (traceback in {place / LOG})") from error
     finally:
         directory.release()
 
 
 def _train(
-    composed: dict[str, Any],
+    composed: Composed,
     claim: Callable[[], RunDirectory],
     note: Callable[[], object],
     browse: Path,
+    feedback: Feedback,
     job: SweepJob | None = None,
 ) -> float:
-    return run_training(composed, claim, note, choices=_choices(), overridden=_overridden(), browse=browse, job=job)
-
-
-def _choices() -> dict[str, str]:
-    """The chosen option of each group, by config name."""
-    return {str(group): str(option) for group, option in HydraConfig.get().runtime.choices.items()}
-
-
-def _overridden() -> frozenset[str]:
-    """The keys that the command line set; in a sweep, the keys that differ between jobs."""
-    job = HydraConfig.get().job
-    pairs = (pair.partition("=") for pair in job.override_dirname.split(job.config.override_dirname.item_sep))
-    return frozenset(key for key, _, _ in pairs)
-
-
-def _save_composition(config: DictConfig, directory: Directory) -> None:
-    """Write the files of `.hydra/`. Hydra itself would overwrite those of another run."""
-    directory.make_folder(".hydra")  # may exist: a user's primary config may let Hydra write it
-    parts = {
-        "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": HydraConfig.get()})),
-        "overrides.yaml": OmegaConf.to_yaml(HydraConfig.get().overrides.task),
-        # resolved, so that it can be read without Hydra; written last, as its presence marks a run
-        "config.yaml": OmegaConf.to_yaml(config, resolve=True),
-    }
-    for name, text in parts.items():
-        directory.replace(f".hydra/{name}", methodcaller("write", text.encode()))
+    return run_training(
+        composed.values,
+        claim,
+        note,
+        choices=composed.choices,
+        overridden=composed.overridden,
+        browse=browse,
+        job=job,
+        feedback=feedback,
+    )
 
 
 def compose_and_train() -> None:

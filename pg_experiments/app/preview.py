@@ -66,7 +66,7 @@ def _planned(
         base = compose(shared)
         if not is_plain(base.hydra):
             raise UserError("preview=true: this sweeper chooses its jobs as it goes; expected hydra/sweeper=basic")
-        jobs = jobs_of([str(override.input_line) for override in overrides])
+        jobs = jobs_of([str(override.input_line) for override in overrides], compose.loader)
         for number, job in enumerate(jobs):
             config = compose(job)
             directory = _directory(config, number, sweeping)

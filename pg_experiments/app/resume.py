@@ -16,6 +16,7 @@ from pg_experiments.app.tables import console
 from pg_experiments.app.training import run_training
 from pg_experiments.run.needs import refuse_missing
 from pg_experiments.support.errors import UserError, as_yaml, near_directory
+from pg_experiments.support.feedback import COMMAND, Feedback
 from pg_experiments.support.files import Directory, Entry
 from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, flat, is_sideshow
 from pg_experiments.support.interruption import deferred
@@ -27,12 +28,13 @@ LIMITS = {"env.max_episodes", "env.max_steps"}
 ROOTS = ("outputs", "multirun")  # searched for `latest`
 
 
-def resume(which: str, overrides: Sequence[Override]) -> float:
+def resume(which: str, overrides: Sequence[Override], feedback: Feedback = COMMAND) -> float:
     """Resume a run.
 
     Args:
         which: its directory, or `latest`: the run below `outputs` and `multirun` with the newest result.
         overrides: settings to change: a longer limit, another device, tracking or checkpoints.
+        feedback: what the caller sees.
 
     Returns:
         The mean final return over seeds; the recorded one where nothing is to do, as the run is done and nothing is
@@ -41,7 +43,7 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
     Raises:
         UserError: there is no such run, or an override would change its identity.
     """
-    path = _latest() if which == "latest" else Path(which)
+    path = find(which)
     files = Directory(path)
     if not which or not files.has_file(CONFIG):
         raise UserError(f"resume={which}: no run is there (it would have a {CONFIG}){_instead(path)}")
@@ -57,7 +59,7 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
         from pg_experiments.run.config import check  # deferred import: torch takes a second
     check(now)
     changes = differences(flat(before), flat(now))
-    out = console()
+    out = console(quiet=feedback.quiet)
     if not changes and (objective := done_before(path)) is not None:
         out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} goes on with it")
         return objective
@@ -77,7 +79,14 @@ def resume(which: str, overrides: Sequence[Override]) -> float:
         if changes:
             files.replace(CONFIG, lambda file: file.write(yaml.safe_dump(now, sort_keys=False).encode()))
 
-    return run_training(now, claim, note, choices=_choices(path), overridden=frozenset(changes), browse=path)
+    return run_training(
+        now, claim, note, choices=_choices(path), overridden=frozenset(changes), browse=path, feedback=feedback
+    )
+
+
+def find(which: str) -> Path:
+    """The directory of a run; the newest one for `latest`."""
+    return _latest() if which == "latest" else Path(which)
 
 
 def _latest() -> Path:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, cast
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -84,7 +85,7 @@ def _checked(config: DictConfig) -> tuple[Path, list[list[str]] | None]:
     _refuse_links(Directory(directory))
     params = config.hydra.sweeper.get("params") or {}
     overrides = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
-    jobs = jobs_of(overrides) if is_plain(config.hydra) else None
+    jobs = jobs_of(overrides, GlobalHydra.instance().config_loader()) if is_plain(config.hydra) else None
     as_written = cast("dict[str, Any]", OmegaConf.to_container(sweep, resolve=False))
     if _leads_out(str(as_written["subdir"])):
         raise UserError("hydra.sweep.subdir: expected a path within hydra.sweep.dir")
@@ -187,7 +188,9 @@ def refuse_changed(sweep: Path, overrides: Sequence[Override], compose: Compose)
     if not is_plain(compose(shared).hydra):
         return
     values = [override for override in overrides_of(first) if override.partition("=")[0] in swept]
-    typed = {override for job in jobs_of([str(each.input_line) for each in overrides]) for override in job}
+    typed = {
+        override for job in jobs_of([str(each.input_line) for each in overrides], compose.loader) for override in job
+    }
     if not all(value in typed or WRITTEN_OUT.fullmatch(value) for value in values):
         return  # untrusted text, which composing would resolve; each job is compared again when it starts
     _refuse_another(first, identity(plain(compose([*shared, *values]))))

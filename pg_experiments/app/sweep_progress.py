@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from pg_experiments.app.sweep import Begun
-from pg_experiments.support.errors import printable
+from pg_experiments.support.feedback import Feedback
 
 if TYPE_CHECKING:
     from pg_experiments.run.tracking.sweep_job import SweepJob
@@ -30,35 +30,36 @@ class Progress:
 
     @classmethod
     @contextmanager
-    def job(cls) -> Iterator[SweepJob]:
-        """Context of the training of the current job. Its time counts if it ends without an error."""
+    def job(cls, hydra: DictConfig, total: int | None) -> Iterator[SweepJob]:
+        """Context of the training of a job of `total` ones. Its time counts if it ends without an error.
+
+        `hydra` is Hydra's node of the job's config.
+        """
         from pg_experiments.run.tracking.sweep_job import SweepJob
 
-        number, total = _place()
+        number = hydra.job.num + 1
         shows_settings = not cls.trained and (total is not None or number == 1)
         cls.trained = True
         started = time.monotonic()
-        yield SweepJob(number, total, _differs(), shows_settings, tuple(cls.seconds))
+        yield SweepJob(number, total, _differs(hydra), shows_settings, tuple(cls.seconds))
         cls.seconds.append(time.monotonic() - started)
 
 
-def say_of_job(text: str) -> None:
-    """Print a line on the current job of a sweep."""
-    number, total = _place()
+def say_of_job(hydra: DictConfig, total: int | None, text: str, feedback: Feedback) -> None:
+    """Print a line on a job of a sweep."""
     of = "" if total is None else f" of {total}"
-    print(printable(f"job {number}{of}  {text}"), flush=True)
+    feedback.say(f"job {hydra.job.num + 1}{of}  {text}")
 
 
-def _place() -> tuple[int, int | None]:
-    """The number of the current job, from 1, and the number of jobs if this process runs all of them."""
-    hydra = HydraConfig.get()
+def total_of_command(hydra: DictConfig) -> int | None:
+    """The number of jobs of the command, if this process runs all of them."""
     total = len(Begun.jobs) if Begun.jobs is not None else None
     if total is None and Begun.directory is not None:  # a search, which may say how many trials it makes
         trials = hydra.sweeper.get("n_trials")
         total = trials if isinstance(trials, int) else None
-    return hydra.job.num + 1, total
+    return total
 
 
-def _differs() -> str:
-    job = HydraConfig.get().job
+def _differs(hydra: DictConfig) -> str:
+    job = hydra.job
     return str(job.override_dirname).replace(str(job.config.override_dirname.item_sep), " ")

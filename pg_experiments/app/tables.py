@@ -11,9 +11,9 @@ from pg_experiments.support.terminal import Terminal, terminal
 PLAIN_WIDTH = 160  # characters of a table where the output is not a terminal
 
 
-def console(stderr: bool = False) -> Terminal:
+def console(*, stderr: bool = False, quiet: bool = False) -> Terminal:
     """A console without markup that does not wrap lines."""
-    return terminal(PLAIN_WIDTH, stderr=stderr, markup=False, soft_wrap=True)
+    return terminal(PLAIN_WIDTH, stderr=stderr, quiet=quiet, markup=False, soft_wrap=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_experiments.support.errors import UserError, printable
+from pg_experiments.support.errors import UserError
+from pg_experiments.support.feedback import COMMAND, Feedback, Stopped
 from pg_experiments.support.identity import RESUMABLE, differences, identity, in_words
 from pg_experiments.support.interruption import deferred
 from pg_experiments.support.run_directory import LOG, RunDirectory, read_result
@@ -30,6 +31,7 @@ def run_training(
     overridden: frozenset[str],
     browse: Path,
     job: SweepJob | None = None,
+    feedback: Feedback = COMMAND,
 ) -> float:
     """Train a run, from its newest checkpoint if its directory has one. Returns the mean final return over seeds.
 
@@ -41,6 +43,10 @@ def run_training(
         overridden: the keys that TensorBoard shows first.
         browse: the directory in the printed TensorBoard command.
         job: the run's place in a sweep; None for a run by itself.
+        feedback: what the caller sees.
+
+    Raises:
+        Stopped: the caller has stopped the run.
     """
     with deferred() as interruption:
         # deferred imports: these need torch, and `--help` must be fast
@@ -68,12 +74,13 @@ def run_training(
             plain_every_seconds=checked.tracking.plain_every_seconds,
             histograms_every=checked.tracking.histograms_every,
             facts=run.env.facts,
+            feedback=feedback,
         )
         _take_up(run, tracker, directory, identity(composed))
         note()
         write_needs(checked, directory.files)
         return run.execute(tracker, Checkpoints(directory.path, checked.checkpoint, identity(composed)))
-    except UserError:
+    except (UserError, Stopped):
         raise
     except OSError as error:
         if error.errno not in CANNOT_WRITE:
@@ -104,14 +111,14 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         if result is not None and result["status"] == "done":
             raise UserError(f"{where}: is done, and its checkpoints are gone; what it has recorded stays as it is")
         if result is not None:
-            print(printable(f"has no checkpoint, and begins anew: {where}"), flush=True)
+            tracker.feedback.say(f"has no checkpoint, and begins anew: {where}")
         directory.begin_anew()
         return
     try:
         differ = {k: v for k, v in differences(state["config"], config).items() if k not in RESUMABLE}
         if differ:
             raise UserError(f"{where}: its checkpoint is of another configuration ({in_words(differ)})")
-        print(printable(f"goes on after update {state['update']}: {where}{run.resume_note(state)}"), flush=True)
+        tracker.feedback.say(f"goes on after update {state['update']}: {where}{run.resume_note(state)}")
         run.restore(state)
         _refuse_shorter(run, state["config"])
         tracker.restore(state["record"])

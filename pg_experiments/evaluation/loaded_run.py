@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 import torch
 from torch import Tensor
 
+from pg_experiments.evaluation.metrics import by_update_and_seed, read_table
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.checkpoint import newest_file, read
 from pg_experiments.run.config import RunConfig, check
@@ -28,10 +29,14 @@ from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, identity
 from pg_experiments.support.legacy import upgraded, upgraded_state
 from pg_experiments.support.plain_data import read_group
-from pg_experiments.support.run_directory import RESULT
+from pg_experiments.support.run_directory import METRICS, RESULT
 from pg_experiments.tensors.streams import evaluation_seed
 from pg_experiments.tensors.threads import one_thread
 
+if TYPE_CHECKING:
+    import pandas
+
+COUNTS = ("update", "env_steps", "episodes")  # columns of whole numbers
 FEW = 5  # keys that a message names
 
 
@@ -94,14 +99,8 @@ class LoadedRun:
         Raises:
             ValueError: the observation has another shape.
         """
-        observations = np.asarray(observation, dtype=np.float32)
-        single = observations.shape == self._observation_shape
-        if not single and observations.shape[1:] != self._observation_shape:
-            raise ValueError(
-                f"observation of shape {observations.shape}: expected {self._observation_shape}, or N of them: "
-                f"(N, {', '.join(map(str, self._observation_shape))})"
-            )
-        N = 1 if single else len(observations)
+        observations, single = self._batch(observation)
+        N = observations.shape[1]
         policy = self.learner(greedy=greedy)
         shape = (1, N, policy.head.num_outputs)
         uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
@@ -109,10 +108,79 @@ class LoadedRun:
         if policy.has_noise:
             noise = torch.from_numpy(policy.network.draw_noise(0, self._chance, N))[None].float()
         with one_thread():
-            outputs = policy.bind()(torch.from_numpy(observations.reshape(1, N, *self._observation_shape)), noise)
+            outputs = policy.bind()(observations, noise)
         actions = policy.head.sample(outputs, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
         actions = policy.head.for_environment(actions)
         return int(actions[0]) if single else actions
+
+    @torch.no_grad()
+    def probabilities(self, observation: np.ndarray) -> np.ndarray:
+        """The probability π(a | s) of each action, with dropout off.
+
+        Args:
+            observation: an observation of the environment, or N of them with a leading axis.
+
+        Returns:
+            float32 [A] in the order of the environment's actions, with the sum 1; [N, A] for N observations.
+
+        Raises:
+            ValueError: the observation has another shape.
+        """
+        observations, single = self._batch(observation)
+        policy = self.learner(greedy=True)
+        with one_thread():
+            probabilities = policy.head.probabilities(policy.bind()(observations, None))[0].numpy()
+        return probabilities[0] if single else probabilities
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        """The metrics of all seeds of the run, read from `metrics.csv` anew.
+
+        U is the number of recorded updates; there are fewer than updates where `tracking.every_steps` combines several
+        in one row. R is the number of seeds.
+
+        Returns:
+            `update`: int64 [U], index of each update, from 0. `seed`: int64 [R]. Every other column by its name, such
+            as `mean_return`, `env_steps`, `episodes` and `wall_time_s`: float64 [U, R]; NaN where there is no value, or
+            the seed had stopped before.
+
+        Raises:
+            pg_experiments.FileError: the file cannot be read, or is damaged.
+        """
+        with _naming(self.path / METRICS):
+            return by_update_and_seed(read_table(Directory(self.path)), self.seeds)
+
+    def frame(self) -> pandas.DataFrame:
+        """`metrics.csv` as a data frame of pandas: a row for each recorded update and seed, NaN for an empty cell.
+
+        Returns:
+            The columns of the file; `update`, `seed`, `env_steps` and `episodes` are int64, the others float64.
+
+        Raises:
+            pg_experiments.UserError: pandas is not installed.
+            pg_experiments.FileError: the file cannot be read, or is damaged.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UserError("frame: needs pandas: pip install pandas; metrics() gives the same as arrays") from None
+        table = read_table(Directory(self.path))
+        frame = pandas.DataFrame(table.rows, columns=list(table.columns))
+        with _naming(self.path / METRICS):
+            return frame.astype({name: "int64" for name in COUNTS if name in frame}).assign(seed=table.seeds)
+
+    def _batch(self, observation: np.ndarray) -> tuple[Tensor, bool]:
+        """Observations [1, N, *shape] of one learner, and whether one observation without an axis was given."""
+        observations = np.asarray(observation, dtype=np.float32)
+        single = observations.shape == self._observation_shape
+        if not single and observations.shape[1:] != self._observation_shape:
+            raise ValueError(
+                f"observation of shape {observations.shape}: expected {self._observation_shape}, or N of them: "
+                f"(N, {', '.join(map(str, self._observation_shape))})"
+            )
+        return torch.from_numpy(observations.reshape(1, -1, *self._observation_shape)), single
+
+    def __repr__(self) -> str:
+        return f"<LoadedRun of {self.path}: seed {self.seed} of {len(self.seeds)}, after {self.update} updates>"
 
     def learner(self, *, greedy: bool) -> Policy:
         """The policy with one learner, for a collector."""

@@ -85,12 +85,13 @@ class Run:
         Raises:
             FloatingPointError: learning failed for every learner.
             Interrupted, Preempted: there was a signal; raised after the current update and its checkpoint.
+            Stopped: the caller has stopped the run; raised likewise.
         """
         with Interruption() as interruption, tracker.running():
             if isinstance(self.collector, NeedsPreparation):
                 with tracker.paused():
                     self.collector.prepare(tracker.say)
-            while len(active := self.accounts.active) and not interruption.asked:
+            while len(active := self.accounts.active) and not interruption.asked and not tracker.stopped:
                 rollout = self.collector.collect(self.updates, active)
                 with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):
                     update = self.learn(rollout, active)
@@ -100,10 +101,12 @@ class Run:
                     tracker.warn(kind, text)
                 if checkpoints is not None and checkpoints.due(self.updates):
                     checkpoints.save(self.state() | {"record": tracker.state()})
+                tracker.notify()
             if checkpoints is not None and checkpoints.saved != self.updates:
                 checkpoints.save(self.state() | {"record": tracker.state()})
             if len(self.accounts.active):
                 interruption.stop_if_asked()
+                tracker.stop_if_asked()
             if len(self.accounts.failed) == len(self.accounts.seeds):
                 raise FloatingPointError(self.accounts.failure)
         interruption.stop_if_asked()  # a signal during the last update must still stop a sweep

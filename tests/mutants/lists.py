@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants import (
     actor_critics,
     baselines,
+    calling,
     collecting,
     comparing,
     compiling,
@@ -31,4 +32,5 @@ MUTANTS: list[Mutant] = [
     *compiling.MUTANTS,
     *recording.MUTANTS,
     *comparing.MUTANTS,
+    *calling.MUTANTS,
 ]

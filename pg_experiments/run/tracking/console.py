@@ -39,8 +39,9 @@ class Console:
     the header. All jobs log header and closing block.
     """
 
-    def __init__(self, plain_every_seconds: float, job: SweepJob | None = None) -> None:
-        self.rich = _Screen(highlight=False, soft_wrap=True)
+    def __init__(self, plain_every_seconds: float, job: SweepJob | None = None, *, quiet: bool = False) -> None:
+        # in a notebook too, lines are plain text, and not a block of HTML for each
+        self.rich = _Screen(highlight=False, soft_wrap=True, quiet=quiet, force_jupyter=False)
         self.every = plain_every_seconds
         self.job = job
         self._shown_at = time.monotonic()
@@ -64,7 +65,7 @@ class Console:
 
     def start(self) -> None:
         """Show the progress bar if the output is a terminal that no other job of a sweep uses at the same time."""
-        if not self.rich.is_terminal or (self.job is not None and self.job.total is None):
+        if not self.rich.is_terminal or self.rich.quiet or (self.job is not None and self.job.total is None):
             return
         self._bar = Progress(
             BarColumn(bar_width=None),

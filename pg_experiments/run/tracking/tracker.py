@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,10 +18,12 @@ from pg_experiments.run.made_with import START, Record, checked_history, continu
 from pg_experiments.run.tracking.board import Board
 from pg_experiments.run.tracking.composition import Composition
 from pg_experiments.run.tracking.console import Console, resume_command
+from pg_experiments.run.tracking.final import FINAL_METRICS, final_metrics
 from pg_experiments.run.tracking.metrics import MetricsFile, UpdateRecord, Views
 from pg_experiments.run.tracking.rows import Rows
 from pg_experiments.run.tracking.sentences import headline, job_line, status_line
 from pg_experiments.run.tracking.sweep_job import SweepJob
+from pg_experiments.support.feedback import COMMAND, Feedback, Stopped
 from pg_experiments.support.interruption import Preempted
 from pg_experiments.support.metric import Metric
 from pg_experiments.support.run_directory import RunDirectory
@@ -30,7 +31,6 @@ from pg_experiments.support.shell import browse_command
 
 log = logging.getLogger("pg_experiments")
 RESULT_EVERY_SECONDS = 5.0
-FINAL_METRICS = ["final/return", "final/solved", "final/episodes_to_solve", "final/env_steps", "final/wall_time_s"]
 
 
 class Tracker:
@@ -50,6 +50,7 @@ class Tracker:
         histograms_every: int,
         facts: Mapping[str, str] | None = None,
         job: SweepJob | None = None,
+        feedback: Feedback = COMMAND,
     ) -> None:
         """`metrics` are those of every update; `facts` are additional lines for the header; `job` is one of a sweep.
 
@@ -64,7 +65,9 @@ class Tracker:
         self.histograms_every = histograms_every
         self.facts = dict(facts or {})
         self.job = job
-        self.console = Console(plain_every_seconds, job)
+        self.feedback = feedback
+        self.stopped = False  # whether the caller has stopped the run
+        self.console = Console(plain_every_seconds, job, quiet=feedback.quiet)
         self.rows = Rows(len(accounts.seeds), every_steps)
         self.updates = 0
         self._started = time.monotonic()
@@ -120,7 +123,7 @@ class Tracker:
             self._warn_of_other_versions()
             yield
             self._finish("done")
-        except (KeyboardInterrupt, Preempted):
+        except (KeyboardInterrupt, Preempted, Stopped):
             self._finish("interrupted")
             raise
         except Exception as error:
@@ -161,6 +164,18 @@ class Tracker:
             self._show()
         if self.seconds - self._result_at >= RESULT_EVERY_SECONDS:
             self._write_result("running")
+        self._last = record
+
+    def notify(self) -> None:
+        """Hand the last update to the caller, who may stop the run."""
+        if self.feedback.on_update is not None:
+            seeds = [account.seed for account in self.accounts.seeds]
+            self.stopped = self.feedback.on_update(self.directory.path, seeds, self._last)
+
+    def stop_if_asked(self) -> None:
+        """Raises Stopped if the caller has stopped the run."""
+        if self.stopped:
+            raise Stopped(f"stopped by its caller after {self.updates} updates")
 
     def _write_row(self, row: UpdateRecord) -> None:
         self.metrics.write(row)
@@ -218,7 +233,7 @@ class Tracker:
             if status == "done":
                 for row in self.rows.take():
                     self._write_row(row)
-                self.board.finish(_final_metrics(result))
+                self.board.finish(final_metrics(result))
             self.board.close()
         if hasattr(self, "metrics"):
             self.metrics.close()
@@ -278,16 +293,3 @@ class Tracker:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    seeds = result["seeds"]
-    to_solve = [seed["episodes_to_solve"] for seed in seeds if seed["solved"]]
-    values = [
-        math.nan if result["objective"] is None else result["objective"],
-        statistics.fmean(float(seed["solved"]) for seed in seeds),
-        statistics.median(to_solve) if to_solve else math.nan,
-        float(result["env_steps"]),
-        float(result["wall_time_s"]),
-    ]
-    return dict(zip(FINAL_METRICS, values, strict=True))
