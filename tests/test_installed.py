@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.environments import build, fresh_environment
+from tests.first_hour import TASKS, Hour, play
 
 pytestmark = pytest.mark.slow
-
-
-def build(project: Path, folder: Path) -> Path:
-    """A project's wheel."""
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "wheels"), str(project)],
-        check=True,
-        capture_output=True,
-    )
-    return max((folder / "wheels").glob("*.whl"), key=lambda wheel: wheel.stat().st_mtime)
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
     """The Python of a clean environment with the project's wheel, and the lock's versions of what it needs."""
-    folder = tmp_path_factory.mktemp("installed")
-    wheel = build(REPOSITORY, folder)
-    lock = (REPOSITORY / "requirements.txt").read_text().splitlines()
-    (folder / "constraints.txt").write_text("\n".join(line for line in lock if re.match(r"[\w.-]+==", line)))
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
-    pip = [str(python), "-m", "pip", "install", "-q", "-c", str(folder / "constraints.txt")]
-    subprocess.run([*pip, "torch==2.13.0"], check=True, capture_output=True)
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
-    return python
+    return fresh_environment(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.mark.parametrize("own_options", [False, True])
@@ -112,3 +92,8 @@ def test_an_installed_plugin_is_used_like_the_projects_own_options_and_missed_by
     said = run("pg_experiments.evaluate", "run=run").stderr
     assert "needs policy=residual, baseline=binned, env.id=pg_suggestions/Suggestions-v0 of the plugin" in said
     assert said.endswith("expected its package pg-suggestions to be installed\n")
+
+
+def test_every_task_of_the_first_hour_is_done_in_its_short_form(installed, tmp_path, capsys):
+    done = play(Hour(installed, tmp_path, short=True))
+    assert done == len(TASKS), capsys.readouterr().out
