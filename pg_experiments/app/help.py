@@ -26,7 +26,7 @@ Policy-gradient experiments. One run is an option from each group; a sweep compa
   python -m pg_experiments.train -m policy.hidden=128,256 preview=true   prints its jobs without running them
   python -m pg_experiments.train resume=latest                       resumes the run with the newest result
   python -m pg_experiments.train env=pong                            Pong from pixels
-  python -m pg_experiments.train env=gymnasium env.id=MountainCar-v0
+  python -m pg_experiments.train env=gymnasium env.id=Acrobot-v1 algorithm=ppo   any environment of Gymnasium that fits
   python -m pg_experiments.train --help policy.dropout               explains a key, or a group as --help optimizer
 """
 FOOTER = """\
