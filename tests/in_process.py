@@ -15,8 +15,8 @@ from unittest.mock import patch
 
 import gymnasium
 import pytest
-from hydra.core.config_store import ConfigStore
 
+from pg_experiments.app.composing import restored
 from pg_experiments.support import plugins
 
 
@@ -74,9 +74,10 @@ def train_here(run_here: Train) -> Train:
 @contextmanager
 def plugins_of(folder: Path) -> Iterator[None]:
     """Plugins from files in this folder, which are loaded within the context, are unknown after it."""
-    registries = (plugins._loaded, plugins._options, gymnasium.registry, ConfigStore.instance().repo)
+    registries = (plugins._loaded, plugins._options, gymnasium.registry)
     with ExitStack() as stack:
         stack.enter_context(patch.object(sys, "path", list(sys.path)))
+        stack.enter_context(restored())
         for registry in registries:
             stack.enter_context(patch.dict(registry))
         yield

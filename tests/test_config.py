@@ -179,7 +179,7 @@ def test_options_that_do_not_fit_are_refused_in_one_line_with_the_nearest_that_d
 def test_a_key_of_another_algorithm_is_named_with_the_algorithm_that_has_it(train_here):
     done = train_here("algorithm=ppo", "algorithm.log_probs=stored", "device=cpu")
     assert done.code == 1
-    assert done.err == "error: algorithm.log_probs: no such key with algorithm=ppo; algorithm=reinforce has it\n"
+    assert done.err == "error: algorithm.log_probs: no such key with algorithm=ppo; choose algorithm=reinforce for it\n"
 
 
 EXPERIMENTS = sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pg_experiments.app import launchers
-from pg_experiments.app.command_line import _parse, config_directory
+from pg_experiments.app.command_line import config_directory, parse_overrides
 from pg_experiments.app.hints import Hints
 from pg_experiments.app.mistakes import no_such_option
 from pg_experiments.support.errors import UserError
@@ -18,7 +18,7 @@ def test_a_launcher_without_its_extra_says_what_to_install(monkeypatch, launcher
     monkeypatch.setattr(launchers, "find_spec", lambda name: None)
     extra = launcher.partition("_")[0].replace("submitit", "slurm")
     with pytest.raises(UserError) as refused:
-        launchers.launcher_settings(_parse(["seed=0,1", f"hydra/launcher={launcher}"]))
+        launchers.launcher_settings(parse_overrides(["seed=0,1", f"hydra/launcher={launcher}"]))
     assert str(refused.value) == (
         f"hydra/launcher={launcher}: needs the extra [{extra}]: pip install 'pg-experiments[{extra}]', or in a clone "
         f"pip install -e '.[{extra}]'"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pg_experiments.app.command_line import _parse, config_directory
+from pg_experiments.app.command_line import config_directory, parse_overrides
 from pg_experiments.app.hints import Hints, among
 from pg_experiments.app.synonyms import KEYS, OPTIONS
 from pg_experiments.env import names
@@ -33,7 +33,7 @@ def keys_of(*overrides: str) -> set[str]:
 
 @cache
 def hints(*overrides: str) -> Hints:
-    return Hints([CONF], "config", _parse(list(overrides)))
+    return Hints([CONF], "config", parse_overrides(list(overrides)))
 
 
 @pytest.mark.parametrize(("env", "algorithm"), list(product(ENVIRONMENTS, ALGORITHMS)))

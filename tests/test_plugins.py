@@ -60,9 +60,8 @@ class Place:
 
     def _ended(self, command: list[str], ok: bool) -> str:
         path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        ended = subprocess.run(
-            command, cwd=self.path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
-        )
+        env = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"} | {"PYTHONPATH": path}
+        ended = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, check=False)
         assert (ended.returncode == 0) is ok, ended.stdout + ended.stderr
         return ended.stdout if ok else ended.stderr
 

@@ -128,7 +128,8 @@ def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, comma
     assert command("resume=run", f"env.max_episodes={episodes}").returncode == 0
     assert command(*LONG, "num_seeds=2", f"env.max_episodes={episodes}", "hydra.run.dir=straight").returncode == 0
     assert Result(tmp_path / "run").rows == Result(tmp_path / "straight").rows
-    for part, tag in ((".", "charts/mean_return"), ("seed_0", "losses/policy_loss"), ("seed_1", "charts/mean_return")):
+    seeds = (("seed_0", "seeds/losses/policy_loss"), ("seed_1", "seeds/charts/mean_return"))
+    for part, tag in ((".", "charts/mean_return"), *seeds):
         read = curve(tmp_path / "run" / part, tag)
         assert read == curve(tmp_path / "straight" / part, tag)
         assert len({step for step, _ in read}) == len(read)

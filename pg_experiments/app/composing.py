@@ -51,15 +51,15 @@ def composing(directories: Sequence[Path], config_name: str = "config") -> Itera
     with _LOCK:
         setup_globals()  # the resolvers that Hydra's own config uses
         Plugins.instance()  # once in a process, plugins of Hydra put their configs into the store
-        with _restored():
+        with restored():
             version.setbase(VERSION_BASE)
             loader = ConfigLoaderImpl(create_config_search_path(str(directories[0])))
             yield Compose(loader, config_name, search_path(directories))
 
 
 @contextmanager
-def _restored() -> Iterator[None]:
-    """Restores Hydra's version base and config store."""
+def restored() -> Iterator[None]:
+    """On leaving, restores Hydra's version base and config store."""
     base, store = version.VersionBase.instance(), ConfigStore.instance()
     before, options = base.version_base, _copied(store.repo)
     try:
