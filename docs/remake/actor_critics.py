@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from docs.remake.artefact import RESULTS, Artefact, copied, table
+from docs.remake.artefact import RESULTS, Artefact, copied, spread, table
 from docs.remake.marked import ROOT
 from pg_experiments.comparison.statistics import estimate, fraction
 
-PUBLISHED = {
+PUBLISHED = {  # each trained with ten seeds in lockstep
     "a2c_cartpole": "500 (SB3 zoo, 500 k)",
     "ppo_cartpole": "500 (SB3 zoo, 100 k)",
+    "a2c_acrobot": "",
     "ppo_acrobot": "-86.4 ± 1.3 (CleanRL, Acrobot-v1)",
     "ppo_lunarlander": "242 (SB3 zoo, LunarLander-v2, 1 M)",
 }
+PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (1,)}  # seeds, each trained in a run of its own
+FILES = ("result.json", "evaluation.json")
 
 
 def keep() -> None:
     """The results and evaluations of each run."""
-    for name in PUBLISHED:
-        for file in ("result.json", "evaluation.json"):
-            copied(ROOT / "outputs" / name / file, RESULTS / "actor_critics" / name / file)
+    for run in [*PUBLISHED, *(run for name in PONG for run in _runs(name))]:
+        for file in FILES:
+            copied(ROOT / "outputs" / run / file, RESULTS / "actor_critics" / run / file)
     copied(ROOT / "outputs" / "reinforce_cartpole" / "result.json", RESULTS / "reinforce_cartpole" / "result.json")
 
 
@@ -34,6 +38,7 @@ def values() -> dict[str, str]:
     share = fraction([is_solved])
     return {
         "actor_critics.table": _table(),
+        "actor_critics.pong": _pong(),
         "actor_critics.reinforce_solved": f"{is_solved.sum()} of {len(is_solved)}",
         "actor_critics.reinforce_interval": f"{share.low:.2f} to {share.high:.2g}",
         "actor_critics.reinforce_median": f"{np.median(episodes):.0f}",
@@ -51,20 +56,42 @@ def _table() -> str:
     return table(head, rows)
 
 
-def _cells(directory: Path) -> tuple[str, ...]:
-    """Number of seeds, steps of each, greedy and sampled return, minutes of a run.
+def _pong() -> str:
+    head = ("experiment", ">seeds", ">steps of each seed", "greedy", "sampling", ">minutes of each seed")
+    rows = []
+    for name in PONG:
+        runs = [RESULTS / "actor_critics" / run for run in _runs(name)]
+        seeds, steps, greedy, sampling, minutes = _cells(*runs)
+        rows.append((f"`{name}`", seeds, steps, greedy, sampling, minutes))
+    return table(head, rows)
+
+
+def _runs(name: str) -> list[str]:
+    """The directories of an experiment on Pong, relative to that of all runs."""
+    return [f"{name}/seed_{seed}" for seed in PONG[name]]
+
+
+def _cells(*directories: Path) -> tuple[str, ...]:
+    """Number of seeds, steps of each, greedy and sampled return, and minutes of each run.
 
     A return is the mean over seeds of a seed's mean return in 100 episodes, with a 95 % bootstrap interval over seeds.
 
     Args:
-        directory: has the run's `result.json` and `evaluation.json`.
+        directories: one or more runs of the same settings; each has a `result.json` and an `evaluation.json`.
     """
-    result = json.loads((directory / "result.json").read_text())
-    ways = json.loads((directory / "evaluation.json").read_text())["ways"]
-    seeds = result["num_seeds"]
-    by_way = [_mean(np.array([seed["mean"] for seed in ways[way]["seeds"]])) for way in ("greedy", "sampling")]
-    steps, minutes = result["env_steps"] / seeds / 1e6, result["wall_time_s"] / 60
-    return (str(seeds), f"{steps:.2f} M", *by_way, f"{minutes:.1f}")
+    results, evaluations = ([json.loads((directory / file).read_text()) for directory in directories] for file in FILES)
+    by_way = [
+        _mean(np.array([seed["mean"] for found in evaluations for seed in found["ways"][way]["seeds"]]))
+        for way in ("greedy", "sampling")
+    ]
+    steps = [result["env_steps"] / result["num_seeds"] / 1e6 for result in results]
+    minutes = [result["wall_time_s"] / 60 for result in results]
+    seeds = sum(result["num_seeds"] for result in results)
+    return (str(seeds), f"{_spread(steps, 2)} M", *by_way, _spread(minutes, 1))
+
+
+def _spread(numbers: Sequence[float], digits: int) -> str:
+    return spread(numbers, digits) if len(numbers) > 1 else f"{numbers[0]:.{digits}f}"
 
 
 def _mean(means: np.ndarray) -> str:
@@ -78,10 +105,15 @@ def _mean(means: np.ndarray) -> str:
 def _commands() -> list[str]:
     """Train and evaluate each."""
     train = "python -m pg_experiments.train experiment={0} num_seeds={1} hydra.run.dir=outputs/{0}"
+    evaluate = "python -m pg_experiments.evaluate run=outputs/{0} episodes=100"
     lines = [train.format("reinforce_cartpole", 100)]
     for name in PUBLISHED:
         lines.append(train.format(name, 10))
-        lines.append(f"python -m pg_experiments.evaluate run=outputs/{name} episodes=100")
+        lines.append(evaluate.format(name))
+    for name, seeds in PONG.items():
+        for seed, run in zip(seeds, _runs(name), strict=True):
+            lines.append(f"python -m pg_experiments.train experiment={name} seed={seed} hydra.run.dir=outputs/{run}")
+            lines.append(evaluate.format(run))
     return lines
 
 
