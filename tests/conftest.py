@@ -157,12 +157,6 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.fixture(autouse=True)
-def _errors_in_one_line() -> None:
-    """A command within this process sets HYDRA_FULL_ERROR, and commands that inherit it would print tracebacks."""
-    os.environ.pop("HYDRA_FULL_ERROR", None)
-
-
 def require_chromium() -> None:
     """Skip the tests where there is no browser, unless it is known that there is one."""
     try:

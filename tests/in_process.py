@@ -67,7 +67,7 @@ def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def train_here(run_here: Train) -> Train:
-    """`python -m pg_experiments.train …`, likewise."""
+    """`python -m pg_experiments.train …` in a directory of its own, without a process of its own."""
     return partial(run_here, "train")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 
 import pytest
 
@@ -12,7 +11,6 @@ from pg_experiments.app.arguments import nearest_key
 from pg_experiments.app.flags import split
 from pg_experiments.compare import __main__ as compare
 from pg_experiments.support.errors import UserError
-from pg_experiments.train import __main__ as train
 
 KEYS = ["num_seeds", "policy.hidden", "env", "seed", "preview", "resume"]
 WRONG = [
@@ -92,10 +90,7 @@ def test_the_commands_without_hydra_answer_in_the_same_way(parse, arguments, mes
     assert str(wrong.value).startswith(message)
 
 
-@pytest.mark.parametrize("main", [compare.main, evaluate.main, train.main])
-def test_every_command_tells_the_versions(main, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["command", "--version"])
-    main()
-    assert capsys.readouterr().out.startswith(
-        f"pg-experiments {__version__}, Python {platform.python_version()}, torch "
-    )
+@pytest.mark.parametrize("command", ["compare", "evaluate", "train"])
+def test_every_command_tells_the_versions(command, run_here):
+    said = run_here(command, "--version").out
+    assert said.startswith(f"pg-experiments {__version__}, Python {platform.python_version()}, torch ")
