@@ -141,7 +141,7 @@ def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, c
     assert command(*SHORT).returncode == 0
     done = command("resume=latest")
     assert done.returncode == 0
-    assert "is done; a longer limit, as env.max_episodes=120, goes on with it" in done.stdout
+    assert "is done; a longer limit, as env.max_episodes=120, continues it" in done.stdout
     longer = command("resume=latest", "env.max_episodes=80")
     assert longer.returncode == 0
     (run,) = (tmp_path / "outputs").glob("*/*/")
@@ -152,7 +152,7 @@ def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, c
 
 def test_a_seed_that_was_solved_goes_on_to_a_higher_threshold(tmp_path, command):
     assert command(*SHORT, "env.threshold=10", "num_seeds=2", "hydra.run.dir=run").returncode == 0
-    higher = "a higher env.threshold (it is 10) goes on with it"
+    higher = "a higher env.threshold (it is 10) continues it"
     assert f"run is done; it was solved; {higher}" in command("resume=run").stdout
     before = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
     longer = command("resume=run", "env.max_episodes=5000")

@@ -39,7 +39,7 @@ class Hints:
 
     @cached_property
     def config(self) -> DictConfig:
-        """The composed config, with Hydra's; without the overrides where one is wrong, and empty at the worst."""
+        """The composed config, with Hydra's node; without overrides if one is wrong, and empty if that fails, too."""
         chosen = [text for o in self.overrides if o.key_or_group in self.files.groups and (text := _first(o))]
         for overrides in (chosen, []):
             try:

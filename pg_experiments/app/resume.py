@@ -61,12 +61,12 @@ def resume(which: str, overrides: Sequence[Override], feedback: Feedback = COMMA
     changes = differences(flat(before), flat(now))
     out = console(quiet=feedback.quiet)
     if not changes and (objective := done_before(path)) is not None:
-        out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} goes on with it")
+        out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} continues it")
         return objective
     if _has_nothing_to_do(path, flat(before), flat(now)) and (objective := done_before(path)) is not None:
         out.print(
             f"{os.path.relpath(path)} is solved by every seed, so a longer limit leaves nothing to do; "
-            f"a higher env.threshold (it is {_threshold(now)}) goes on with it"
+            f"a higher env.threshold (it is {_threshold(now)}) continues it"
         )
         return objective
     for key, (old, new) in changes.items():

@@ -72,10 +72,7 @@ def compare_runs(
 
     Args:
         directories: sweeps or runs; every `result.json` below them is one run.
-        by: a key whose values are compared, averaged over the other settings; None: configurations are compared.
-        metrics: columns of `metrics.csv`; more of the first one is better.
-        threshold: value of the first metric; None: each run's own `env.threshold`.
-        reference: settings such as `baseline=none` of the group that `P(better)` refers to; None: the first group.
+        by, metrics, threshold, reference: as those of `pg_experiments.compare`.
 
     Raises:
         pg_experiments.UserError: there is no run, or an argument names a key, metric or group that the runs do not

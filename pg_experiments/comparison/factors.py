@@ -21,7 +21,7 @@ class Interaction:
     first: int  # index of a group
     second: int
     least: tuple[str, float]  # the other settings with the lowest probability that the second is better, and this
-    most: tuple[str, float]  # likewise the highest
+    most: tuple[str, float]  # the other settings with the highest such probability, and this
     p: float  # corrected for the number of pairs of values
 
     @property

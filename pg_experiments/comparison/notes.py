@@ -70,8 +70,8 @@ def notes(summary: Summary, factors: Sequence[Factor]) -> list[str]:
     if factors:
         found.append(
             "A factor is compared within each combination of the other settings, and permuted within them. Each factor "
-            "is corrected for the pairs of its values. The other settings change its effect if Cochran's Q is "
-            "significant likewise and the probabilities differ by 0.2 or more."
+            "is corrected for the pairs of its values. The other settings change its effect if Cochran's Q "
+            "has a corrected p-value below 0.1 and the probabilities differ by 0.2 or more."
         )
     return [note for note in found if note]
 

@@ -85,7 +85,7 @@ class Run:
         Raises:
             FloatingPointError: learning failed for every learner.
             Interrupted, Preempted: there was a signal; raised after the current update and its checkpoint.
-            Stopped: the caller has stopped the run; raised likewise.
+            Stopped: the caller has stopped the run; raised after its checkpoint.
         """
         with Interruption() as interruption, tracker.running():
             if isinstance(self.collector, NeedsPreparation):
