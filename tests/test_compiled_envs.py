@@ -137,7 +137,7 @@ def played(id: str, count: int, max_episode_steps: int | None, act: Any) -> list
         result = ours.step(int(action))
         assert np.array_equal(result[0], observation)
         assert result[1:] == (reward, terminated, truncated)
-        assert np.array_equal(ours.state, np.asarray(theirs.unwrapped.state, dtype=np.float64))
+        assert np.array_equal(ours.state, np.atleast_1d(theirs.unwrapped.state))
         length, is_over = length + 1, terminated or truncated
         if is_over:
             lengths.append(length)
@@ -154,6 +154,9 @@ def played(id: str, count: int, max_episode_steps: int | None, act: Any) -> list
         ("Acrobot-v1", 20_000, None),
         ("Acrobot-v1", 500, 30),
         ("MountainCar-v0", 20_000, None),
+        ("pg/CartPoleMasked-v1", 20_000, None),
+        ("pg/ShortCorridor-v0", 20_000, None),
+        ("pg/ShortCorridor-v0", 2_000, 9),
     ],
 )
 def test_a_compiled_environment_moves_as_gymnasiums_does_to_the_last_bit(id, count, limit):
@@ -163,7 +166,7 @@ def test_a_compiled_environment_moves_as_gymnasiums_does_to_the_last_bit(id, cou
     assert max(lengths) <= (limit or gymnasium.spec(id).max_episode_steps)
 
 
-@pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
+@pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "pg/CartPoleMasked-v1"])
 def test_the_first_observation_is_that_of_gymnasium_for_every_seed(id):
     theirs = option(id).single()
     ours = Compiled(form_of(id), theirs.observation_space.shape[0])
@@ -181,7 +184,7 @@ def test_episodes_that_reach_the_goal_or_the_time_limit_end_as_gymnasiums_do():
     assert min(swing) < 500
 
 
-def test_only_gymnasiums_own_environments_without_settings_have_a_compiled_form():
+def test_only_known_environments_without_settings_have_a_compiled_form():
     assert form_of("CartPole-v1").max_episode_steps == 500
     assert form_of("CartPole-v1", 7).max_episode_steps == 7
     assert option("Acrobot-v1").make([0], 1).compiled_form.kind == env.ACROBOT

@@ -42,7 +42,7 @@ def test_our_cartpole_moves_as_gymnasiums_does_to_the_last_bit():
     assert not alive.any()
 
 
-@pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1"])
+@pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1", "pg/CartPoleMasked-v1"])
 def test_an_episode_is_the_one_that_a_single_environment_plays_with_the_same_seed_and_actions(id):
     env, single = environment(id).make([0], 3), gymnasium.make(id)
     observations, _ = env.reset(seed=[5, 6, 7], options={"reset_mask": np.ones(3, dtype=bool)})

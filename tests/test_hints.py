@@ -116,6 +116,8 @@ OF_OPTIONS = {
     "env=CartPole": "env=cartpole",
     "env=CartPole-v0": "env=gymnasium env.id=CartPole-v0",
     "env=Acrobot-v1": "env=acrobot",
+    "env=ShortCorridor-v0": "env=short_corridor",
+    "env=pg/CartPoleMasked-v1": "env=cartpole_masked",
     "env=mountain_car": "env=gymnasium env.id=MountainCar-v0",
     "env=breakout": "env=atari env.game=breakout",
     "env=BreakoutNoFrameskip-v4": "env=atari env.game=breakout",

@@ -8,6 +8,7 @@ from gymnasium import Env, Space
 from pg_experiments.env.arcade import Arcade
 from pg_experiments.env.atari import AtariEnv
 from pg_experiments.env.gymnasium import GymnasiumEnv
+from pg_experiments.env.registered import register
 
 __all__ = ["OPTIONS", "Arcade", "AtariEnv", "EnvOption", "Environments", "GymnasiumEnv"]
 
@@ -94,5 +95,7 @@ class EnvOption(Protocol):
     def single(self, render_mode: str | None = None) -> Env[Any, Any]:
         """Makes one environment. Raises as `make` does."""
 
+
+register()
 
 OPTIONS: dict[str, type] = {"gymnasium": GymnasiumEnv, "atari": AtariEnv}

@@ -1,4 +1,4 @@
-"""Environments of Gymnasium as functions that compiled loops call: the same numbers, bit for bit.
+"""Environments of Gymnasium and of this project as functions for compiled loops: the same numbers, bit for bit.
 
 A state is a float64 vector, an observation a float32 one. One function serves all environments and switches on `kind`,
 because Numba cannot cache a loop that takes functions as arguments.
@@ -16,7 +16,7 @@ from pg_experiments.tensors.compiled import helper
 from pg_experiments.tensors.compiled_random import HELPERS as RANDOM
 from pg_experiments.tensors.compiled_random import next_between, seed_pcg64
 
-CARTPOLE, ACROBOT, MOUNTAIN_CAR = range(3)  # kinds
+CARTPOLE, ACROBOT, MOUNTAIN_CAR, MASKED_CARTPOLE, SHORT_CORRIDOR = range(5)  # kinds
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def compiled_form(spec: Any, max_episode_steps: int) -> CompiledForm | None:
 def reset(kind, seed, state, pool, generator):  # type: ignore[no-untyped-def]
     """The state after `env.reset(seed=seed)`; `pool` and `generator` [4] are used as scratch memory."""
     seed_pcg64(seed, pool, generator)
-    if kind == CARTPOLE:
+    if kind in (CARTPOLE, MASKED_CARTPOLE):
         for i in range(4):
             state[i] = next_between(generator, -0.05, 0.05)
     elif kind == ACROBOT:
@@ -63,6 +63,8 @@ def reset(kind, seed, state, pool, generator):  # type: ignore[no-untyped-def]
             state[i] = np.float64(np.float32(next_between(generator, -0.1, 0.1)))
     elif kind == MOUNTAIN_CAR:
         state[0], state[1] = next_between(generator, -0.6, -0.4), 0.0
+    elif kind == SHORT_CORRIDOR:
+        state[0] = 0.0
 
 
 @helper
@@ -75,6 +77,10 @@ def observe(kind, state, is_first, observation):  # type: ignore[no-untyped-def]
             else:
                 observation[2 * i], observation[2 * i + 1] = math.cos(state[i]), math.sin(state[i])
             observation[4 + i] = state[2 + i]
+    elif kind == MASKED_CARTPOLE:
+        observation[0], observation[1] = state[0], state[2]
+    elif kind == SHORT_CORRIDOR:
+        observation[0] = 1.0
     else:
         for i in range(len(state)):
             observation[i] = state[i]
@@ -83,10 +89,12 @@ def observe(kind, state, is_first, observation):  # type: ignore[no-untyped-def]
 @helper
 def step(kind, constants, state, action):  # type: ignore[no-untyped-def]
     """Changes the state. Returns the reward, and whether the episode is terminated."""
-    if kind == CARTPOLE:
+    if kind in (CARTPOLE, MASKED_CARTPOLE):
         return step_cartpole(state, action)
     if kind == ACROBOT:
         return step_acrobot(constants, state, action)
+    if kind == SHORT_CORRIDOR:
+        return step_corridor(state, action)
     return step_mountain_car(state, action)
 
 
@@ -179,6 +187,13 @@ def step_mountain_car(state, action):  # type: ignore[no-untyped-def]
     return -1.0, position >= 0.5 and velocity >= 0
 
 
+@helper
+def step_corridor(state, action):  # type: ignore[no-untyped-def]
+    moves_right = (action == 1) != (state[0] == 1.0)
+    state[0] = state[0] + 1.0 if moves_right else max(0.0, state[0] - 1.0)
+    return -1.0, state[0] == 3.0
+
+
 COS = tuple(np.float64(np.float32(float.fromhex(c))) for c in ("0x1.98e616p-16", "-0x1.6c06dcp-10", "0x1.55553cp-05"))
 SIN = tuple(
     np.float64(np.float32(float.fromhex(c)))
@@ -213,13 +228,17 @@ def small_sin(x):  # type: ignore[no-untyped-def]
     return fused(r, x, x)
 
 
+MASKED_CARTPOLE_ENTRY_POINT = "pg_experiments.env.masked_cartpole:MaskedCartPole"
+SHORT_CORRIDOR_ENTRY_POINT = "pg_experiments.env.corridor:ShortCorridor"
 _CLASSIC = "gymnasium.envs.classic_control"
 _BY_ENTRY_POINT: dict[str, tuple[int, int, tuple[float, ...]]] = {
     f"{_CLASSIC}.cartpole:CartPoleEnv": (CARTPOLE, 4, ()),
     f"{_CLASSIC}.acrobot:AcrobotEnv": (ACROBOT, 4, (2.0,)),
     f"{_CLASSIC}.mountain_car:MountainCarEnv": (MOUNTAIN_CAR, 2, ()),
+    MASKED_CARTPOLE_ENTRY_POINT: (MASKED_CARTPOLE, 4, ()),
+    SHORT_CORRIDOR_ENTRY_POINT: (SHORT_CORRIDOR, 1, ()),
 }
 HELPERS = (
-    *RANDOM, reset, observe, step, step_cartpole, step_acrobot, acrobot_change, step_mountain_car, fused, small_cos,
-    small_sin,
+    *RANDOM, reset, observe, step, step_cartpole, step_acrobot, acrobot_change, step_mountain_car, step_corridor, fused,
+    small_cos, small_sin,
 )  # fmt: skip

@@ -12,10 +12,10 @@ from annotated_types import Ge
 from gymnasium.spaces import Box, Discrete
 
 from pg_experiments.env.atari import game_of_gymnasium_id
-from pg_experiments.env.compiled import compiled_form
+from pg_experiments.env.compiled import MASKED_CARTPOLE_ENTRY_POINT, compiled_form
 from pg_experiments.env.limits import require_limit
 from pg_experiments.env.names import is_of_ale, missing_extra
-from pg_experiments.env.vector import StandingCartPole, StandingSyncVectorEnv
+from pg_experiments.env.vector import StandingCartPole, StandingMaskedCartPole, StandingSyncVectorEnv
 from pg_experiments.support.errors import UserError, nearest
 
 NATIVE_CARTPOLE = "gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv"
@@ -82,6 +82,8 @@ class GymnasiumEnv:
     ) -> StandingCartPole | StandingSyncVectorEnv:
         if spec.vector_entry_point == NATIVE_CARTPOLE:
             return StandingCartPole(num_envs, max_episode_steps=self._limit(spec))
+        if spec.entry_point == MASKED_CARTPOLE_ENTRY_POINT:
+            return StandingMaskedCartPole(num_envs, max_episode_steps=self._limit(spec))
         first = self.single()
 
         def others() -> gymnasium.Env:

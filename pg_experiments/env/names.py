@@ -9,6 +9,7 @@ from ale_py import roms
 from gymnasium.envs.registration import EnvSpec
 
 from pg_experiments.env.atari import game_of_gymnasium_id
+from pg_experiments.env.registered import NAMESPACE
 from pg_experiments.support.errors import nearest
 
 # folder of Gymnasium's environments → (extra of Gymnasium, module that it installs)
@@ -50,4 +51,5 @@ def is_of_ale(spec: EnvSpec) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name.lower().partition("-v")[0].replace("_", "").replace("-", "")
+    own = f"{NAMESPACE}/"
+    return name.lower().removeprefix(own).partition("-v")[0].replace("_", "").replace("-", "")

@@ -14,8 +14,10 @@ import numpy as np
 from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import batch_space
 
 from pg_experiments.env.compiled import CompiledForm
+from pg_experiments.env.masked_cartpole import POSITIONS, observed
 
 Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 Reset = tuple[np.ndarray, dict[str, Any]]
@@ -96,6 +98,19 @@ class StandingCartPole(StartsAnew, CartPoleVectorEnv):
 
     def _observations(self) -> np.ndarray:
         observations: np.ndarray = self.state.T.astype(np.float32)
+        return observations
+
+
+class StandingMaskedCartPole(StandingCartPole):
+    """The same without velocities: the environments of `MaskedCartPole`."""
+
+    def __init__(self, num_envs: int, **kwargs: Any) -> None:
+        super().__init__(num_envs, **kwargs)
+        self.single_observation_space = observed(self.single_observation_space)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+
+    def _observations(self) -> np.ndarray:
+        observations: np.ndarray = self.state[list(POSITIONS)].T.astype(np.float32)
         return observations
 
 

@@ -60,6 +60,18 @@ MUTANTS = [
         OF_ENVS + "test_the_first_observation_is_that_of_gymnasium_for_every_seed[Acrobot-v1]",
     ),
     env(
+        "the corridor exchanges no actions",
+        "(action == 1) != (state[0] == 1.0)",
+        "action == 1",
+        MOVES + "[pg/ShortCorridor-v0-2000-9]",
+    ),
+    env(
+        "the masked CartPole shows the angle's velocity instead of the angle",
+        "= state[0], state[2]",
+        "= state[0], state[3]",
+        OF_ENVS + "test_the_first_observation_is_that_of_gymnasium_for_every_seed[pg/CartPoleMasked-v1]",
+    ),
+    env(
         "a pole that falls to the left goes on",
         " or theta < -FALLEN or",
         " or",
