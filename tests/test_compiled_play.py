@@ -177,6 +177,12 @@ def test_what_has_no_compiled_form_is_played_through_gymnasium():
     assert isinstance(rebuilt(run), EpisodeCollector)
 
 
+def test_a_network_says_by_itself_that_it_has_no_compiled_form():
+    run = make_run()
+    run.agent.policy.network.has_dense_form = False
+    assert isinstance(rebuilt(run), EpisodeCollector)
+
+
 @pytest.mark.parametrize("is_greedy", [False, True])
 def test_the_heads_compiled_choice_is_that_of_the_heads(is_greedy):
     """Compared without a compiler, for outputs that are not finite, too."""

@@ -17,7 +17,7 @@ from pg_experiments.collect.compiled_play import NOT_BEGUN, play
 from pg_experiments.env.compiled import CompilableEnvironments, CompiledForm
 from pg_experiments.policy.compiled_heads import CompilableHead
 from pg_experiments.policy.policy import Policy
-from pg_experiments.tensors.networks import CompilableDense, DenseForm
+from pg_experiments.tensors.networks import CompilableDense, DenseForm, as_compilable
 from pg_experiments.tensors.streams import stream_words
 
 SLICES = 4  # per thread, as learners do not play equally long
@@ -35,8 +35,8 @@ class Parts(NamedTuple):
 def compiled_parts(environments: Any, policy: Policy, device: torch.device) -> Parts | None:
     """The parts of a compiled loop; None where a part has no compiled form, or the policy is not on the CPU."""
     form = environments.compiled_form if isinstance(environments, CompilableEnvironments) else None
-    network, head = policy.network, policy.head
-    if form is None or not isinstance(network, CompilableDense) or not isinstance(head, CompilableHead):
+    network, head = as_compilable(policy.network), policy.head
+    if form is None or network is None or not isinstance(head, CompilableHead):
         return None
     is_float32 = next(policy.parameters()).dtype == torch.float32
     return Parts(form, network, head) if head.rule is not None and device.type == "cpu" and is_float32 else None

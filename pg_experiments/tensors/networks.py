@@ -122,6 +122,15 @@ class CompilableDense(Protocol):
         """The perceptrons of the learners with indices [R], with a copy of the current parameters."""
 
 
+def as_compilable(network: object) -> CompilableDense | None:
+    """The network if it has a compiled form for dense observations, else None.
+
+    A network whose class has `dense_form`, but which has no compiled form itself, as a wrapper around another kind of
+    network, says so with the attribute `has_dense_form = False`.
+    """
+    return network if isinstance(network, CompilableDense) and getattr(network, "has_dense_form", True) else None
+
+
 @runtime_checkable
 class Repeatable(Protocol):
     """A bound network that can be evaluated on several blocks of steps of each learner at once."""
