@@ -96,7 +96,10 @@ MISTAKES = [
     (("env=carpole",), "env=carpole: no such option; did you mean env=cartpole?"),
     (("env=gymnasium", "env.id=NoSuch-v0"), "env.id=NoSuch-v0: Gymnasium has no environment of this id"),
     (("env=acrobot", "policy.head=bernoulli"), "chooses between 2 actions, and this environment has 3"),
-    (("env=gymnasium", "env.id=Pendulum-v1"), "supported are flat Box observations (one axis) and Discrete actions"),
+    (
+        ("env=gymnasium", "env.id=Pendulum-v1", "policy.head=categorical"),
+        "expected auto, gaussian or squashed_gaussian",
+    ),
     (("env=atari", "env.game=pongg"), "env.game=pongg: ale-py has no game of this name; the nearest are pong"),
     (("env=pong", "policy.head=bernoulli", "env.actions=null"), "this environment has 6; use policy.head=categorical"),
     (("env=gymnasium", "env.id=ALE/Pong-v5"), "Atari games are seen as images; use env=atari env.game=pong"),

@@ -267,7 +267,7 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"optimizer": {"learning_rate": float("inf")}}, "at most 1e+30; the nearest is 1e+30"),
         ({"policy": {"hidden": -(10**400)}}, "expected a whole number at least 1; the nearest is 1"),
         ({"policy": {"dropout": 10**5000}}, "policy.dropout=a value of type int with more than 4,300 digits: expected"),
-        ({"policy": {"head": "x" * 9999}}, f"policy.head={'x' * 99}…: expected one of categorical, bernoulli"),
+        ({"policy": {"head": "x" * 9999}}, f"policy.head={'x' * 99}…: expected one of auto, categorical, bernoulli"),
         ({"policy": {"y" * 9999: 1}}, f"policy.{'y' * 99}…: no such key"),
         ({"device": "gpu"}, "device=gpu: expected one of auto, cpu, cuda"),
         ({"collect": {"episodes": 501}}, "expected at most env.max_episodes=500; the nearest is 500"),

@@ -55,8 +55,7 @@ class EpisodeCollector:
         noise = Noise(self.policy, {i: self.seeds[i] for i in active.tolist()}, E, update, self.device)
         observation = self._reset(update, envs)
         alive = np.ones(R * E, dtype=np.bool_)
-        every_action = np.zeros((len(self.seeds) * E, *self.env.single_action_space.shape), dtype=np.int64)
-        every_action[:] = head.for_environment(every_action)
+        every_action = head.for_environment(np.zeros((len(self.seeds) * E, *head.action_shape), dtype=np.int64))
         observations, actions, rewards, mask, terminated, truncated, outputs = [], [], [], [], [], [], []
         with torch.set_grad_enabled(self.keep_graph), one_thread():
             network = self.policy.bind(learners)

@@ -40,7 +40,7 @@ class Noise:
         self.drawn: list[Tensor] = []
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yields, for each step, the head's noise [R, E, K] and the network's noise [R, E, *noise_shape] or None."""
+        """Yields, for each step, the head's noise [R, E, N] and the network's noise [R, E, *noise_shape] or None."""
         while True:
             noise = self._action_noise().unbind(0)
             if not self.policy.has_noise:
@@ -55,7 +55,7 @@ class Noise:
         return torch.cat(self.drawn)[:steps] if self.drawn else None
 
     def _action_noise(self) -> Tensor:
-        uniform = np.empty((*self.shape, self.policy.head.num_outputs), dtype=np.float32)
+        uniform = np.empty((*self.shape, self.policy.head.num_noise), dtype=np.float32)
         for r, stream in enumerate(self.action_streams):
             uniform[:, r] = stream.random(uniform[:, r].shape, dtype=np.float32)
         return self.policy.head.noise(torch.from_numpy(uniform).to(self.device))

@@ -62,7 +62,7 @@ class StepsCollector:
         self.keep_graph = keep_graph
         self.ongoing = Ongoing(self.seeds, num_envs)
         self.observations = np.zeros(env.observation_space.shape, dtype=np.float32)  # [N, *shape] before the next step
-        idle = np.zeros((len(self.observations), *env.single_action_space.shape), dtype=np.int64)
+        idle = np.zeros((len(self.observations), *policy.head.action_shape), dtype=np.int64)
         self.idle_actions = policy.head.for_environment(idle)
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:

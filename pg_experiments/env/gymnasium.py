@@ -1,4 +1,4 @@
-"""Gymnasium environments with flat Box observations and Discrete actions."""
+"""Gymnasium environments with flat Box observations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import gymnasium
 from annotated_types import Ge
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 
 from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.compiled import MASKED_CARTPOLE_ENTRY_POINT, compiled_form
@@ -140,11 +140,16 @@ class GymnasiumEnv:
 
     def _check_spaces(self, env: gymnasium.Env) -> None:
         observations, actions = env.observation_space, env.action_space
-        supported = "supported are flat Box observations (one axis) and Discrete actions"
         if not isinstance(observations, Box) or len(observations.shape) != 1:
-            raise UserError(f"env.id={self.id}: its observations are {_describe(observations)}; {supported}")
-        if not isinstance(actions, Discrete):
-            raise UserError(f"env.id={self.id}: its actions are {_describe(actions)}; {supported}")
+            raise UserError(
+                f"env.id={self.id}: its observations are {_describe(observations)}; supported are flat Box "
+                "observations (one axis)"
+            )
+        if not isinstance(actions, Box | Discrete | MultiDiscrete | MultiBinary):
+            raise UserError(
+                f"env.id={self.id}: its actions are {_describe(actions)}; supported are Box, Discrete, MultiDiscrete "
+                "and MultiBinary"
+            )
 
 
 def _describe(space: gymnasium.Space[Any]) -> str:

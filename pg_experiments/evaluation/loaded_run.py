@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pg_experiments.evaluation.metrics import by_update_and_seed, read_table
+from pg_experiments.policy.heads import WithProbabilities
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.checkpoint import newest_file, read
 from pg_experiments.run.config import RunConfig, check
@@ -89,12 +90,14 @@ class LoadedRun:
 
         Args:
             observation: an observation of the environment, or N of them with a leading axis.
-            greedy: True: the most probable action (the first of equally probable ones), with dropout off. False: an
-                action sampled as in training, with dropout on. The random generator is seeded by `load_run`, so the
-                same sequence of calls gives the same actions.
+            greedy: True: the most probable action (the first of equally probable ones; of a Gaussian, the mean; of a
+                squashed one, the tanh of the mean), with dropout off. False: an action sampled as in training, with
+                dropout on. The random generator is seeded by `load_run`, so the same sequence of calls gives the same
+                actions.
 
         Returns:
-            An action for the environment's `step`; int64 [N] for N observations.
+            An action for the environment's `step`: an int for `Discrete` actions, else an array of the action space.
+            For N observations, an array with a leading axis N.
 
         Raises:
             ValueError: the observation has another shape.
@@ -102,7 +105,7 @@ class LoadedRun:
         observations, single = self._batch(observation)
         N = observations.shape[1]
         policy = self.learner(greedy=greedy)
-        shape = (1, N, policy.head.num_outputs)
+        shape = (1, N, policy.head.num_noise)
         uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
         noise = None
         if policy.has_noise:
@@ -111,7 +114,10 @@ class LoadedRun:
             outputs = policy.bind()(observations, noise)
         actions = policy.head.sample(outputs, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
         actions = policy.head.for_environment(actions)
-        return int(actions[0]) if single else actions
+        if not single:
+            return actions
+        action: int | np.ndarray = actions[0] if policy.head.action_shape else int(actions[0])
+        return action
 
     @torch.no_grad()
     def probabilities(self, observation: np.ndarray) -> np.ndarray:
@@ -125,11 +131,14 @@ class LoadedRun:
 
         Raises:
             ValueError: the observation has another shape.
+            pg_experiments.UserError: the actions are not those of a `Discrete` space.
         """
         observations, single = self._batch(observation)
-        policy = self.learner(greedy=True)
+        policy = self.learner(greedy=False)
+        if not isinstance(policy.head, WithProbabilities):
+            raise UserError("probabilities: expected Discrete actions; `policy` with greedy=False samples actions")
         with one_thread():
-            probabilities = policy.head.probabilities(policy.bind()(observations, None))[0].numpy()
+            probabilities: np.ndarray = policy.head.probabilities(policy.bind()(observations, None))[0].numpy()
         return probabilities[0] if single else probabilities
 
     def metrics(self) -> dict[str, np.ndarray]:

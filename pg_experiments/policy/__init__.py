@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Protocol
 
 import gymnasium
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from pg_experiments.policy.heads import HEADS
+from pg_experiments.policy.gaussian_heads import GaussianHead, Spread
+from pg_experiments.policy.heads import Head, HeadName, head_of
 from pg_experiments.policy.policy import Policy
+from pg_experiments.policy.with_log_std import WithLogStd
 from pg_experiments.support.errors import one_line
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
 
-HeadName = Literal["categorical", "bernoulli"]
-FIRST_POLICY_GAIN = 0.01  # a small last layer: the first policy is close to uniform (Andrychowicz et al. 2021)
+FIRST_POLICY_GAIN = 0.01  # a small last layer: the first policy hardly depends on the state (Andrychowicz et al. 2021)
 
 
 class PolicyOption(Protocol):
@@ -43,7 +45,7 @@ class PolicyOption(Protocol):
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Spread):
     """A multi-layer perceptron with dropout before each activation, as in the text."""
 
     head: HeadName
@@ -64,7 +66,7 @@ class MLP:
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `PolicyOption.load`. The number of parameters is checked before anything is allocated."""
-        expected = (self.layers + 1) * (1 + self.bias)
+        expected = (self.layers + 1) * (1 + self.bias) + _has_log_std(head_of(self.head, actions, self))
         if len(parameters) != expected:
             raise ValueError(f"{len(parameters)} tensors of parameters, not {expected}")
         return _loaded(lambda: self._uninitialised(observations, actions, Learners([0]))[0], parameters)
@@ -72,24 +74,24 @@ class MLP:
     def _uninitialised(
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners
     ) -> tuple[Policy, StackedMLP]:
-        head = HEADS[self.head](actions)
+        head = head_of(self.head, actions, self)
         shape = observations.shape or ()
         network = StackedMLP(
             len(learners),
             math.prod(shape),
-            head.num_outputs,
+            network_outputs(head),
             hidden=self.hidden,
             layers=self.layers,
             activation=self.activation,
             bias=self.bias,
             dropout=learners.values("policy.dropout", self.dropout),
         )
-        return Policy(network, head, observation_shape=shape), network
+        return policy_of(network, head, observations, learners), network
 
 
 @dataclass(frozen=True)
-class Linear:
-    """The text's linear softmax policy: logits θ_a · s, and no hidden layer to drop units from."""
+class Linear(Spread):
+    """The text's linear policy: outputs θ_a · s, and no hidden layer to drop units from."""
 
     head: HeadName
     bias: bool
@@ -107,14 +109,15 @@ class Linear:
 
     @property
     def _perceptron(self) -> MLP:
-        return MLP(self.head, 0, 0, "relu", 0.0, self.bias, self.initialisation)
+        spread = {field.name: getattr(self, field.name) for field in fields(Spread)}
+        return MLP(self.head, 0, 0, "relu", 0.0, self.bias, self.initialisation, **spread)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModulePolicy:
+class ModulePolicy(Spread):
     """Base class of policies with any `torch.nn.Module`. Subclasses add fields and implement `module`."""
 
-    head: HeadName = "categorical"
+    head: HeadName = "auto"
 
     def module(self, observation_shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A module that maps observations [N, *observation_shape] to [N, outputs]."""
@@ -122,22 +125,38 @@ class ModulePolicy:
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
         """Builds the policy of all learners. Raises UserError where the head or the module does not fit."""
-        head = HEADS[self.head](actions)
-        shape = observations.shape or ()
+        head = head_of(self.head, actions, self)
+        shape, outputs = observations.shape or (), network_outputs(head)
         network = StackedModule(
-            lambda: self.module(shape, head.num_outputs),
+            lambda: self.module(shape, outputs),
             learners,
             Purpose.POLICY_PARAMETERS,
             observation_shape=shape,
-            outputs=head.num_outputs,
+            outputs=outputs,
         )
-        return Policy(network, head, observation_shape=shape)
+        return policy_of(network, head, observations, learners)
 
     def load(
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `PolicyOption.load`."""
         return _loaded(lambda: self.build(observations, actions, Learners([0])), parameters)
+
+
+def network_outputs(head: Head) -> int:
+    """Number of outputs of the network below a head, without those that `policy_of` appends."""
+    return head.num_outputs - (head.num_noise if _has_log_std(head) else 0)
+
+
+def policy_of(network: Network, head: Head, observations: gymnasium.Space[Any], learners: Learners) -> Policy:
+    """The policy of a network with `network_outputs(head)` outputs. A state-independent log σ is appended to them."""
+    if _has_log_std(head):
+        network = WithLogStd(network, len(learners), head.num_noise)
+    return Policy(network, head, observation_shape=observations.shape or ())
+
+
+def _has_log_std(head: Head) -> bool:
+    return isinstance(head, GaussianHead) and head.has_log_std
 
 
 def _loaded(make: Callable[[], Policy], parameters: Mapping[str, Tensor]) -> Policy:

@@ -6,6 +6,7 @@ as long for a mini-batch of one learner.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -85,3 +86,51 @@ class BernoulliDistribution:
     def entropy_gradient(self) -> Tensor:
         """−z σ(z) (1 − σ(z))."""
         return (-self.logits * self.up * (1 - self.up))[..., None]
+
+
+class MultiDiscreteDistribution:
+    """Independent softmaxes over parts of the logits [..., K]; actions are [..., n], one number for each part."""
+
+    def __init__(self, logits: Tensor, parts: Sequence[slice]) -> None:
+        """`parts` are the n parts of the logits, one after the other."""
+        self.parts = [CategoricalDistribution(logits[..., part]) for part in parts]
+
+    @cached_property
+    def entropy(self) -> Tensor:
+        return torch.stack([part.entropy for part in self.parts]).sum(0)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        return torch.stack([part.log_prob(action) for part, action in self._each(actions)]).sum(0)
+
+    def log_prob_gradient(self, actions: Tensor) -> Tensor:
+        """That of each softmax for its own number."""
+        return torch.cat([part.log_prob_gradient(action) for part, action in self._each(actions)], -1)
+
+    def entropy_gradient(self) -> Tensor:
+        """That of each softmax."""
+        return torch.cat([part.entropy_gradient() for part in self.parts], -1)
+
+    def _each(self, actions: Tensor) -> Iterator[tuple[CategoricalDistribution, Tensor]]:
+        return zip(self.parts, actions.unbind(-1), strict=True)
+
+
+class MultiBinaryDistribution:
+    """Independent choices with one logit each, [..., n]; actions are [..., n] of 0 and 1."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.each = BernoulliDistribution(logits[..., None])
+
+    @cached_property
+    def entropy(self) -> Tensor:
+        return self.each.entropy.sum(-1)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        return self.each.log_prob(actions).sum(-1)
+
+    def log_prob_gradient(self, actions: Tensor) -> Tensor:
+        """That of each choice."""
+        return self.each.log_prob_gradient(actions).squeeze(-1)
+
+    def entropy_gradient(self) -> Tensor:
+        """That of each choice."""
+        return self.each.entropy_gradient().squeeze(-1)

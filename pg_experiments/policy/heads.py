@@ -1,24 +1,30 @@
-"""Heads: distributions over a discrete action space, parameterised by a network's outputs.
+"""Heads: distributions over an action space, parameterised by a network's outputs.
 
-A head is built from the action space. Outputs are [..., K], actions and other results [...]. A head draws no random
-numbers: `sample` takes noise with the shape of the outputs, which `noise` makes from uniform numbers for many steps.
+A head is built from the action space. Outputs are [..., K], noise is [..., N], actions [..., *action_shape], and other
+results [...]. A head draws no random numbers: `sample` takes the noise that `noise` makes from uniform numbers, for
+many steps at once.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from torch import Tensor
 
-from pg_experiments.policy.compiled_heads import BERNOULLI, CATEGORICAL
-from pg_experiments.policy.distributions import BernoulliDistribution, CategoricalDistribution, Distribution
+from pg_experiments.policy.discrete_heads import Bernoulli, Categorical, MultiBinaryHead, MultiDiscreteHead
+from pg_experiments.policy.distributions import Distribution
+from pg_experiments.policy.gaussian_heads import GaussianHead, Spread, SquashedGaussianHead
+from pg_experiments.policy.spaces import describe, is_continuous
 from pg_experiments.support.errors import UserError
 
+HeadName = Literal[
+    "auto", "categorical", "bernoulli", "multi_discrete", "multi_binary", "gaussian", "squashed_gaussian"
+]
 Array = TypeVar("Array", Tensor, np.ndarray)
 
 
@@ -27,119 +33,105 @@ class Head(Protocol):
 
     Attributes:
         num_outputs: K, number of outputs of the network for each step.
-        max_entropy: upper bound of the entropy in nats; None where there is none.
+        num_noise: N, number of uniform numbers for each step.
+        action_shape: shape of an action in a rollout; () for one number.
+        is_continuous: whether actions are float32; int64 otherwise.
+        max_entropy: upper bound of the entropy in nats; None where there is none, or no lower bound of 0.
     """
 
     num_outputs: int
+    action_shape: tuple[int, ...]
+    is_continuous: bool
     max_entropy: float | None
+
+    @property
+    def num_noise(self) -> int: ...
 
     def noise(self, uniform: Tensor) -> Tensor:
         """Transforms uniform numbers in [0, 1) to the noise that `sample` takes, of the same shape."""
 
     def sample(self, outputs: Array, noise: Array) -> Array:
-        """Samples actions [...] from the distribution, for tensors or for NumPy arrays."""
+        """Samples actions from the distribution, for tensors or for NumPy arrays."""
 
     def for_environment(self, actions: np.ndarray) -> np.ndarray:
-        """Converts actions to elements of the action space."""
+        """Converts actions [n, *action_shape] to elements of the action space, [n, *shape of the space]."""
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """π(a | s) of every action, [..., A]."""
+    def summaries(self, outputs: Tensor, names: Sequence[str] | None) -> dict[str, Tensor]:
+        """Numbers [...] that describe the distribution, by name, for histograms; `names` are the actions'."""
 
     def at(self, outputs: Tensor) -> Distribution:
         """The distribution for given outputs."""
 
 
-class _OfDiscrete:
-    """Base class of heads over a `Discrete` space. Heads count actions from 0, the space counts from `start`."""
-
-    is_greedy = False
-
-    def __init__(self, space: gymnasium.Space[Any]) -> None:
-        """Raises UserError where the action space is not `Discrete`."""
-        if not isinstance(space, Discrete):
-            raise UserError(f"policy.head: the environment's actions are {describe(space)}; supported is Discrete")
-        self.num_actions = int(space.n)
-        self.start = int(space.start)
-        self.max_entropy: float | None = math.log(self.num_actions)
-
-    def for_environment(self, actions: np.ndarray) -> np.ndarray:
-        return actions + self.start
-
-
-class Categorical(_OfDiscrete):
-    """Softmax over one logit per action."""
-
-    rule: int | None = CATEGORICAL
-
-    def __init__(self, space: gymnasium.Space[Any]) -> None:
-        super().__init__(space)
-        self.num_outputs = self.num_actions
-
-    def noise(self, uniform: Tensor) -> Tensor:
-        """Gumbel noise g = −log(−log u): the argmax of z_i + g_i is i with probability π_i (Gumbel 1954)."""
-        return -torch.log(-torch.log(uniform))
-
-    def sample(self, outputs: Array, noise: Array) -> Array:
-        actions: Array = (outputs + noise).argmax(-1)
-        return actions
+@runtime_checkable
+class WithProbabilities(Protocol):
+    """A head with a finite number A of actions."""
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        return outputs.softmax(-1)
-
-    def at(self, outputs: Tensor) -> CategoricalDistribution:
-        return CategoricalDistribution(outputs)
-
-
-class Bernoulli(_OfDiscrete):
-    """One logit z for two actions: π(1 | s) = σ(z)."""
-
-    num_outputs = 1
-    rule: int | None = BERNOULLI
-
-    def __init__(self, space: gymnasium.Space[Any]) -> None:
-        super().__init__(space)
-        if self.num_actions != 2:
-            raise UserError(
-                f"policy.head=bernoulli: chooses between 2 actions, and this environment has {self.num_actions}; "
-                "use policy.head=categorical"
-            )
-
-    def noise(self, uniform: Tensor) -> Tensor:
-        """Logistic noise log u − log(1 − u), which is below z with probability σ(z)."""
-        return torch.log(uniform) - torch.log1p(-uniform)
-
-    def sample(self, outputs: Array, noise: Array) -> Array:
-        return (noise < outputs).squeeze(-1) * 1  # to int64, in torch and in NumPy
-
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        up = outputs.sigmoid()
-        return torch.cat([1 - up, up], -1)
-
-    def at(self, outputs: Tensor) -> BernoulliDistribution:
-        return BernoulliDistribution(outputs)
+        """π(a | s) of every action, [..., A]."""
 
 
 class Greedy:
-    """A head that always selects the most probable action; the first of equally probable ones."""
+    """A head that always selects the mode: the most probable action (of equally probable ones the first), or the mean.
+
+    Of a squashed Gaussian, it is the tanh of the mean.
+    """
 
     is_greedy = True
 
     def __init__(self, head: Head) -> None:
-        self.num_outputs, self.max_entropy = head.num_outputs, head.max_entropy
+        self.num_outputs, self.num_noise, self.max_entropy = head.num_outputs, head.num_noise, head.max_entropy
+        self.action_shape, self.is_continuous = head.action_shape, head.is_continuous
         self.rule: int | None = getattr(head, "rule", None)  # a head of a plugin need not have a compiled form
         self.sample, self.for_environment = head.sample, head.for_environment
-        self.probabilities, self.at = head.probabilities, head.at
+        self.summaries, self.at = head.summaries, head.at
 
     def noise(self, uniform: Tensor) -> Tensor:
-        """Zeros, so that `sample` returns the argmax of z_i, or 1 where z is above 0."""
+        """Zeros, so that `sample` returns the argmax of z_i, or 1 where z is above 0, or μ."""
         return torch.zeros_like(uniform)
 
 
-def describe(space: gymnasium.Space[Any]) -> str:
-    """A description of a space for messages."""
-    if isinstance(space, gymnasium.spaces.Box):
-        return f"continuous, of shape {space.shape}"
-    return type(space).__name__
+class _Kind:
+    """What a head is built for."""
+
+    def __init__(self, space: type, build: Callable[[gymnasium.Space[Any], Spread], Head]) -> None:
+        self.space, self.build = space, build
 
 
-HEADS: dict[str, type[Categorical] | type[Bernoulli]] = {"categorical": Categorical, "bernoulli": Bernoulli}
+_KINDS: Mapping[str, _Kind] = {  # of each action space, the first is what `auto` selects
+    "categorical": _Kind(Discrete, lambda space, _: Categorical(space)),
+    "bernoulli": _Kind(Discrete, lambda space, _: Bernoulli(space)),
+    "multi_discrete": _Kind(MultiDiscrete, lambda space, _: MultiDiscreteHead(space)),
+    "multi_binary": _Kind(MultiBinary, lambda space, _: MultiBinaryHead(space)),
+    "gaussian": _Kind(Box, GaussianHead),
+    "squashed_gaussian": _Kind(Box, SquashedGaussianHead),
+}
+
+
+def head_of(name: str, actions: gymnasium.Space[Any], spread: Spread) -> Head:
+    """Builds a head for an action space.
+
+    Args:
+        name: a `HeadName`; `auto` selects categorical, multi_discrete, multi_binary or gaussian.
+        actions: the action space.
+        spread: the standard deviation of a Gaussian.
+
+    Raises:
+        UserError: the head does not fit the action space, or none does.
+    """
+    fits = [kind for kind, head in _KINDS.items() if _fits(actions, head.space)]
+    if not fits:
+        raise UserError(
+            f"policy.head={name}: the environment's actions are {describe(actions)}; supported are Box of real "
+            "numbers, Discrete, MultiDiscrete and MultiBinary"
+        )
+    chosen = fits[0] if name == "auto" else name
+    if chosen not in fits:
+        raise UserError(
+            f"policy.head={name}: the environment's actions are {describe(actions)}; expected auto, {' or '.join(fits)}"
+        )
+    return _KINDS[chosen].build(actions, spread)
+
+
+def _fits(space: gymnasium.Space[Any], kind: type) -> bool:
+    return isinstance(space, kind) and (kind is not Box or is_continuous(space))

@@ -16,7 +16,9 @@ import torch
 from pg_experiments.baseline import OptimalOption
 from pg_experiments.collect.noise import CHUNK
 from pg_experiments.env.arcade import HEIGHT, WIDTH
-from pg_experiments.policy.heads import HEADS
+from pg_experiments.policy import network_outputs
+from pg_experiments.policy.gaussian_heads import Spread
+from pg_experiments.policy.heads import head_of
 from pg_experiments.run.config import RunConfig
 from pg_experiments.support.available_memory import available_memory
 from pg_experiments.support.errors import UserError
@@ -76,8 +78,9 @@ def refuse_what_cannot_fit(config: RunConfig, device: str) -> None:
 def sizes_of(config: RunConfig) -> Sizes:
     """Input and output size of the policy's network. Raises UserError where the environment does not exist."""
     observations, actions = config.env.spaces()
-    head = getattr(config.policy, "head", None)
-    return Sizes(math.prod(observations.shape or ()), HEADS[head](actions).num_outputs if head in HEADS else 0)
+    name, spread = getattr(config.policy, "head", None), config.policy
+    logits = network_outputs(head_of(name, actions, spread)) if name and isinstance(spread, Spread) else 0
+    return Sizes(math.prod(observations.shape or ()), logits)
 
 
 def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:

@@ -1,4 +1,4 @@
-"""Views of a batch for TensorBoard: first-layer weights, mean image differences, and action probabilities."""
+"""Views of a batch for TensorBoard: first-layer weights, mean image differences, and distributions over actions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_experiments.tensors.networks import WithFirstLayer
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseSteps
 
-SAMPLES = 4096  # most steps of each learner whose probabilities are shown
+SAMPLES = 4096  # most steps of each learner whose distributions are shown
 UNITS = 16  # most first-layer units that are shown
 
 
@@ -26,7 +26,7 @@ def views(env: Environments, policy: Policy, rollout: Rollout) -> Views:
             images["policy/first_layer"] = policy.network.strongest_units(0, UNITS).reshape(-1, h, w).cpu().numpy()
         if isinstance(rollout.observations, SparseSteps):
             images["observations/mean_difference"] = _mean_of(rollout.observations).reshape(h, w)
-    return Views(images, _probabilities(policy, rollout, env.action_names))
+    return Views(images, _distributions(policy, rollout, env.action_names))
 
 
 def _mean_of(steps: SparseSteps) -> np.ndarray:
@@ -37,12 +37,10 @@ def _mean_of(steps: SparseSteps) -> np.ndarray:
 
 
 @torch.no_grad()
-def _probabilities(policy: Policy, rollout: Rollout, names: list[str] | None) -> dict[str, np.ndarray]:
-    """The probabilities of each action (of two actions, only the second) at a sample of steps."""
+def _distributions(policy: Policy, rollout: Rollout, names: list[str] | None) -> dict[str, np.ndarray]:
+    """Numbers that describe the distributions over actions at a sample of steps, such as probabilities."""
     block = rollout.flat.sample(SAMPLES)
     noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
     outputs: Tensor = policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
-    probabilities = policy.head.probabilities(outputs)[block.valid].T.cpu().numpy()
-    labels = names or [str(action) for action in range(len(probabilities))]
-    shown = range(len(labels)) if len(labels) > 2 else [1]
-    return {f"policy/probability_of_{labels[action]}": probabilities[action] for action in shown}
+    found = policy.head.summaries(outputs, names)
+    return {f"policy/{name}": numbers[block.valid].cpu().numpy() for name, numbers in found.items()}

@@ -7,8 +7,8 @@ type is refused, not converted, except that an integer is accepted as a float.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Container, Mapping
+from dataclasses import MISSING, fields
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -21,7 +21,8 @@ from pg_experiments.support.errors import UserError, nearest, shown
 
 def typed(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
     """Create an instance of a dataclass from plain values, each validated against its field's annotation."""
-    return cls(**checked_fields(hints_of(cls), values, prefix))
+    usual = {field.name for field in fields(cls) if field.default is not MISSING}
+    return cls(**checked_fields(hints_of(cls), values, prefix, usual))
 
 
 def hints_of(cls: type) -> dict[str, Any]:
@@ -30,13 +31,16 @@ def hints_of(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(cls)}
 
 
-def checked_fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def checked_fields(
+    hints: Mapping[str, Any], values: Mapping[str, Any], prefix: str, optional: Container[str] = ()
+) -> dict[str, Any]:
     """Validate values against annotations.
 
     Args:
-        hints: annotations of exactly the keys that are required.
+        hints: annotations of the keys.
         values: plain data.
         prefix: prefix of keys in messages.
+        optional: keys that may be missing, such as those added after a run was made.
 
     Raises:
         UserError: a key is unknown or missing, or a value does not fit its annotation.
@@ -47,9 +51,9 @@ def checked_fields(hints: Mapping[str, Any], values: Mapping[str, Any], prefix: 
             hint = f"did you mean {prefix}{near}?" if near else f"known are {', '.join(sorted(hints))}"
             raise UserError(f"{prefix}{shown(key)}: no such key; {hint}")
     for key in hints:
-        if key not in values:
+        if key not in values and key not in optional:
             raise UserError(f"{prefix}{key}: missing; expected {describe(hints[key])}")
-    return {key: _value(prefix + key, hint, values[key]) for key, hint in hints.items()}
+    return {key: _value(prefix + key, hint, values[key]) for key, hint in hints.items() if key in values}
 
 
 def _value(key: str, hint: Any, value: Any) -> Any:

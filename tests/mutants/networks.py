@@ -10,7 +10,8 @@ rollout = partial(Mutant, "rollout", "pg_experiments/tensors/rollout.py")
 stacked = partial(Mutant, "networks", "pg_experiments/tensors/stacked.py")
 fused = partial(Mutant, "networks", "pg_experiments/tensors/fused.py")
 sparse = partial(Mutant, "networks", "pg_experiments/tensors/sparse.py")
-heads = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
+heads = partial(Mutant, "heads", "pg_experiments/policy/discrete_heads.py")
+modes = partial(Mutant, "heads", "pg_experiments/policy/heads.py")
 distributions = partial(Mutant, "heads", "pg_experiments/policy/distributions.py")
 policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
 dropout = partial(Mutant, "policy", "pg_experiments/tensors/stacked.py")
@@ -297,7 +298,7 @@ MUTANTS = [
         "functional.softplus(self.logits) - self.logits",
         OF_POLICY + "test_probabilities_sum_to_one_and_the_entropy_is_theirs",
     ),
-    heads(
+    modes(
         "a greedy head takes 1 only where it is clearly more probable",
         "return torch.zeros_like(uniform)",
         "return torch.full_like(uniform, 0.5)",

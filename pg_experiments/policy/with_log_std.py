@@ -1,0 +1,104 @@
+"""A network with a state-independent log σ: a parameter that is appended to the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pg_experiments.tensors.networks import (
+    BoundNetwork,
+    CompilableDense,
+    DenseForm,
+    Layered,
+    Network,
+    Pullback,
+    WithFeatures,
+    as_compilable,
+    with_pullback,
+)
+from pg_experiments.tensors.sparse import SparseRows
+
+
+@dataclass(frozen=True)
+class BoundWithLogStd:
+    """The network of R learners, and their parameters [R, 1, A]."""
+
+    network: BoundNetwork
+    log_std: Tensor
+
+    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+        """The network's outputs, and behind them the parameters: [R, N, K + A]."""
+        return self._appended(self.network(observations, noise))
+
+    def with_pullback(self, observations: Tensor | SparseRows, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
+        """As `Differentiable.with_pullback`; None for parameters that are rows of others."""
+        if not self.log_std.is_leaf:
+            return None
+        outputs, of_network = with_pullback(self.network, observations, noise)
+
+        def pull_back(gradient: Tensor) -> None:
+            K, parameter = outputs.shape[-1], self.log_std
+            of_network(gradient[..., :K].contiguous())
+            found = gradient[..., K:].sum(1, keepdim=True)
+            parameter.grad = found if parameter.grad is None else parameter.grad + found
+
+        return self._appended(outputs).detach(), pull_back
+
+    def features(self, observations: Tensor | SparseRows) -> Tensor:
+        """As `WithFeatures.features`."""
+        assert isinstance(self.network, WithFeatures), "checked by those who share layers"
+        return self.network.features(observations)
+
+    def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
+        """As `Layered.hidden`; nothing for a network that cannot be inspected."""
+        if isinstance(self.network, Layered):
+            yield from self.network.hidden(observations)
+
+    def _appended(self, outputs: Tensor) -> Tensor:
+        return torch.cat([outputs, self.log_std.expand(*outputs.shape[:2], -1)], -1)
+
+
+class WithLogStd(nn.Module):
+    """R networks with A parameters each, which begin at 0. There is a compiled form where the network has one."""
+
+    def __init__(self, network: Network, learners: int, numbers: int) -> None:
+        """`learners` is R, `numbers` is A."""
+        super().__init__()
+        self.network = network
+        self.log_std = nn.Parameter(torch.zeros(learners, 1, numbers))
+        self.outputs = network.outputs + numbers
+        self.noise_shape = network.noise_shape
+        compilable = as_compilable(network)
+        self.has_dense_form = compilable is not None
+        self.inputs = 0 if compilable is None else compilable.inputs
+
+    @property
+    def has_noise(self) -> bool:
+        """That of the network."""
+        return self.network.has_noise
+
+    def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
+        """That of the network."""
+        return self.network.draw_noise(learner, stream, count)
+
+    def bind(self, learners: Tensor | None = None) -> BoundNetwork:
+        """The networks and parameters of the learners with indices [R]; None: all learners."""
+        every = learners is None or learners.tolist() == list(range(len(self.log_std)))
+        return BoundWithLogStd(self.network.bind(learners), self.log_std if every else self.log_std[learners])
+
+    def dense_form(self, learners: Tensor) -> DenseForm:
+        """The perceptrons with A more outputs, whose weights are 0, and whose biases are the parameters."""
+        assert isinstance(self.network, CompilableDense), "by `has_dense_form`"
+        form = self.network.dense_form(learners)
+        *_, inputs, outputs = form.widths.tolist()
+        log_std = self.log_std.detach().numpy()[learners.numpy()][:, 0]  # [R, A]
+        before, weights, biases = np.split(form.parameters, [-(inputs + 1) * outputs, -outputs], axis=1)
+        no_weights = np.zeros((len(log_std), inputs * log_std.shape[1]), dtype=np.float32)
+        widths = form.widths.copy()
+        widths[-1] += log_std.shape[1]
+        parameters = np.concatenate([before, weights, no_weights, biases, log_std], 1)
+        return form._replace(parameters=parameters, widths=widths)
