@@ -51,7 +51,7 @@ CONFIGURATIONS = {
     "value baseline": "baseline=value normalization=advantages env.max_episodes=40 num_seeds=3",
     "value baseline, bootstrap, two steps": "baseline=value baseline.bootstrap=true baseline.steps=2 "
     "normalization=none env.max_episode_steps=15 env.max_episodes=40 num_seeds=3",
-    "returns over the batch": "normalization.over=batch env.max_episodes=40 num_seeds=3",
+    "returns over the batch": "normalization.returns=batch env.max_episodes=40 num_seeds=3",
     "adamw, linear schedule": "optimizer=adamw optimizer.weight_decay=0.01 optimizer.schedule=linear "
     "env.max_episodes=40 num_seeds=3",
     "adam, weight decay, cosine schedule": "optimizer.weight_decay=0.001 optimizer.schedule=cosine "

@@ -34,7 +34,12 @@ CONFIGURATIONS = {
     "ppo": ("algorithm=ppo", *FRAGMENTS, *SMALL, "optimizer.learning_rate=0.003", "optimizer.epsilon=0.001"),
     "ppo_target_kl": (
         *("algorithm=ppo", *FRAGMENTS, *SMALL, "algorithm.target_kl=0.02", "algorithm.clip_range=null", "returns=td"),
-        *("normalization.over=batch", "optimizer=rmsprop", "optimizer.learning_rate=0.01", "optimizer.epsilon=0.01"),
+        *(
+            "normalization.advantages=batch",
+            "optimizer=rmsprop",
+            "optimizer.learning_rate=0.01",
+            "optimizer.epsilon=0.01",
+        ),
         *("optimizer.schedule=cosine", "baseline.clip_range=null", "algorithm.epochs=3", "algorithm.num_minibatches=6"),
     ),
     "ppo_whole_episodes": (
@@ -78,13 +83,13 @@ class Loop:
             old_log_probs = self.distribution(observations, masks).log_prob(self.as_number(actions))
             returns = self.returns_of(rollout, r, places, old_values.tolist())
         advantages = returns - old_values
-        normalization = self.config["normalization"]
-        if normalization == {"name": "advantages", "over": "batch"}:
+        over = self.config["normalization"]["advantages"]
+        if over == "batch":
             advantages = (advantages - advantages.mean()) / advantages.std()
         found: list[dict[str, float]] = []
         for chosen in self.minibatches(len(places)):
             weights = advantages[chosen]
-            if normalization == {"name": "advantages", "over": "minibatch"}:
+            if over == "minibatch":
                 weights = (weights - weights.mean()) / weights.std()
             part = (observations[chosen], None if masks is None else masks[chosen], actions[chosen])
             fit = (observations[chosen], returns[chosen], old_values[chosen])

@@ -128,13 +128,13 @@ REFUSED = {
     "algorithm=a2c baseline=moving_average returns=reward_to_go collect=episodes": "algorithm=a2c: needs a critic",
     "returns=gae baseline=none normalization=none": "returns=gae: continues a return with V(s), which this baseline "
     "does not learn; the nearest is baseline=value",
-    "returns=td baseline=value normalization=returns": "returns=td with normalization=returns: V(s) must be in the "
-    "environment's units to continue a return; use normalization=advantages or normalization=none",
+    "returns=td baseline=value normalization=returns": "returns=td with normalization.returns=episode: V(s) must be in "
+    "the environment's units to continue a return; use normalization=advantages or normalization=none",
     "algorithm=a2c normalization=returns returns=reward_to_go collect=episodes": "algorithm=a2c with "
-    "normalization=returns: the advantages of an actor-critic are in the environment's units",
-    "normalization=advantages normalization.over=minibatch": "normalization.over=minibatch: this algorithm learns from "
+    "normalization.returns=episode: the advantages of an actor-critic are in the environment's units",
+    "normalization.advantages=minibatch": "normalization.advantages=minibatch: this algorithm learns from "
     "the batch as a whole; the nearest is batch",
-    "algorithm=a2c normalization=advantages normalization.over=minibatch": "the nearest is batch",
+    "algorithm=a2c normalization.advantages=minibatch": "the nearest is batch",
     "baseline=value baseline.learning_rate=null": "baseline.learning_rate=null: this algorithm trains V(s) by "
     "itself; expected a number above 0, as 0.01",
     "algorithm=ppo baseline.steps=2": "baseline.steps=2: V(s) and the policy share one gradient step where "
@@ -250,18 +250,22 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"env": {"max_episodes": None}}, "a run needs at least one limit"),
         ({"num_seeds": 0}, "num_seeds=0: expected a whole number at least 1; the nearest is 1"),
         ({"num_seds": 2}, "num_seds: no such key; did you mean num_seeds?"),
-        ({"returns": {"name": "trajectory"}}, "returns=trajectory with normalization=returns"),
+        ({"returns": {"name": "trajectory"}}, "returns=trajectory with normalization.returns=episode"),
         (
             {
                 "returns": {"name": "trajectory"},
-                "normalization": {"over": "batch"},
+                "normalization": {"returns": "batch"},
                 "collect": {"episodes": 1},
             },
-            "returns=trajectory with normalization.over=batch and collect.episodes=1",
+            "returns=trajectory with normalization.returns=batch and collect.episodes=1",
         ),
         (
-            {"returns": {"name": "trajectory"}, "normalization": None, "collect": {"episodes": 1}},
-            "returns=trajectory with normalization=advantages and collect.episodes=1",
+            {
+                "returns": {"name": "trajectory"},
+                "normalization": {"returns": "none", "advantages": "batch"},
+                "collect": {"episodes": 1},
+            },
+            "returns=trajectory with normalization.advantages=batch and collect.episodes=1",
         ),
         ({"optimizer": {"learning_rate": float("inf")}}, "optimizer.learning_rate=inf: expected a number above 0"),
         ({"optimizer": {"learning_rate": float("inf")}}, "at most 1e+30; the nearest is 1e+30"),
@@ -280,9 +284,6 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
 def test_a_wrong_value_is_named_with_what_was_expected_and_the_nearest_that_is_right(changes, message):
     config = composed()
     for key, change in changes.items():
-        if key == "normalization" and change is None:
-            config[key] = {"name": "advantages", "over": "batch"}
-            continue
         config[key] = {**config[key], **change} if isinstance(change, dict) else change
     with pytest.raises(UserError) as caught:
         check(config)

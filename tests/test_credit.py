@@ -89,7 +89,7 @@ def test_the_baseline_is_subtracted_before_advantages_are_normalised_and_after_r
     )  # leaves 0, 3, 0
     _, _, advantages = run.agent.credit(rollout)
     torch.testing.assert_close(advantages.flatten(), torch.tensor([-1, 2, -1]) / 3**0.5)
-    run = with_values(make_run(*PLAIN[1:], "normalization=returns", "normalization.over=batch"), 0.5)
+    run = with_values(make_run(*PLAIN[1:], "normalization=returns", "normalization.returns=batch"), 0.5)
     returns, values, advantages = run.agent.credit(rollout)
     assert returns.flatten().tolist() == [-1, 0, 1]
     assert values.flatten().tolist() == [0.5] * 3

@@ -28,7 +28,7 @@ from tests.conftest import make_run, one_update
         ),
         (("env.return_ends=episode",), r"collect=points: with env\.return_ends=episode there are no points"),
         (("env=atari", "policy.head=bernoulli"), r"chooses between 2 actions, and this environment has 4"),
-        (("normalization.over=episode",), r"all returns of a point have one sign"),
+        (("normalization.returns=episode",), r"all returns of a point have one sign"),
         (("algorithm.log_probs=stored",), r"not for images"),
         (("env.top=100", "env.bottom=90"), r"env\.bottom=90: expected more than env\.top=100; the nearest is 101"),
         (

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns, standardize
+from pg_experiments.normalization import Normalization, standardize
 from pg_experiments.tensors.masked import masked_mean, masked_sum
 
 NAN = math.nan
@@ -33,19 +33,19 @@ def test_returns_of_a_batch_and_advantages_are_standardised_over_all_steps_of_a_
     first = torch.tensor([1.0, 3.0, 5.0, 7.0])
     expected = torch.stack([(first - 4) / first.std(), torch.tensor([-1.0, 0.0, 0.0, 1.0])]).view(2, 2, 2)
     for normalised in (
-        NormalizedReturns("batch").of_returns(VALUES, MASK),
-        NormalizedAdvantages().of_advantages(VALUES, MASK),
+        Normalization(returns="batch").of_returns(VALUES, MASK),
+        Normalization(advantages="batch").of_advantages(VALUES, MASK),
     ):
         torch.testing.assert_close(normalised.transpose(0, 1), expected)
 
 
 def test_returns_of_an_episode_are_standardised_over_its_own_steps():
     half = 0.5**0.5
-    normalised = NormalizedReturns("episode").of_returns(VALUES, MASK)
+    normalised = Normalization(returns="episode").of_returns(VALUES, MASK)
     torch.testing.assert_close(normalised[0], torch.tensor([[-half, -half], [0.0, -half]]))
     torch.testing.assert_close(normalised[1], torch.tensor([[half, half], [0.0, half]]))
-    assert NormalizedReturns("episode").of_advantages(VALUES, MASK) is VALUES
-    assert NormalizedAdvantages().of_returns(VALUES, MASK) is VALUES
+    assert Normalization(returns="episode").of_advantages(VALUES, MASK) is VALUES
+    assert Normalization(advantages="batch").of_returns(VALUES, MASK) is VALUES
 
 
 @pytest.mark.parametrize("poison", [NAN, math.inf])

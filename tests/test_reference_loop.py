@@ -61,7 +61,7 @@ CONFIGURATIONS = {
         *(
             "optimizer.epsilon=0.001",
             "normalization=returns",
-            "normalization.over=batch",
+            "normalization.returns=batch",
             "optimizer.max_grad_norm=null",
         ),
         *("policy.hidden=16", "policy.bias=false", "policy.dropout=0", "policy.initialisation=xavier"),
@@ -179,9 +179,9 @@ class Reference:
         return torch.tensor(returns, dtype=torch.float64)
 
     def normalized_returns(self, returns: list[Tensor]) -> list[Tensor]:
-        if self.config["normalization"]["name"] != "returns":
+        if self.config["normalization"]["returns"] == "none":
             return returns
-        if self.config["normalization"]["over"] == "batch":
+        if self.config["normalization"]["returns"] == "batch":
             together = torch.cat(returns)
             return [(of_episode - together.mean()) / together.std() for of_episode in returns]
         return [(of_episode - of_episode.mean()) / of_episode.std() for of_episode in returns]
@@ -204,7 +204,7 @@ class Reference:
         elif self.value is not None:
             baselines = [self.value(episode.observations).detach().squeeze(1) for episode in batch]
         advantages = [g - b for g, b in zip(returns, baselines, strict=True)]
-        if self.config["normalization"]["name"] == "advantages":
+        if self.config["normalization"]["advantages"] == "batch":
             together = torch.cat(advantages)
             advantages = [(of_episode - together.mean()) / together.std() for of_episode in advantages]
         if self.config["returns"]["name"] == "reward_to_go" and self.config["returns"]["exact_discount"]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pg_experiments.baseline import ValueOption
-from pg_experiments.normalization import NormalizedAdvantages, NormalizedReturns, standardize
+from pg_experiments.normalization import Normalization, standardize
 from pg_experiments.returns import RewardToGo, Trajectory
 from pg_experiments.returns.recursion import discount_weights, lambda_returns
 from pg_experiments.tensors.learners import Learners
@@ -48,7 +48,7 @@ def test_the_texts_worked_example_has_these_returns():
 def test_the_texts_worked_example_normalises_to_the_sample_deviation_and_not_to_what_the_text_prints():
     """The text prints [1.57, −1.13, −0.55, 0.11], which neither deviation gives; its code uses the sample one."""
     returns = column(2.458, 1.62, 1.8, 2)
-    ours = NormalizedReturns("episode").of_returns(returns, everything(returns)).flatten()
+    ours = Normalization(returns="episode").of_returns(returns, everything(returns)).flatten()
     torch.testing.assert_close(ours, column(1.354, -0.969, -0.470, 0.085).flatten(), rtol=0, atol=1e-3)
     population = ((returns - returns.mean()) / returns.std(correction=0)).flatten()
     torch.testing.assert_close(population, column(1.564, -1.119, -0.543, 0.098).flatten(), rtol=0, atol=1e-3)
@@ -175,7 +175,7 @@ def test_exact_discount_weighs_step_t_with_gamma_to_the_t_and_leaves_the_traject
 def test_constant_returns_and_one_step_episodes_standardise_to_zero(length, value):
     for dtype in (torch.float32, torch.float64):
         returns = torch.full((length, 1, 1), value, dtype=dtype)
-        assert (NormalizedReturns("episode").of_returns(returns, everything(returns)) == 0).all()
+        assert (Normalization(returns="episode").of_returns(returns, everything(returns)) == 0).all()
 
 
 def test_an_empty_batch_standardises_to_zeros():
@@ -193,10 +193,10 @@ def test_small_but_real_differences_are_not_taken_for_rounding():
 def test_returns_are_normalised_per_episode_and_advantages_over_the_batch_and_seeds_never_mix():
     values = torch.randn(6, 2, 3, dtype=torch.float64, generator=GENERATOR) * 5 + 7
     mask = everything(values)
-    per_episode = NormalizedReturns("episode").of_returns(values, mask)
+    per_episode = Normalization(returns="episode").of_returns(values, mask)
     torch.testing.assert_close(per_episode.mean(0), torch.zeros(2, 3, dtype=torch.float64))
     torch.testing.assert_close(per_episode.std(0), torch.ones(2, 3, dtype=torch.float64))
-    over_batch = NormalizedAdvantages().of_advantages(values, mask)
+    over_batch = Normalization(advantages="batch").of_advantages(values, mask)
     torch.testing.assert_close(over_batch.mean((0, 2)), torch.zeros(2, dtype=torch.float64))
     torch.testing.assert_close(over_batch.transpose(1, 2).reshape(18, 2).std(0), torch.ones(2, dtype=torch.float64))
     assert over_batch.mean(0).abs().max() > 0.01, "episodes keep their differences"
@@ -214,10 +214,12 @@ def test_what_the_mask_hides_changes_no_return_and_no_normalised_one(garbage):
         assert torch.equal(returns, of(option, clean, 0.9, mask))
         dirty = torch.where(mask, returns, garbage)
         assert torch.equal(
-            NormalizedReturns("episode").of_returns(dirty, mask), NormalizedReturns("episode").of_returns(returns, mask)
+            Normalization(returns="episode").of_returns(dirty, mask),
+            Normalization(returns="episode").of_returns(returns, mask),
         )
         assert torch.equal(
-            NormalizedAdvantages().of_advantages(dirty, mask), NormalizedAdvantages().of_advantages(returns, mask)
+            Normalization(advantages="batch").of_advantages(dirty, mask),
+            Normalization(advantages="batch").of_advantages(returns, mask),
         )
 
 

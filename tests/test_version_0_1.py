@@ -51,12 +51,28 @@ def test_a_loaded_run_acts_as_it_did_with_version_0_1(runs, name):
 @pytest.mark.parametrize("name", ["none", "value", "pong"])
 def test_its_config_gets_every_key_that_its_options_have_today(runs, name):
     old = yaml.safe_load((runs / name / ".hydra" / "config.yaml").read_text())
-    for normalization in (old["normalization"], {"name": "advantages"}):
+    former = ({"name": "advantages"}, {"name": "returns", "over": "batch"}, {"name": "advantages", "over": "minibatch"})
+    for normalization in (old["normalization"], *former):
         config = upgraded({**old, "normalization": normalization})
         for group, options in GROUPS.items():
             keys = {field.name for field in dataclasses.fields(options[config[group]["name"]])}
             assert set(config[group]) - {"name"} == keys, group
-    assert config["normalization"] == {"name": "advantages", "over": "batch"}
+
+
+@pytest.mark.parametrize(
+    ("former", "returns", "advantages"),
+    [
+        ({"name": "none"}, "none", "none"),
+        ({"name": "returns"}, "episode", "none"),
+        ({"name": "returns", "over": "batch"}, "batch", "none"),
+        ({"name": "advantages"}, "none", "batch"),
+        ({"name": "advantages", "over": "minibatch"}, "none", "minibatch"),
+    ],
+)
+def test_what_a_run_normalised_over_is_read_from_the_former_key(former, returns, advantages):
+    """Version 0.1 and the first runs of 0.2 had one quantity, and the key `over`."""
+    found = upgraded({"collect": {}, "normalization": former})["normalization"]
+    assert found == {"name": former["name"], "returns": returns, "advantages": advantages}
 
 
 def test_they_are_evaluated(runs):

@@ -93,7 +93,7 @@ CARTPOLE = Ladder(
             (
                 "algorithm=ppo",
                 *TOGETHER,
-                "normalization.over=minibatch",
+                "normalization.advantages=minibatch",
                 "algorithm.epochs=4",
                 "algorithm.num_minibatches=4",
                 "algorithm.entropy_bonus=0",

@@ -21,8 +21,8 @@ def refuse_without_values(name: str, config: Any) -> None:
         )
     if config.normalization.changes_returns:
         raise UserError(
-            f"algorithm={name} with normalization=returns: the advantages of an actor-critic are in the environment's "
-            "units; use normalization=advantages or normalization=none"
+            f"algorithm={name} with normalization.returns={config.normalization.returns}: the advantages of an "
+            "actor-critic are in the environment's units; use normalization=advantages or normalization=none"
         )
 
 

@@ -168,8 +168,8 @@ class ValueOption:
             )
         if self.bootstrap and config.normalization.changes_returns:
             raise UserError(
-                "baseline.bootstrap=true with normalization=returns: V(s) must be in the environment's units to "
-                "continue a return; use normalization=advantages or normalization=none"
+                f"baseline.bootstrap=true with normalization.returns={config.normalization.returns}: V(s) must be in "
+                "the environment's units to continue a return; use normalization=advantages or normalization=none"
             )
 
     def build(

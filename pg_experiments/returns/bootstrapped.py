@@ -66,8 +66,8 @@ class BootstrappedOption:
             )
         if config.normalization.changes_returns:
             raise UserError(
-                f"returns={self.name} with normalization=returns: V(s) must be in the environment's units to continue "
-                "a return; use normalization=advantages or normalization=none"
+                f"returns={self.name} with normalization.returns={config.normalization.returns}: V(s) must be in the "
+                "environment's units to continue a return; use normalization=advantages or normalization=none"
             )
 
 

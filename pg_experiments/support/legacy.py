@@ -1,23 +1,24 @@
-"""Conversion of files of version 0.1 to the current format, so that its runs can be compared, evaluated and loaded."""
+"""Conversion of files of earlier versions to the current format, so that runs can be compared, evaluated and loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# key of version 0.1 -> current key
+# former key -> current key
 MOVED = {
     "algorithm.episodes_per_update": "collect.episodes",
     "algorithm.points_per_update": "collect.points",
     "algorithm.unfinished": "collect.unfinished",
+    "normalization.over": "normalization.returns or normalization.advantages",
 }
 
 
 # values of keys that were added later, with which an option does what it did before: by group and name of the option
 ADDED: dict[tuple[str, str], dict[str, Any]] = {
     ("baseline", "value"): {"loss_coefficient": 0.5, "clip_range": None},
-    ("normalization", "advantages"): {"over": "batch"},
 }
+OVER = {"returns": "episode", "advantages": "batch"}  # former option of `normalization` -> default of its key `over`
 
 
 def is_of_version_0_1(config: Mapping[str, Any]) -> bool:
@@ -27,8 +28,9 @@ def is_of_version_0_1(config: Mapping[str, Any]) -> bool:
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a run's config, as plain data, to the current groups and keys."""
+    config = _with_normalization(config)
     if not is_of_version_0_1(config):
-        return dict(config)
+        return config
     algorithm = dict(config["algorithm"])
     episodes = algorithm.pop("episodes_per_update", None)
     points = algorithm.pop("points_per_update", None)
@@ -36,6 +38,17 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     collect = unit | {"unfinished": algorithm.pop("unfinished", "wait")}
     tracking = {"every_steps": 0, **config.get("tracking", {})}
     return {**config, **_completed(config), "algorithm": algorithm, "collect": collect, "tracking": tracking}
+
+
+def _with_normalization(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with all keys of `normalization`; `over` belonged to the one quantity that was normalised."""
+    keys = config.get("normalization")
+    if not isinstance(keys, Mapping) or "advantages" in keys:
+        return dict(config)
+    name = keys.get("name")
+    over = {name: keys.get("over", OVER[name])} if name in OVER else {}
+    others = {key: value for key, value in keys.items() if key != "over"}
+    return {**config, "normalization": {**dict.fromkeys(OVER, "none"), **over, **others}}
 
 
 def _completed(config: Mapping[str, Any]) -> dict[str, Any]:

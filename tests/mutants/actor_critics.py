@@ -13,7 +13,7 @@ minibatches = partial(Mutant, "actor-critics", "pg_experiments/algorithm/minibat
 metrics = partial(Mutant, "actor-critics", "pg_experiments/algorithm/metrics.py")
 credit = partial(Mutant, "actor-critics", "pg_experiments/algorithm/credit.py")
 values = partial(Mutant, "actor-critics", "pg_experiments/baseline/value.py")
-normalisers = partial(Mutant, "actor-critics", "pg_experiments/normalization.py")
+normalisers = partial(Mutant, "actor-critics", "pg_experiments/normalization/choices.py")
 
 LOOP = "tests/test_actor_critic_loop.py::test_updates_are_those_of_a_naive_loop"
 OF_AGENTS = "tests/test_actor_critic.py::"

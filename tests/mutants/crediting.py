@@ -11,7 +11,8 @@ whole = partial(Mutant, "credit", "pg_experiments/returns/monte_carlo.py")
 rollout = partial(Mutant, "credit", "pg_experiments/tensors/rollout.py")
 agent = partial(Mutant, "credit", "pg_experiments/algorithm/reinforce.py")
 credit = partial(Mutant, "credit", "pg_experiments/algorithm/credit.py")
-normalisers = partial(Mutant, "normalisers", "pg_experiments/normalization.py")
+normalisers = partial(Mutant, "normalisers", "pg_experiments/normalization/standardize.py")
+choices = partial(Mutant, "normalisers", "pg_experiments/normalization/choices.py")
 masks = partial(Mutant, "masks", "pg_experiments/tensors/masked.py")
 means = partial(Mutant, "baselines", "pg_experiments/baseline/batch.py")
 values = partial(Mutant, "baselines", "pg_experiments/baseline/value.py")
@@ -262,27 +263,27 @@ MUTANTS = [
         "torch.where(mask & (deviation > rounding)",
         OF_NORMALISERS + "test_a_value_that_is_not_finite_makes_nan_of_its_own_group_and_hides_nothing",
     ),
-    normalisers(
-        "over=episode is over the batch, and over=batch over the episode",
-        '(0,) if self.over == "episode" else (0, 2)',
-        '(0,) if self.over != "episode" else (0, 2)',
+    choices(
+        "returns=episode is over the batch, and returns=batch over the episode",
+        '(0,) if self.returns == "episode" else (0, 2)',
+        '(0,) if self.returns != "episode" else (0, 2)',
         OF_NORMALISERS + "test_returns_of_an_episode_are_standardised_over_its_own_steps",
     ),
-    normalisers(
+    choices(
         "a batch's returns are normalised over all seeds",
-        '(0,) if self.over == "episode" else (0, 2)',
-        '(0,) if self.over == "episode" else (0, 1, 2)',
+        '(0,) if self.returns == "episode" else (0, 2)',
+        '(0,) if self.returns == "episode" else (0, 1, 2)',
         OF_NORMALISERS
         + "test_returns_of_a_batch_and_advantages_are_standardised_over_all_steps_of_a_seed_and_of_no_other",
     ),
-    normalisers(
+    choices(
         "advantages are normalised over all seeds",
         "return standardize(advantages, mask, (0, 2))",
         "return standardize(advantages, mask, (0, 1, 2))",
         OF_NORMALISERS
         + "test_returns_of_a_batch_and_advantages_are_standardised_over_all_steps_of_a_seed_and_of_no_other",
     ),
-    normalisers(
+    choices(
         "advantages are normalised over each episode",
         "return standardize(advantages, mask, (0, 2))",
         "return standardize(advantages, mask, (0,))",

@@ -1,0 +1,11 @@
+"""The group `normalization`: which quantities are normalised, and over what. The choices can be combined."""
+
+from __future__ import annotations
+
+from pg_experiments.normalization.choices import Normalization
+from pg_experiments.normalization.standardize import standardize
+
+__all__ = ["OPTIONS", "Normalization", "standardize"]
+
+PRESETS = ("none", "returns", "advantages")  # each sets the same keys
+OPTIONS: dict[str, type] = dict.fromkeys(PRESETS, Normalization)
