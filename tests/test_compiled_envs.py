@@ -45,11 +45,11 @@ def reset(kind, seed, state, observation):
 
 
 @compiled(
-    "int64", "float64[::1]", "float64[::1]", "int64", "float32[::1]",
+    "int64", "float64[::1]", "float64[::1]", "int64", "float32[::1]", "float32[::1]",
     returns="Tuple((float64, boolean))", helpers=env.HELPERS,
 )  # fmt: skip
-def step(kind, constants, state, action, observation):
-    reward, terminated = env.step(kind, constants, state, action)
+def step(kind, constants, state, action, vector, observation):
+    reward, terminated = env.step(kind, constants, state, action, vector)
     env.observe(kind, state, False, observation)
     return reward, terminated
 
@@ -105,8 +105,9 @@ class Compiled:
         self.steps = 0
         return self.observation
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool]:
-        reward, terminated = step(self.form.kind, self.constants, self.state, action, self.observation)
+    def step(self, action: int | np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
+        number, vector = (0, action) if isinstance(action, np.ndarray) else (int(action), np.empty(0, dtype=np.float32))
+        reward, terminated = step(self.form.kind, self.constants, self.state, number, vector, self.observation)
         self.steps += 1
         return self.observation, reward, terminated, self.steps >= self.form.max_episode_steps
 
@@ -134,15 +135,23 @@ def played(id: str, count: int, max_episode_steps: int | None, act: Any) -> list
             assert np.array_equal(ours.reset(seed), observation)
         action = act(observation)
         observation, reward, terminated, truncated, _ = theirs.step(action)
-        result = ours.step(int(action))
+        result = ours.step(action)
         assert np.array_equal(result[0], observation)
         assert result[1:] == (reward, terminated, truncated)
-        assert np.array_equal(ours.state, np.atleast_1d(theirs.unwrapped.state))
+        state = np.atleast_1d(theirs.unwrapped.state)
+        assert np.array_equal(ours.state[: len(state)], state)
         length, is_over = length + 1, terminated or truncated
         if is_over:
             lengths.append(length)
             length = 0
     return lengths
+
+
+def random_action(rng: np.random.Generator, actions: gymnasium.Space[Any]) -> Any:
+    """An action of a `Discrete` space, or one of a `Box` that is often at a bound."""
+    if isinstance(actions, gymnasium.spaces.Discrete):
+        return rng.integers(actions.n)
+    return (actions.high * np.clip(rng.normal(size=actions.shape), -1, 1)).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -157,16 +166,25 @@ def played(id: str, count: int, max_episode_steps: int | None, act: Any) -> list
         ("pg/CartPoleMasked-v1", 20_000, None),
         ("pg/ShortCorridor-v0", 20_000, None),
         ("pg/ShortCorridor-v0", 2_000, 9),
+        ("Pendulum-v1", 20_000, None),
+        ("MountainCarContinuous-v0", 20_000, None),
+        ("MountainCarContinuous-v0", 2_000, 9),
     ],
 )
 def test_a_compiled_environment_moves_as_gymnasiums_does_to_the_last_bit(id, count, limit):
-    rng, actions = np.random.default_rng(1), option(id).spaces()[1].n
-    lengths = played(id, count, limit, lambda _: rng.integers(actions))
+    rng, actions = np.random.default_rng(1), option(id).spaces()[1]
+    lengths = played(id, count, limit, lambda _: random_action(rng, actions))
     assert len(lengths) > 1
     assert max(lengths) <= (limit or gymnasium.spec(id).max_episode_steps)
 
 
-@pytest.mark.parametrize("id", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "pg/CartPoleMasked-v1"])
+@pytest.mark.parametrize(
+    "id",
+    [
+        *("CartPole-v1", "Acrobot-v1", "MountainCar-v0", "pg/CartPoleMasked-v1"),
+        *("Pendulum-v1", "MountainCarContinuous-v0"),
+    ],
+)
 def test_the_first_observation_is_that_of_gymnasium_for_every_seed(id):
     theirs = option(id).single()
     ours = Compiled(form_of(id), theirs.observation_space.shape[0])
@@ -182,6 +200,8 @@ def test_episodes_that_reach_the_goal_or_the_time_limit_end_as_gymnasiums_do():
     assert max(rock) < 200
     swing = played("Acrobot-v1", 3_000, None, lambda o: np.int64(2 * (o[5] > 0)))
     assert min(swing) < 500
+    push = played("MountainCarContinuous-v0", 3_000, None, lambda o: np.float32([1 if o[1] > 0 else -1]))
+    assert max(push) < 200
 
 
 def test_only_known_environments_without_settings_have_a_compiled_form():
@@ -191,6 +211,6 @@ def test_only_known_environments_without_settings_have_a_compiled_form():
     gymnasium.register("BartoPole-v1", "gymnasium.envs.classic_control.cartpole:CartPoleEnv",
                        kwargs={"sutton_barto_reward": True}, max_episode_steps=9)  # fmt: skip
     gymnasium.register("OtherPole-v1", "elsewhere:CartPoleEnv", max_episode_steps=9)
-    for id in ("BartoPole-v1", "OtherPole-v1", "MountainCarContinuous-v0"):
+    for id in ("BartoPole-v1", "OtherPole-v1", "FrozenLake-v1"):
         assert env.compiled_form(gymnasium.spec(id), 9) is None
         gymnasium.registry.pop(id) if "Pole" in id else None

@@ -86,6 +86,35 @@ def test_whole_batches_equal_those_through_gymnasium_over_several_updates(overri
         run.learn(rollout, active)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("env.id=Pendulum-v1",),
+        ("env.id=Pendulum-v1", "policy=linear", "policy.head=squashed_gaussian", "policy.bias=true"),
+        ("env.id=MountainCarContinuous-v0", "policy.std=state_dependent", "policy.initial_std=3", "policy.dropout=0"),
+        ("env.id=MountainCarContinuous-v0", "policy.head=squashed_gaussian", "policy.layers=2", "policy.hidden=9"),
+    ],
+    ids=" ".join,
+)
+def test_batches_of_continuous_actions_equal_those_through_gymnasium_up_to_rounding(overrides):
+    """Actions, and so all that follows, hang on the rounding of the outputs."""
+    run = make_run("env=gymnasium", *overrides, "env.max_episode_steps=60", "collect.episodes=2", "num_seeds=2")
+    assert isinstance(run.collector, CompiledEpisodeCollector)
+    other, active = through_gymnasium(run), np.arange(2)
+    for update in range(2):
+        ours, theirs = run.collector.collect(update, active), other.collect(update, active)
+        assert torch.equal(ours.mask, theirs.mask)
+        for name in ("observations", "actions", "rewards"):
+            x, y = getattr(ours, name), getattr(theirs, name)
+            assert x.dtype == y.dtype
+            torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-4)
+        assert ours.actions.std() > 0.1
+        run.learn(ours, active)
+    run.agent.policy = run.agent.policy.greedy()
+    greedy = rebuilt(run).collect(0, active).actions
+    torch.testing.assert_close(greedy, through_gymnasium(run).collect(0, active).actions, rtol=1e-4, atol=1e-4)
+
+
 def test_learners_with_dropout_of_their_own_drop_units_as_often_through_both():
     run = make_run("num_seeds=3", "policy.hidden=16")
     run.agent.policy.network.drop_below[:] = torch.tensor([0, 20_000, 60_000])
@@ -246,7 +275,7 @@ def test_a_run_says_that_it_compiles_and_compiles_once_on_a_machine(command, tmp
 
 
 def test_rows_that_are_added_to_columns_are_empty():
-    columns = Columns.zeros(4, (2, 3), 5, 6)
+    columns = Columns.zeros(4, (2, 3), 5, 6, 7)
     for array in columns:
         array[...] = 1
     larger = columns.twice()

@@ -43,7 +43,7 @@ class CompiledEpisodeCollector:
         return Rollout(
             learners=torch.from_numpy(active),
             observations=torch.from_numpy(columns.observations[:rows]),
-            actions=torch.from_numpy(columns.actions[:rows]),
+            actions=columns.chosen(rows),
             rewards=torch.from_numpy(columns.rewards[:rows]),
             mask=mask,
             terminated=terminated,
@@ -62,7 +62,7 @@ class CompiledEpisodeCollector:
     def _play(self, update: int, active: np.ndarray, games: Games) -> tuple[Columns, int]:
         """Plays all episodes. Returns what happened, and the number of rows that are used."""
         batch = self.player.batch(update, active, games)
-        columns = Columns.zeros(self._rows, games.steps.shape, self.player.network.inputs, self.player.units)
+        columns = self.player.columns(self._rows, games)
         start = 0
         while True:
             stop = len(columns.actions)

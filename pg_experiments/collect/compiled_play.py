@@ -17,7 +17,8 @@ from pg_experiments.tensors.compiled import compiled, helper
 from pg_experiments.tensors.streams import Purpose
 
 env_reset, env_observe, env_step = env.reset, env.observe, env.step
-choose, dense_outputs = heads.choose, dense.dense_outputs
+choose, choose_vector, bound = heads.choose, heads.choose_vector, heads.bound
+dense_outputs = dense.dense_outputs
 seed_sfc64, fill_raw, fill_uniform = random.seed_sfc64, random.fill_raw, random.fill_uniform
 seed_pool, pool_halves = random.seed_pool, random.pool_halves
 OF_STREAMS = (np.uint64(Purpose.ACTIONS), np.uint64(Purpose.DROPOUT))
@@ -66,8 +67,8 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
     "int64[:, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "float64[:, ::1]", "int64[:, ::1]",
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
-    "int64", "boolean",
-    "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
+    "int64", "boolean", "boolean", "float64[::1]", "float32[:, ::1]",
+    "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
     "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "float64[:, :, :, ::1]", "int64[::1]",
     helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, begin, draw),
     nogil=True,
@@ -78,8 +79,8 @@ def play(  # type: ignore[no-untyped-def]
     numbers, states, steps, scores, episodes,
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
-    rule, is_greedy,
-    observations, actions, rewards, flags, kept, finals, results, rows,
+    rule, is_greedy, is_continuous, limits, bounds,
+    observations, actions, vectors, rewards, flags, kept, finals, results, rows,
 ):  # fmt: skip
     """Plays the learners from `first` to before `last`, in the rows from `start` to before `stop`.
 
@@ -96,9 +97,10 @@ def play(  # type: ignore[no-untyped-def]
         update, entropy, words: the random streams: index of the batch, [R, W] words of entropy and their count [R].
         streams: [R, 2, 4] states of the streams, which are set in row 0.
         parameters, widths, activation, scale, drop_below: the networks, as in `DenseForm`.
-        rule, is_greedy: the head, as in `CompilableHead`.
+        rule, is_greedy, is_continuous, limits, bounds: the head, as in `CompilableHead`.
         observations: [T, R, E, D] before each action.
-        actions, rewards: [T, R, E].
+        actions, vectors: [T, R, E] and [T, R, E, A], of which one is filled, by whether actions are continuous.
+        rewards: [T, R, E].
         flags: [3, T, R, E]: whether there is a step; terminated; truncated.
         kept: [T, R, E, U] hidden units that dropout kept; U is 0 without dropout.
         finals: [R, E, G, D] the observation after each episode, and after the last row for one that goes on.
@@ -111,7 +113,9 @@ def play(  # type: ignore[no-untyped-def]
     for width in widths:
         widest = max(widest, width)
     units = np.empty((2, widest), dtype=np.float32)
-    uniform = np.empty(STEPS_PER_DRAW * E * K, dtype=np.float32)
+    N = vectors.shape[3] if is_continuous else K  # random numbers of an action
+    uniform = np.empty(STEPS_PER_DRAW * E * N, dtype=np.float32)
+    vector = np.empty(vectors.shape[3], dtype=np.float32)
     raw = np.empty(STEPS_PER_DRAW * E * U // 4, dtype=np.uint64)
     seeds = np.empty((E, 1), dtype=np.uint64)
     keeps = np.empty(STEPS_PER_DRAW * E * U, dtype=np.bool_)
@@ -141,8 +145,13 @@ def play(  # type: ignore[no-untyped-def]
                 for i in range(D):
                     units[0, i] = observations[t, r, e, i]
                 row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
-                action = choose(rule, is_greedy, units[row, :K], uniform[draws * K : (draws + 1) * K])
-                reward, terminated = env_step(kind, constants, states[r, e], action)
+                numbers_of_action, action = uniform[draws * N : (draws + 1) * N], np.int64(0)
+                if is_continuous:
+                    choose_vector(is_greedy, limits, units[row, :K], numbers_of_action, vectors[t, r, e])
+                    bound(rule, bounds, vectors[t, r, e], vector)
+                else:
+                    action = choose(rule, is_greedy, units[row, :K], numbers_of_action)
+                reward, terminated = env_step(kind, constants, states[r, e], action, vector)
                 steps[r, e] += 1
                 scores[r, e] += np.float32(reward)
                 truncated = steps[r, e] >= limit

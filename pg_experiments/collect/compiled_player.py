@@ -46,17 +46,19 @@ class Columns(NamedTuple):
     """The rows [T, R, E] that `play` fills; 0 where there is no step."""
 
     observations: np.ndarray  # [T, R, E, D] float32
-    actions: np.ndarray  # int64
+    actions: np.ndarray  # int64, for discrete actions
+    vectors: np.ndarray  # [T, R, E, A] float32, for continuous actions; A is 0 otherwise
     rewards: np.ndarray  # float32
     flags: np.ndarray  # [3, T, R, E] bool
     kept: np.ndarray  # [T, R, E, U] bool
 
     @classmethod
-    def zeros(cls, rows: int, columns: tuple[int, ...], inputs: int, units: int) -> Columns:
+    def zeros(cls, rows: int, columns: tuple[int, ...], inputs: int, units: int, numbers: int) -> Columns:
         shape = (rows, *columns)
         return cls(
             np.zeros((*shape, inputs), dtype=np.float32),
             np.zeros(shape, dtype=np.int64),
+            np.zeros((*shape, numbers), dtype=np.float32),
             np.zeros(shape, dtype=np.float32),
             np.zeros((3, *shape), dtype=np.bool_),
             np.zeros((*shape, units), dtype=np.bool_),
@@ -66,10 +68,14 @@ class Columns(NamedTuple):
         """The masks of the first rows, [rows, R, E, *noise_shape]; None without dropout."""
         return None if noise_shape is None else torch.from_numpy(self.kept[:rows]).unflatten(-1, noise_shape)
 
+    def chosen(self, rows: int) -> torch.Tensor:
+        """The actions of the first rows, [rows, R, E, *action_shape]."""
+        return torch.from_numpy((self.vectors if self.vectors.shape[-1] else self.actions)[:rows])
+
     def twice(self) -> Columns:
         """A copy with as many rows of zeros after its own."""
         rows, *columns, inputs = self.observations.shape
-        larger = Columns.zeros(2 * rows, tuple(columns), inputs, self.kept.shape[-1])
+        larger = Columns.zeros(2 * rows, tuple(columns), inputs, self.kept.shape[-1], self.vectors.shape[-1])
         for ours, theirs in zip(self, larger, strict=True):
             if ours is self.flags:
                 theirs[:, :rows] = ours
@@ -123,6 +129,10 @@ class Player:
         self._threads = ThreadPoolExecutor(count) if (count := _threads(len(seeds))) > 1 else None
         self._slices = count * SLICES if count > 1 else 1
 
+    def columns(self, rows: int, games: Games) -> Columns:
+        """Empty rows of these environments."""
+        return Columns.zeros(rows, games.steps.shape, self.network.inputs, self.units, self.head.bounds.shape[1])
+
     def prepare(self, say: Callable[[str], None]) -> None:
         """Compiles the loop, or loads it from the cache. `say` gets a line where it must be compiled."""
         play.ready(lambda: say(NOTICE))
@@ -146,7 +156,7 @@ class Player:
             games.numbers, games.states, games.steps, games.scores, games.episodes,
             batch.update, batch.entropy, batch.words, batch.streams,
             *batch.network,
-            self.head.rule, self.head.is_greedy,
+            self.head.rule, self.head.is_greedy, self.head.is_continuous, self.head.limits, self.head.bounds,
             *columns, games.finals, games.results, batch.rows,
         )  # fmt: skip
         loop = play.ready()

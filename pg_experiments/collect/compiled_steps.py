@@ -35,8 +35,8 @@ class CompiledStepsCollector:
         games = self._games(self.games.numbers[active])
         for name in KEPT:
             getattr(games, name)[:] = getattr(self.games, name)[active]
-        shape, player = games.steps.shape, self.player
-        columns = Columns.zeros(self.num_steps, shape, player.network.inputs, player.units)
+        player = self.player
+        columns = player.columns(self.num_steps, games)
         player.play(player.batch(update, active, games), columns, 0, self.num_steps)
         for name in KEPT:
             getattr(self.games, name)[active] = getattr(games, name)
@@ -44,7 +44,7 @@ class CompiledStepsCollector:
         return Rollout(
             learners=torch.from_numpy(active),
             observations=torch.from_numpy(columns.observations),
-            actions=torch.from_numpy(columns.actions),
+            actions=columns.chosen(self.num_steps),
             rewards=torch.from_numpy(columns.rewards),
             mask=mask,
             terminated=terminated,

@@ -12,11 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pg_experiments.env.compiled_continuous import HELPERS as CONTINUOUS
+from pg_experiments.env.compiled_continuous import step_mountain_car_continuous, step_pendulum
 from pg_experiments.tensors.compiled import helper
 from pg_experiments.tensors.compiled_random import HELPERS as RANDOM
 from pg_experiments.tensors.compiled_random import next_between, seed_pcg64
 
-CARTPOLE, ACROBOT, MOUNTAIN_CAR, MASKED_CARTPOLE, SHORT_CORRIDOR = range(5)  # kinds
+CARTPOLE, ACROBOT, MOUNTAIN_CAR, MASKED_CARTPOLE, SHORT_CORRIDOR, PENDULUM, MOUNTAIN_CAR_CONTINUOUS = range(7)  # kinds
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ def reset(kind, seed, state, pool, generator):  # type: ignore[no-untyped-def]
         state[0], state[1] = next_between(generator, -0.6, -0.4), 0.0
     elif kind == SHORT_CORRIDOR:
         state[0] = 0.0
+    elif kind == PENDULUM:
+        state[0], state[1] = next_between(generator, -math.pi, math.pi), next_between(generator, -1.0, 1.0)
+    elif kind == MOUNTAIN_CAR_CONTINUOUS:
+        state[0], state[1], state[2] = next_between(generator, -0.6, -0.4), 0.0, 1.0
 
 
 @helper
@@ -81,20 +87,29 @@ def observe(kind, state, is_first, observation):  # type: ignore[no-untyped-def]
         observation[0], observation[1] = state[0], state[2]
     elif kind == SHORT_CORRIDOR:
         observation[0] = 1.0
+    elif kind == PENDULUM:
+        observation[0], observation[1], observation[2] = math.cos(state[0]), math.sin(state[0]), state[1]
     else:
-        for i in range(len(state)):
+        for i in range(len(observation)):
             observation[i] = state[i]
 
 
 @helper
-def step(kind, constants, state, action):  # type: ignore[no-untyped-def]
-    """Changes the state. Returns the reward, and whether the episode is terminated."""
+def step(kind, constants, state, action, vector):  # type: ignore[no-untyped-def]
+    """Changes the state. Returns the reward, and whether the episode is terminated.
+
+    The action is a number, or a float32 vector for environments with continuous actions.
+    """
     if kind in (CARTPOLE, MASKED_CARTPOLE):
         return step_cartpole(state, action)
     if kind == ACROBOT:
         return step_acrobot(constants, state, action)
     if kind == SHORT_CORRIDOR:
         return step_corridor(state, action)
+    if kind == PENDULUM:
+        return step_pendulum(constants, state, vector[0])
+    if kind == MOUNTAIN_CAR_CONTINUOUS:
+        return step_mountain_car_continuous(state, vector[0])
     return step_mountain_car(state, action)
 
 
@@ -235,10 +250,12 @@ _BY_ENTRY_POINT: dict[str, tuple[int, int, tuple[float, ...]]] = {
     f"{_CLASSIC}.cartpole:CartPoleEnv": (CARTPOLE, 4, ()),
     f"{_CLASSIC}.acrobot:AcrobotEnv": (ACROBOT, 4, (2.0,)),
     f"{_CLASSIC}.mountain_car:MountainCarEnv": (MOUNTAIN_CAR, 2, ()),
+    f"{_CLASSIC}.pendulum:PendulumEnv": (PENDULUM, 2, (2.0,)),
+    f"{_CLASSIC}.continuous_mountain_car:Continuous_MountainCarEnv": (MOUNTAIN_CAR_CONTINUOUS, 3, ()),
     MASKED_CARTPOLE_ENTRY_POINT: (MASKED_CARTPOLE, 4, ()),
     SHORT_CORRIDOR_ENTRY_POINT: (SHORT_CORRIDOR, 1, ()),
 }
 HELPERS = (
-    *RANDOM, reset, observe, step, step_cartpole, step_acrobot, acrobot_change, step_mountain_car, step_corridor, fused,
-    small_cos, small_sin,
+    *RANDOM, *CONTINUOUS, reset, observe, step, step_cartpole, step_acrobot, acrobot_change, step_mountain_car,
+    step_corridor, fused, small_cos, small_sin,
 )  # fmt: skip

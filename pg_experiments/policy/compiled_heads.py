@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from pg_experiments.policy.normal_noise import HELPERS as NORMAL
+from pg_experiments.policy.normal_noise import normal_number
 from pg_experiments.tensors.compiled import helper
 
-CATEGORICAL, BERNOULLI = range(2)  # rules
+CATEGORICAL, BERNOULLI, GAUSSIAN, SQUASHED_GAUSSIAN = range(4)  # rules
+LINEAR_ABOVE = 20.0  # where torch's softplus is the identity
+HALF, ONE = np.float32(0.5), np.float32(1.0)
 
 
 @runtime_checkable
@@ -18,15 +23,21 @@ class CompilableHead(Protocol):
     Attributes:
         rule: one of the rules of this module; None for no compiled form.
         is_greedy: whether the noise is 0.
+        is_continuous: whether actions are vectors of A float32 numbers.
+        limits: [3] float64, the offset and the lower and upper limit of `LogStd`; 0 for discrete actions.
+        bounds: [2, A] float32, the lowest and highest actions; A is 0 for discrete actions.
     """
 
     rule: int | None
     is_greedy: bool
+    is_continuous: bool
+    limits: np.ndarray
+    bounds: np.ndarray
 
 
 @helper
 def choose(rule, is_greedy, outputs, uniform):  # type: ignore[no-untyped-def]
-    """The action that `sample(outputs, noise(uniform))` of the head gives."""
+    """The action that `sample(outputs, noise(uniform))` of a head for `Discrete` actions gives."""
     if rule == BERNOULLI:
         return np.int64(logistic(uniform[0], is_greedy) < outputs[0])
     best, action = np.float32(0.0), np.int64(0)
@@ -39,6 +50,37 @@ def choose(rule, is_greedy, outputs, uniform):  # type: ignore[no-untyped-def]
 
 
 @helper
+def choose_vector(is_greedy, limits, outputs, uniform, action):  # type: ignore[no-untyped-def]
+    """Fills `action` [A] with `sample(outputs, noise(uniform))` of a Gaussian head."""
+    A = len(action)
+    for i in range(A):
+        noise = np.float32(0.0) if is_greedy else normal_number(uniform[i])
+        action[i] = outputs[i] + np.float32(std(limits, outputs[A + i])) * noise
+
+
+@helper
+def std(limits, output):  # type: ignore[no-untyped-def]
+    """exp of `LogStd`."""
+    offset, low, high = limits[0], limits[1], limits[2]
+    return math.exp(low + softplus(high - softplus(high - offset - output) - low))
+
+
+@helper
+def softplus(x):  # type: ignore[no-untyped-def]
+    return x if x > LINEAR_ABOVE else math.log1p(math.exp(x))
+
+
+@helper
+def bound(rule, bounds, action, taken):  # type: ignore[no-untyped-def]
+    """Fills `taken` [A] with `for_environment(action)` of a Gaussian head."""
+    for i in range(len(action)):
+        low, high, x = bounds[0, i], bounds[1, i], action[i]
+        if rule == SQUASHED_GAUSSIAN:
+            x = low + HALF * (np.float32(math.tanh(x)) + ONE) * (high - low)
+        taken[i] = min(max(x, low), high)
+
+
+@helper
 def gumbel(uniform, is_greedy):  # type: ignore[no-untyped-def]
     return np.float32(0.0) if is_greedy else -np.log(-np.log(uniform))
 
@@ -48,4 +90,4 @@ def logistic(uniform, is_greedy):  # type: ignore[no-untyped-def]
     return np.float32(0.0) if is_greedy else np.log(uniform) - np.log1p(-uniform)
 
 
-HELPERS = (choose, gumbel, logistic)
+HELPERS = (*NORMAL, choose, choose_vector, std, softplus, bound, gumbel, logistic)

@@ -30,6 +30,7 @@ class _Finite:
 
     is_greedy = False
     is_continuous = False
+    limits, bounds = np.zeros(3), np.zeros((2, 0), dtype=np.float32)
     action_shape: tuple[int, ...] = ()
     num_outputs: int
 

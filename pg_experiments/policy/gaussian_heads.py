@@ -14,6 +14,7 @@ from annotated_types import Gt
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from pg_experiments.policy.compiled_heads import GAUSSIAN, SQUASHED_GAUSSIAN
 from pg_experiments.policy.gaussians import GaussianDistribution, LogStd, SquashedGaussianDistribution
 from pg_experiments.policy.normal_noise import normal_noise
 from pg_experiments.support.errors import UserError
@@ -51,7 +52,7 @@ class GaussianHead:
     is_greedy = False
     is_continuous = True
     max_entropy: float | None = None
-    rule: int | None = None
+    rule: int | None = GAUSSIAN
 
     def __init__(self, space: gymnasium.Space[Any], spread: Spread) -> None:
         """Raises UserError where the standard deviations are contradictory."""
@@ -62,6 +63,8 @@ class GaussianHead:
         self.action_shape: tuple[int, ...] = (self.num_noise,)
         self.has_log_std = spread.std == "state_independent"  # whether log σ is a parameter beside the network
         self.log_std = spread.log_std()
+        self.limits = np.array([self.log_std.offset, self.log_std.low, self.log_std.high])
+        self.bounds = np.stack([space.low.ravel(), space.high.ravel()]).astype(np.float32)
 
     def noise(self, uniform: Tensor) -> Tensor:
         """Normal noise, by the inverse of the distribution function."""
@@ -99,6 +102,8 @@ class SquashedGaussianHead(GaussianHead):
     Actions in a rollout are those before tanh, u [..., A]. Probabilities are densities of tanh u on (−1, 1), whatever
     the bounds.
     """
+
+    rule: int | None = SQUASHED_GAUSSIAN
 
     def __init__(self, space: gymnasium.Space[Any], spread: Spread) -> None:
         """Raises UserError where the space has no bounds, or the standard deviations are contradictory."""

@@ -16,6 +16,7 @@ import torch
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from torch import Tensor
 
+from pg_experiments.policy.compiled_heads import CompilableHead
 from pg_experiments.policy.discrete_heads import Bernoulli, Categorical, MultiBinaryHead, MultiDiscreteHead
 from pg_experiments.policy.distributions import Distribution
 from pg_experiments.policy.gaussian_heads import GaussianHead, Spread, SquashedGaussianHead
@@ -82,7 +83,8 @@ class Greedy:
     def __init__(self, head: Head) -> None:
         self.num_outputs, self.num_noise, self.max_entropy = head.num_outputs, head.num_noise, head.max_entropy
         self.action_shape, self.is_continuous = head.action_shape, head.is_continuous
-        self.rule: int | None = getattr(head, "rule", None)  # a head of a plugin need not have a compiled form
+        if isinstance(head, CompilableHead):  # that of a plugin need not be one
+            self.rule, self.limits, self.bounds = head.rule, head.limits, head.bounds
         self.sample, self.for_environment = head.sample, head.for_environment
         self.summaries, self.at = head.summaries, head.at
 

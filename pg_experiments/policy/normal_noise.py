@@ -38,7 +38,7 @@ def normal_noise(uniform: Tensor) -> Tensor:
 @helper
 def normal_number(uniform):  # type: ignore[no-untyped-def]
     """`normal_noise` of one number."""
-    x = 2.0 * uniform - 1.0 + CELL
+    x = 2.0 * np.float64(uniform) - 1.0 + CELL
     w = -np.log((1.0 - x) * (1.0 + x))
     ratio = polynomial(CENTRAL, w - 2.5) if w < 5.0 else polynomial(TAIL, np.sqrt(w) - 3.0)
     return np.float32(SQRT_2 * ratio * x)
