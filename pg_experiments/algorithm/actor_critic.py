@@ -198,7 +198,7 @@ class ActorCritic:
         """A term [R] of the policy's loss minus the entropy bonus. Adds its gradient, and its metrics to `measured`."""
         learners = batch.experience.rollout.learners
         outputs, pull_back = with_pullback(self.policy.bind(learners), steps.observations, steps.noise)
-        distribution = self.policy.head.at(outputs)
+        distribution = self.policy.distribution(outputs, steps.action_masks)
         log_probs = distribution.log_prob(steps.actions)
         losses, slopes, metrics = self.objective.surrogate(log_probs, steps.old_log_probs, steps.advantages)
         found = batch.means({"policy_loss": losses, "entropy": distribution.entropy} | metrics, steps.places)
@@ -232,7 +232,8 @@ class ActorCritic:
     def _log_probs(self, rollout: Rollout, block: FlatIndex) -> Tensor:
         noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
         outputs = self.policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
-        return self.policy.head.at(outputs).log_prob(block.gather(rollout.actions))
+        distribution = self.policy.distribution(outputs, rollout.action_masks_at(block))
+        return distribution.log_prob(block.gather(rollout.actions))
 
     def _why(self, broken: Mapping[int, str], part: str) -> dict[int, Broken]:
         """What is told of the learners whose step failed."""

@@ -22,6 +22,7 @@ class Steps(NamedTuple):
     observations: Tensor | SparseRows
     noise: Tensor | None
     actions: Tensor
+    action_masks: Tensor | None
     advantages: Tensor
     returns: Tensor
     old_values: Tensor  # V(s) before the update
@@ -63,7 +64,8 @@ class MiniBatch:
         for index, computed in zip(self.index.blocks(), self.computed.split(self.index.block, 2), strict=True):
             noise = None if rollout.dropout_masks is None else index.gather(rollout.dropout_masks)
             observations, actions = index.gather(rollout.observations), index.gather(rollout.actions)
-            yield Steps(index, observations, noise, actions, *computed.unbind())
+            allowed = rollout.action_masks_at(index)
+            yield Steps(index, observations, noise, actions, allowed, *computed.unbind())
 
     def means(self, per_step: Mapping[str, Tensor], index: FlatIndex) -> dict[str, Tensor]:
         """The parts [R] of a block in the means of numbers [R, N] over the mini-batch's steps."""

@@ -173,7 +173,7 @@ class ReinforceAgent:
 
     def _loss(self, steps: FlatIndex, outputs: Tensor, rollout: Rollout, advantages: Tensor) -> PolicyLoss:
         divisor = self._divisor(rollout)
-        distribution = self.policy.head.at(outputs)
+        distribution = self.policy.distribution(outputs, rollout.action_masks_at(steps))
         log_probs = distribution.log_prob(steps.gather(rollout.actions))
         loss = policy_gradient_loss(log_probs, steps.gather(advantages), steps.valid, divisor)
         with torch.set_grad_enabled(self.has_entropy_bonus):

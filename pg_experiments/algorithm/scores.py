@@ -19,11 +19,14 @@ class _WeightedLogProb(nn.Module):
         self.policy = policy
         self.learners = learners
 
-    def forward(self, observations: Tensor, actions: Tensor, weights: Tensor, noise: Tensor | None) -> Tensor:
+    def forward(
+        self, observations: Tensor, actions: Tensor, weights: Tensor, noise: Tensor | None, action_masks: Tensor | None
+    ) -> Tensor:
         """[T, R, *rest] each, without the axis of episodes -> []."""
         noise = None if noise is None else noise.transpose(0, 1)
         outputs = self.policy.bind(self.learners)(observations.transpose(0, 1), noise)
-        return (weights.transpose(0, 1) * self.policy.head.at(outputs).log_prob(actions.transpose(0, 1))).sum()
+        distribution = self.policy.distribution(outputs, None if action_masks is None else action_masks.transpose(0, 1))
+        return (weights.transpose(0, 1) * distribution.log_prob(actions.transpose(0, 1))).sum()
 
 
 def episode_gradients(policy: Policy, rollout: Rollout, weights: Tensor) -> Tensor:
@@ -48,13 +51,15 @@ def episode_gradients(policy: Policy, rollout: Rollout, weights: Tensor) -> Tens
     parameters = {f"policy.{name}": parameter.detach() for name, parameter in policy.named_parameters()}
     module = _WeightedLogProb(policy, rollout.learners)
     gradient = grad(lambda *arguments: functional_call(module, arguments[0], arguments[1:]))
-    of_episodes = vmap(gradient, in_dims=(None, 2, 2, 2, None if masks is None else 2), out_dims=1)
+    optional = [None if each is None else 2 for each in (masks, rollout.action_masks)]
+    of_episodes = vmap(gradient, in_dims=(None, 2, 2, 2, *optional), out_dims=1)
     dtype = next(iter(parameters.values())).dtype
     steps = (
         _without_padding(observations, rollout.mask),
         _without_padding(rollout.actions, rollout.mask),
         _without_padding(weights, rollout.mask).to(dtype),
         masks,
+        rollout.action_masks,
     )
     total: Tensor | None = None
     for start in range(0, len(rollout.mask), BLOCK):

@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from pg_experiments.collect.noise import Noise
+from pg_experiments.env.action_masks import KEY as ACTION_MASK
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.rollout import Finals, Rollout
 from pg_experiments.tensors.streams import episode_seeds
@@ -53,22 +54,26 @@ class EpisodeCollector:
         learners = torch.from_numpy(active).to(self.device)
         head = self.policy.head
         noise = Noise(self.policy, {i: self.seeds[i] for i in active.tolist()}, E, update, self.device)
-        observation = self._reset(update, envs)
+        observation, allowed = self._reset(update, envs)
         alive = np.ones(R * E, dtype=np.bool_)
         every_action = head.for_environment(np.zeros((len(self.seeds) * E, *head.action_shape), dtype=np.int64))
         observations, actions, rewards, mask, terminated, truncated, outputs = [], [], [], [], [], [], []
+        allowances: list[Tensor] = []
         with torch.set_grad_enabled(self.keep_graph), one_thread():
             network = self.policy.bind(learners)
             for action_noise, network_noise in noise:
                 output = network(self._columns(observation), network_noise)
-                action = head.sample(output.detach(), action_noise)
+                action = self.policy.sample(output.detach(), action_noise, allowed)
                 observations.append(observation)
                 actions.append(action)
                 mask.append(alive)
                 if self.keep_graph:
                     outputs.append(output)
+                if allowed is not None:
+                    allowances.append(allowed)
                 every_action[envs] = head.for_environment(action.cpu().numpy().reshape(R * E, *action.shape[2:]))
-                observation, reward, ended, cut, _ = self.env.step(every_action)
+                observation, reward, ended, cut, info = self.env.step(every_action)
+                allowed = self._allowed(info, envs)
                 if not all_active:
                     observation, reward, ended, cut = observation[envs], reward[envs], ended[envs], cut[envs]
                 rewards.append(reward)
@@ -89,6 +94,7 @@ class EpisodeCollector:
             finals=finals_of(self._columns(observation), steps_taken),
             dropout_masks=noise.of_network(len(mask)),
             outputs=torch.stack(outputs) if outputs else None,
+            action_masks=torch.stack(allowances) if allowances else None,
         )
 
     def state(self) -> dict[str, Any]:
@@ -107,14 +113,17 @@ class EpisodeCollector:
         tensor = torch.from_numpy(np.stack(arrays)).to(self.device)
         return tensor.view(len(arrays), -1, self.episodes, *tensor.shape[2:])
 
-    def _reset(self, update: int, envs: np.ndarray) -> np.ndarray:
-        """Resets the environments `envs` for a batch. Returns the first observations [R · E, *shape]."""
+    def _reset(self, update: int, envs: np.ndarray) -> tuple[np.ndarray, Tensor | None]:
+        """Resets the environments `envs` for a batch. Returns their observations [R · E, *shape] and action masks."""
         chosen = np.zeros(len(self.seeds) * self.episodes, dtype=np.bool_)
         chosen[envs] = True
         seeds = [s for seed in self.seeds for s in episode_seeds(seed, update, self.episodes)]
-        observations, _ = self.env.reset(seed=seeds, options={"reset_mask": chosen})
-        first: np.ndarray = observations[envs]
-        return first
+        observations, info = self.env.reset(seed=seeds, options={"reset_mask": chosen})
+        return observations[envs], self._allowed(info, envs)
+
+    def _allowed(self, info: Mapping[str, Any], envs: np.ndarray) -> Tensor | None:
+        """The action masks [R, E, A] of these environments [R · E]; None where they give none."""
+        return self._columns(info[ACTION_MASK][envs]) if ACTION_MASK in info else None
 
 
 def finals_of(observations: Tensor, mask: Tensor) -> Finals:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pg_experiments.collect.noise import CHUNK, Noise
 from pg_experiments.collect.ongoing import Ongoing
+from pg_experiments.env.action_masks import KEY as ACTION_MASK
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.networks import BoundNetwork
@@ -28,6 +29,7 @@ class _Step(NamedTuple):
     """One step of n environments."""
 
     shown: np.ndarray  # [n, *shape] observations before the action
+    allowed: Tensor | None  # [R, E, A] action masks
     outputs: Tensor  # [R, E, K] of the network
     actions: Tensor  # [R, E, *action_shape]
     taken: np.ndarray  # [n, *action_shape] actions as the environments take them
@@ -62,6 +64,7 @@ class StepsCollector:
         self.keep_graph = keep_graph
         self.ongoing = Ongoing(self.seeds, num_envs)
         self.observations = np.zeros(env.observation_space.shape, dtype=np.float32)  # [N, *shape] before the next step
+        self.action_masks: np.ndarray | None = None  # [N, A] bool, before the next step; None where there are none
         idle = np.zeros((len(self.observations), *policy.head.action_shape), dtype=np.int64)
         self.idle_actions = policy.head.for_environment(idle)
 
@@ -75,7 +78,7 @@ class StepsCollector:
         noise = Noise(self.policy, seeds, self.num_envs, update, self.device, chunk=min(CHUNK, self.num_steps))
         with torch.set_grad_enabled(self.keep_graph), one_thread():
             steps = list(islice(self._play(envs, self.policy.bind(learners), noise), self.num_steps))
-        shown, outputs, actions, taken, rewards, terminated, truncated, after = zip(*steps, strict=True)
+        shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after = zip(*steps, strict=True)
         ended, cut, paid = self._stack(terminated), self._stack(truncated), self._stack(rewards).float()
         over = (ended | cut).cpu().numpy()
         played = np.stack(taken).reshape(*over.shape, *taken[0].shape[1:])
@@ -92,6 +95,7 @@ class StepsCollector:
             outputs=torch.stack(outputs) if self.keep_graph else None,
             games=self.ongoing.add(active, played, paid.cpu().numpy(), over),
             full=True,
+            action_masks=None if self.action_masks is None else torch.stack(allowed),
         )
 
     def _finals(self, over: np.ndarray, truncated: np.ndarray, after: Sequence[np.ndarray]) -> Finals:
@@ -108,12 +112,13 @@ class StepsCollector:
         for action_noise, network_noise in noise:
             shown = self.observations[envs]
             outputs = network(self._columns(shown), network_noise)
-            actions = self.policy.head.sample(outputs.detach(), action_noise)
+            allowed = None if self.action_masks is None else self._columns(self.action_masks[envs])
+            actions = self.policy.sample(outputs.detach(), action_noise, allowed)
             taken = self._for_environments(actions)
             rewards, terminated, truncated = self._step(envs, taken)
             after = self.observations[envs]
             self._reset(envs[terminated | truncated])
-            yield _Step(shown, outputs, actions, taken, rewards, terminated, truncated, after)
+            yield _Step(shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after)
 
     def state(self) -> dict[str, Any]:
         """The unfinished episode of each environment, and what it shows."""
@@ -149,8 +154,8 @@ class StepsCollector:
         """Steps these environments [n], and no others. Returns rewards, terminated and truncated, [n] each."""
         every = self.idle_actions.copy()
         every[envs] = actions
-        observations, rewards, terminated, truncated, _ = self.env.step(every)
-        self.observations = observations
+        self.observations, rewards, terminated, truncated, info = self.env.step(every)
+        self.action_masks = info.get(ACTION_MASK)
         return rewards[envs], terminated[envs], truncated[envs]
 
     def _reset(self, envs: np.ndarray) -> None:
@@ -167,7 +172,8 @@ class StepsCollector:
         chosen[envs] = True
         seeds = np.zeros(len(chosen), dtype=np.int64)
         seeds[envs] = self.ongoing.episode_seeds(envs)
-        self.observations, _ = self.env.reset(seed=seeds.tolist(), options={"reset_mask": chosen})
+        self.observations, info = self.env.reset(seed=seeds.tolist(), options={"reset_mask": chosen})
+        self.action_masks = info.get(ACTION_MASK)
 
     def _hold_others(self, envs: np.ndarray) -> None:
         """Pauses the environments of learners that take no part."""

@@ -16,6 +16,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import batch_space
 
+from pg_experiments.env.action_masks import ActionMasks
 from pg_experiments.env.compiled import CompiledForm
 from pg_experiments.env.masked_cartpole import POSITIONS, observed
 
@@ -115,19 +116,26 @@ class StandingMaskedCartPole(StandingCartPole):
 
 
 class StandingSyncVectorEnv(StartsAnew, SyncVectorEnv):
-    """Gymnasium's serial vector environment, except that finished members are not stepped."""
+    """Gymnasium's serial vector environment, except that finished members are not stepped.
+
+    Of the infos it keeps `action_mask` [N, A] bool, where the environments give one.
+    """
 
     def __init__(self, env_fns: Any) -> None:
         super().__init__(env_fns, autoreset_mode=AutoresetMode.DISABLED)
         self._finished = np.ones(self.num_envs, dtype=np.bool_)
         self._standing = np.zeros(self.observation_space.shape or (), dtype=np.float32)
+        spec = self.envs[0].spec
+        label = str(self.envs[0]) if spec is None else f"env.id={spec.id}"
+        self._masks = ActionMasks(self.single_action_space, self.num_envs, label)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Reset:
         chosen = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
         for index in np.flatnonzero(chosen):
-            self._standing[index], _ = self.envs[index].reset(seed=None if seed is None else seed[index])
+            self._standing[index], info = self.envs[index].reset(seed=None if seed is None else seed[index])
+            self._masks.update(int(index), info, is_first=True)
         self._finished = self._finished & ~chosen
-        return self._standing.copy(), {}
+        return self._standing.copy(), self._masks.infos()
 
     def hold(self, envs: np.ndarray) -> None:
         """Pauses the environments where the mask [N] is True, until they are reset."""
@@ -137,7 +145,8 @@ class StandingSyncVectorEnv(StartsAnew, SyncVectorEnv):
         rewards = np.zeros(self.num_envs)
         terminated, truncated = np.zeros((2, self.num_envs), dtype=np.bool_)
         for index in np.flatnonzero(~self._finished):
-            observation, reward, terminated[index], truncated[index], _ = self.envs[index].step(actions[index])
+            observation, reward, terminated[index], truncated[index], info = self.envs[index].step(actions[index])
             self._standing[index], rewards[index] = observation, float(reward)
+            self._masks.update(int(index), info, is_over=bool(terminated[index] or truncated[index]))
         self._finished = self._finished | terminated | truncated
-        return self._standing.copy(), rewards, terminated, truncated, {}
+        return self._standing.copy(), rewards, terminated, truncated, self._masks.infos()

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pg_experiments.env.action_masks import given_masks
 from pg_experiments.evaluation.metrics import by_update_and_seed, read_table
 from pg_experiments.policy.heads import WithProbabilities
 from pg_experiments.policy.policy import Policy
@@ -27,7 +28,7 @@ from pg_experiments.run.needs import refuse_missing
 from pg_experiments.run.saved_parameters import best_learner, best_parameters, last_parameters, update_of
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError, near_directory
 from pg_experiments.support.files import Directory
-from pg_experiments.support.identity import CONFIG, RESUMABLE, differences, identity
+from pg_experiments.support.identity import CONFIG, identity, refuse_another
 from pg_experiments.support.legacy import upgraded, upgraded_state
 from pg_experiments.support.plain_data import read_group
 from pg_experiments.support.run_directory import METRICS, RESULT
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     import pandas
 
 COUNTS = ("update", "env_steps", "episodes")  # columns of whole numbers
-FEW = 5  # keys that a message names
 
 
 class LoadedRun:
@@ -85,7 +85,9 @@ class LoadedRun:
         return self.config.env.single(render_mode)
 
     @torch.no_grad()
-    def policy(self, observation: np.ndarray, greedy: bool = True) -> int | np.ndarray:
+    def policy(
+        self, observation: np.ndarray, greedy: bool = True, action_mask: np.ndarray | None = None
+    ) -> int | np.ndarray:
         """Choose an action.
 
         Args:
@@ -94,17 +96,20 @@ class LoadedRun:
                 squashed one, the tanh of the mean), with dropout off. False: an action sampled as in training, with
                 dropout on. The random generator is seeded by `load_run`, so the same sequence of calls gives the same
                 actions.
+            action_mask: [A], or [N, A] for N observations: nonzero for allowed actions; None: all are. Where the
+                environment gives one, it is `info["action_mask"]`.
 
         Returns:
             An action for the environment's `step`: an int for `Discrete` actions, else an array of the action space.
             For N observations, an array with a leading axis N.
 
         Raises:
-            ValueError: the observation has another shape.
+            ValueError: the observation or the mask has another shape, or the mask allows no action.
         """
         observations, single = self._batch(observation)
         N = observations.shape[1]
         policy = self.learner(greedy=greedy)
+        allowed = given_masks(action_mask, N, policy.head.num_outputs)
         shape = (1, N, policy.head.num_noise)
         uniform = np.zeros(shape, np.float32) if greedy else self._chance.random(shape, np.float32)
         noise = None
@@ -112,7 +117,7 @@ class LoadedRun:
             noise = torch.from_numpy(policy.network.draw_noise(0, self._chance, N))[None].float()
         with one_thread():
             outputs = policy.bind()(observations, noise)
-        actions = policy.head.sample(outputs, policy.head.noise(torch.from_numpy(uniform)))[0].numpy()
+        actions = policy.sample(outputs, policy.head.noise(torch.from_numpy(uniform)), allowed)[0].numpy()
         actions = policy.head.for_environment(actions)
         if not single:
             return actions
@@ -120,17 +125,18 @@ class LoadedRun:
         return action
 
     @torch.no_grad()
-    def probabilities(self, observation: np.ndarray) -> np.ndarray:
+    def probabilities(self, observation: np.ndarray, action_mask: np.ndarray | None = None) -> np.ndarray:
         """The probability π(a | s) of each action, with dropout off.
 
         Args:
             observation: an observation of the environment, or N of them with a leading axis.
+            action_mask: as in `policy`; other actions have probability 0.
 
         Returns:
             float32 [A] in the order of the environment's actions, with the sum 1; [N, A] for N observations.
 
         Raises:
-            ValueError: the observation has another shape.
+            ValueError: the observation or the mask has another shape, or the mask allows no action.
             pg_experiments.UserError: the actions are not those of a `Discrete` space.
         """
         observations, single = self._batch(observation)
@@ -138,7 +144,9 @@ class LoadedRun:
         if not isinstance(policy.head, WithProbabilities):
             raise UserError("probabilities: expected Discrete actions; `policy` with greedy=False samples actions")
         with one_thread():
-            probabilities: np.ndarray = policy.head.probabilities(policy.bind()(observations, None))[0].numpy()
+            outputs = policy.bind()(observations, None)
+            outputs = policy.masked(outputs, given_masks(action_mask, outputs.shape[1], policy.head.num_outputs))
+            probabilities: np.ndarray = policy.head.probabilities(outputs)[0].numpy()
         return probabilities[0] if single else probabilities
 
     def metrics(self) -> dict[str, np.ndarray]:
@@ -235,7 +243,7 @@ class SavedRun:
         except UserError as error:
             raise FileError(f"{path / CONFIG}: {error}") from None
         with _naming(file):
-            _refuse_another(state.get("config"), identity(values))
+            refuse_another(state.get("config"), identity(values))
             state = upgraded_state(state)
             return cls(path, config, file, state, update_of(state), which == "best")
 
@@ -269,24 +277,6 @@ def _naming(file: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise FileError(f"{file}: {error}") from None
-
-
-def _refuse_another(config: Any, values: Mapping[str, Any]) -> None:
-    """Raises ValueError where a checkpoint's configuration is missing or is not the run's."""
-    if not isinstance(config, dict) or not all(map(_is_plain, config.values())):
-        raise ValueError("the checkpoint does not say of which configuration it is")
-    differ = differences(config, values)
-    others = [f"{key} is {there}, not {here}" for key, (there, here) in differ.items() if key not in RESUMABLE]
-    if others:
-        more = f"; and {len(others) - FEW} more" if len(others) > FEW else ""
-        raise ValueError(f"the checkpoint is of another configuration ({'; '.join(others[:FEW])}{more})")
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is plain YAML data. A tensor is not, and cannot be compared with it."""
-    if isinstance(value, dict):
-        return all(map(_is_plain, [*value, *value.values()]))
-    return all(map(_is_plain, value)) if isinstance(value, list) else isinstance(value, str | int | float | None)
 
 
 def _what_is_there(path: Path) -> str:

@@ -12,6 +12,7 @@ from tempfile import NamedTemporaryFile
 import gymnasium
 import numpy as np
 
+from pg_experiments.env.action_masks import KEY as ACTION_MASK
 from pg_experiments.evaluation.loaded_run import LoadedRun
 from pg_experiments.evaluation.pictures import picture
 from pg_experiments.support.errors import UserError, needs_extra
@@ -87,9 +88,10 @@ def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float, done: Cal
 def _episode(run: LoadedRun, env: gymnasium.Env, greedy: bool) -> Iterator[tuple[np.ndarray, float]]:
     """Yields each observation of an episode with the return so far."""
     total, over = 0.0, False
-    observation, _ = env.reset(seed=episode_seeds(evaluation_seed(run.seed), 0, 1)[0])
+    observation, info = env.reset(seed=episode_seeds(evaluation_seed(run.seed), 0, 1)[0])
     yield observation, total
     while not over:
-        observation, reward, terminated, truncated, _ = env.step(run.policy(observation, greedy))
+        action = run.policy(observation, greedy, info.get(ACTION_MASK))
+        observation, reward, terminated, truncated, info = env.step(action)
         total, over = total + float(reward), terminated or truncated
         yield observation, total

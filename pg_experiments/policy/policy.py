@@ -6,8 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.policy.distributions import Distribution
 from pg_experiments.policy.heads import Greedy, Head
+from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.networks import BoundNetwork, Compilable, CompiledStep, Network
+
+MASKED = -1e9  # output of an action that is not allowed: its probability is exactly 0, and its logarithm finite
+LEAST_NOISE = -1e6  # of an action that is allowed: noise may be −inf, as that of a uniform number that is 0
 
 
 class Policy(nn.Module):
@@ -32,6 +37,31 @@ class Policy(nn.Module):
     def bind(self, learners: Tensor | None = None) -> BoundNetwork:
         """The network of the learners with indices [R] (None: all): observations and noise to outputs [R, N, K]."""
         return self.network.bind(learners)
+
+    def sample(self, outputs: Tensor, noise: Tensor, action_masks: Tensor | None = None) -> Tensor:
+        """Samples actions [...] for outputs and noise [..., K]; with masks [..., A] bool of those that are allowed."""
+        if action_masks is not None:
+            outputs, noise = self.masked(outputs, action_masks), noise.clamp(min=LEAST_NOISE)
+        return self.head.sample(outputs, noise)
+
+    def distribution(self, outputs: Tensor, action_masks: Tensor | None = None) -> Distribution:
+        """π(· | s) for outputs [..., K]; with masks [..., A] bool, that over the allowed actions."""
+        return self.head.at(self.masked(outputs, action_masks))
+
+    def masked(self, outputs: Tensor, action_masks: Tensor | None) -> Tensor:
+        """Outputs [..., K] with those of actions that are not allowed replaced, so that heads need no masks.
+
+        Raises:
+            UserError: the head has no output for each action.
+        """
+        if action_masks is None:
+            return outputs
+        if outputs.shape[-1] != action_masks.shape[-1]:
+            raise UserError(
+                f"policy.head: has {outputs.shape[-1]} outputs for {action_masks.shape[-1]} actions, and the "
+                "environment gives action masks, which need an output for each action; use policy.head=categorical"
+            )
+        return torch.where(action_masks, outputs, MASKED)
 
     @property
     def learners(self) -> int:

@@ -42,5 +42,6 @@ def _distributions(policy: Policy, rollout: Rollout, names: list[str] | None) ->
     block = rollout.flat.sample(SAMPLES)
     noise = None if rollout.dropout_masks is None else block.gather(rollout.dropout_masks)
     outputs: Tensor = policy.bind(rollout.learners)(block.gather(rollout.observations), noise)
+    outputs = policy.masked(outputs, rollout.action_masks_at(block))
     found = policy.head.summaries(outputs, names)
     return {f"policy/{name}": numbers[block.valid].cpu().numpy() for name, numbers in found.items()}

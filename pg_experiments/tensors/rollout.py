@@ -68,6 +68,11 @@ class Rollout:
     return_ends: Tensor | None = None  # [T, R, E] bool: a return ends, but not its episode (a point of Pong)
     games: list[Episodes] | None = None  # finished episodes of each learner; None: each column is an episode
     full: bool = False  # whether the mask is True everywhere
+    action_masks: Tensor | None = None  # [T, R, E, A] bool: actions that were allowed; None where all always are
+
+    def action_masks_at(self, steps: FlatIndex) -> Tensor | None:
+        """The action masks [R, N, A] of the steps of an index; None where all actions are allowed."""
+        return None if self.action_masks is None else steps.gather(self.action_masks)
 
     @cached_property
     def ends(self) -> Tensor:
