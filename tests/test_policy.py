@@ -219,3 +219,13 @@ def test_a_bandit_that_always_pays_the_same_has_no_expected_gradient():
         assert (advantages == 0).all()
     for sum_ in total:
         assert sum_.abs().max() < 1e-15
+
+
+def test_a_linear_policy_begins_with_the_weights_that_are_given():
+    given = make_run("env=short_corridor", "policy=linear", "policy.initial_weights=[1.47,-1.47]", "num_seeds=2")
+    probabilities = given.agent.policy.head.probabilities(given.agent.policy.bind()(torch.ones(2, 1, 1)))
+    torch.testing.assert_close(probabilities[:, 0, 1], torch.full((2,), 0.0502), atol=1e-4, rtol=0)
+    with pytest.raises(
+        UserError, match=r"policy\.initial_weights=\[1\.0\]: expected a number for each of the 2 outputs"
+    ):
+        make_run("env=short_corridor", "policy=linear", "policy.initial_weights=[1.0]")

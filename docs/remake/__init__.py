@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from docs.remake import actor_critics, comparing, intervals, normalization, pictures, pong, speed
+from docs.remake import actor_critics, comparing, intervals, normalization, pictures, pong, short_corridor, speed
 from docs.remake.artefact import Artefact
 
-_SINGLE = (normalization.ARTEFACT, pong.ARTEFACT, comparing.ARTEFACT, actor_critics.ARTEFACT, intervals.ARTEFACT)
+_SINGLE = (
+    normalization.ARTEFACT,
+    pong.ARTEFACT,
+    comparing.ARTEFACT,
+    actor_critics.ARTEFACT,
+    intervals.ARTEFACT,
+    short_corridor.ARTEFACT,
+)
 ARTEFACTS: dict[str, Artefact] = {
     artefact.name: artefact for artefact in (*_SINGLE, *speed.ARTEFACTS, *pictures.ARTEFACTS)
 }

@@ -16,7 +16,7 @@ from pg_experiments.policy.gaussian_heads import GaussianHead, Spread
 from pg_experiments.policy.heads import Head, HeadName, head_of
 from pg_experiments.policy.policy import Policy
 from pg_experiments.policy.with_log_std import WithLogStd
-from pg_experiments.support.errors import one_line
+from pg_experiments.support.errors import UserError, one_line
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import Network
@@ -96,16 +96,30 @@ class Linear(Spread):
     head: HeadName
     bias: bool
     initialisation: Initialisation
+    initial_weights: list[float] | None = None
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
-        """As `MLP.build`, without hidden layers."""
-        return self._perceptron.build(observations, actions, learners)
+        """As `MLP.build`, without hidden layers. Raises UserError where `initial_weights` do not fit the outputs."""
+        policy = self._perceptron.build(observations, actions, learners)
+        if self.initial_weights is not None:
+            self._set_weights(policy.network)
+        return policy
 
     def load(
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `MLP.load`."""
         return self._perceptron.load(observations, actions, parameters)
+
+    def _set_weights(self, network: Network) -> None:
+        """Sets every weight of an output to its first value."""
+        if not isinstance(network, StackedMLP) or len(self.initial_weights or ()) != network.outputs:
+            raise UserError(
+                f"policy.initial_weights={self.initial_weights}: expected a number for each of the "
+                f"{network.outputs} outputs"
+            )
+        with torch.no_grad():
+            network.weights[0].copy_(torch.tensor(self.initial_weights))
 
     @property
     def _perceptron(self) -> MLP:
