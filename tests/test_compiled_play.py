@@ -15,6 +15,8 @@ from pg_experiments.collect.compiled_episodes import FIRST_ROWS
 from pg_experiments.collect.compiled_player import NOTICE, Columns, Games
 from pg_experiments.policy.compiled_heads import BERNOULLI, CATEGORICAL, choose
 from pg_experiments.run.run import Run
+from pg_experiments.tensors import compiled_dense as dense
+from pg_experiments.tensors.networks import TANH
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.streams import episode_seeds
 from tests.conftest import REPOSITORY, make_run
@@ -272,6 +274,22 @@ def test_a_run_says_that_it_compiles_and_compiles_once_on_a_machine(command, tmp
     runs = [command("env.max_episodes=2", f"hydra.run.dir=run_{number}") for number in range(2)]
     assert [run.returncode for run in runs] == [0, 0], runs[0].stderr
     assert [NOTICE in run.stdout for run in runs] == [True, False]
+
+
+def test_the_compiled_tanh_is_within_5_units_in_the_last_place():
+    x = np.concatenate([np.linspace(-12, 12, 20_001), [np.nan, np.inf, -np.inf, 1e-30]]).astype(np.float32)
+    found, exact = tanh_of(x), np.tanh(x.astype(np.float64))
+    units = np.spacing(np.abs(exact).astype(np.float32))
+    assert np.nanmax(np.abs(found - exact) / units) <= 5
+    assert np.array_equal(np.isnan(found), np.isnan(x))
+    assert np.nanmax(np.abs(found)) <= 1
+
+
+def tanh_of(x: np.ndarray) -> np.ndarray:
+    """The compiled activation, without a compiler."""
+    found = x.copy()
+    dense.activate(found, TANH)
+    return found
 
 
 def test_rows_that_are_added_to_columns_are_empty():

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from pg_experiments.tensors.compiled import helper
 from pg_experiments.tensors.networks import LEAKY_RELU, LEAKY_SLOPE, RELU
 
 SLOPE = np.float32(LEAKY_SLOPE)
+# of Eigen's `ptanh`: beyond the limit it is ±1; coefficients of x¹², x¹⁰, …, 1 and of x⁶, x⁴, …, 1
+TANH_LIMIT = np.float32(7.90531110763549805)
+TANH_OVER = tuple(map(np.float32, (
+    -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
+    1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03,
+)))  # fmt: skip
+TANH_UNDER = tuple(map(np.float32, (
+    1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03,
+)))  # fmt: skip
 
 
 @helper
@@ -77,7 +84,23 @@ def activate(x, activation):  # type: ignore[no-untyped-def]
             x[j] = x[j] * SLOPE if x[j] < 0 else x[j]
     else:
         for j in range(len(x)):
-            x[j] = math.tanh(x[j])
+            x[j] = tanh(x[j])
 
 
-HELPERS = (dense_outputs, add_products, dot, drop, activate)
+@helper(reordered_sums=True)
+def tanh(x):  # type: ignore[no-untyped-def]
+    """tanh of a float32, within 5 units in the last place: the rational approximation of the library Eigen.
+
+    The C library's takes 20 times as long, since a loop with it cannot use the vector unit.
+    """
+    x = -TANH_LIMIT if x < -TANH_LIMIT else TANH_LIMIT if x > TANH_LIMIT else x  # a NaN remains one
+    square = x * x
+    numerator, denominator = TANH_OVER[0], TANH_UNDER[0]
+    for c in TANH_OVER[1:]:
+        numerator = numerator * square + c
+    for c in TANH_UNDER[1:]:
+        denominator = denominator * square + c
+    return x * numerator / denominator
+
+
+HELPERS = (dense_outputs, add_products, dot, drop, activate, tanh)

@@ -20,6 +20,7 @@ OF_PLAY = "tests/test_compiled_play.py::"
 PCG = OF_ENVS + "test_a_compiled_generator_has_the_numbers_of_numpys_for_every_seed_of_64_bits"
 SFC = OF_ENVS + "test_a_compiled_stream_has_the_numbers_of_numpys_for_every_seed"
 MOVES = OF_ENVS + "test_a_compiled_environment_moves_as_gymnasiums_does_to_the_last_bit"
+TANH = OF_PLAY + "test_the_compiled_tanh_is_within_5_units_in_the_last_place"
 CHOICE = OF_PLAY + "test_the_heads_compiled_choice_is_that_of_the_heads"
 
 MUTANTS = [
@@ -102,6 +103,7 @@ MUTANTS = [
         "kept[:outputs]",
         BOTH,
     ),
+    dense("tanh grows beyond its limit", "-TANH_LIMIT if x < -TANH_LIMIT else ", "", TANH),
     loop(
         "a time limit comes one step late",
         "truncated = steps[r, e] >= limit",
