@@ -40,7 +40,7 @@ class SeedAccount:
         self.unchanged = self.unchanged + 1 if is_same else 1
         self.lowest = min(self.lowest, episode_return)
         self.returns.append(episode_return)
-        may_solve = self.episodes >= window and not self.solved and not self.error
+        may_solve = self.episodes >= window and not self.solved and not self.error and solved_at < math.inf
         if may_solve and self.mean_return(window) >= solved_at:
             self.episodes_to_solve = self.episodes
 
@@ -49,7 +49,8 @@ class SeedAccount:
         if not self.returns:
             return float("nan")
         if self._mean is None or self._mean[:2] != (self.episodes, window):
-            self._mean = (self.episodes, window, float(np.mean(self.returns[-window:])))
+            recent = self.returns[-window:]
+            self._mean = (self.episodes, window, math.fsum(recent) / len(recent))  # np.mean takes 5 times as long
         return self._mean[2]
 
 
