@@ -13,8 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.tensors import compiled_perceptron as compiled
+from pg_experiments.tensors.networks import LEAKY_RELU, LEAKY_SLOPE, RELU, TANH
+
 Activation = Literal["relu", "leaky_relu", "tanh"]
-SLOPE = nn.LeakyReLU().negative_slope
+CODES: dict[Activation, int] = {"relu": RELU, "leaky_relu": LEAKY_RELU, "tanh": TANH}
 # large products with few columns take a third of the time when they are computed as the transpose
 LARGE, NARROW = 4096, 16  # rows of all learners, and columns
 aten = torch.ops.aten
@@ -22,8 +25,13 @@ aten = torch.ops.aten
 
 def can_fuse(x: Tensor) -> bool:
     """Whether `fused_perceptron` takes these inputs. Transforms of `torch.func` need the operations one by one."""
-    is_transformed: bool = torch._C._are_functorch_transforms_active()
-    return x.dtype == torch.float32 and x.device.type == "cpu" and not is_transformed
+    return x.dtype == torch.float32 and x.device.type == "cpu" and not is_transformed()
+
+
+def is_transformed() -> bool:
+    """Whether a transform of `torch.func` is active; tensors may have no memory then."""
+    active: bool = torch._C._are_functorch_transforms_active()
+    return active
 
 
 def fused_perceptron(
@@ -57,18 +65,19 @@ class _Perceptron(torch.autograd.Function):
     ) -> Tensor:
         weights, biases = parameters[:depth], parameters[depth:]
         *inputs, outputs = forward(x, weights, biases, activation, masks, scale)
-        ctx.save_for_backward(*inputs, *weights)
-        ctx.activation, ctx.masks, ctx.scale, ctx.has_biases = activation, masks, scale, bool(biases)
+        ctx.save_for_backward(*parameters, *inputs)
+        ctx.sizes, ctx.activation, ctx.masks, ctx.scale = (depth, len(parameters)), activation, masks, scale
         return outputs
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        depth = len(ctx.saved_tensors) // 2
-        layers, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
+        depth, count = ctx.sizes
+        saved = ctx.saved_tensors
+        weights, biases, layers = saved[:depth], saved[depth:count], saved[count:]
         of_x, of_weights, of_biases = backward(
-            gradient, layers, weights, ctx.activation, ctx.masks, ctx.scale, of_input=ctx.needs_input_grad[0]
+            gradient, layers, weights, biases, ctx.activation, ctx.masks, ctx.scale, of_input=ctx.needs_input_grad[0]
         )
-        return of_x, None, None, None, None, *of_weights, *(of_biases if ctx.has_biases else ())
+        return of_x, None, None, None, None, *of_weights, *(of_biases if biases else ())
 
 
 def forward(
@@ -79,7 +88,10 @@ def forward(
     masks: Tensor | None,
     scale: Tensor | float,
 ) -> list[Tensor]:
-    """The input of each layer, and the outputs."""
+    """The input of each layer, and the outputs; of perceptrons with compiled loops, the input, units and outputs."""
+    if compiled.is_for(weights, biases):
+        widths, parameters = compiled.widths_of(weights), compiled.packed(weights, biases)
+        return [x, *compiled.forward(x, widths, parameters, CODES[activation], masks, scale)]
     layers = [x]
     for layer, weight in enumerate(weights):
         x = _product(x, weight, biases[layer] if biases else None)
@@ -95,6 +107,7 @@ def backward(
     gradient: Tensor,
     layers: Sequence[Tensor],
     weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
     activation: Activation,
     masks: Tensor | None,
     scale: Tensor | float,
@@ -105,10 +118,18 @@ def backward(
 
     Args:
         gradient: [R, N, outputs], of the outputs.
-        layers: the input of each layer, as `forward` returns them.
-        weights, activation, masks, scale: as in `forward`.
+        layers: what `forward` returns before the outputs.
+        weights, biases, activation, masks, scale: as in `forward`.
         of_input: whether the gradient of the input is needed.
     """
+    if compiled.is_for(weights, biases):
+        x, units = layers
+        widths, parameters = compiled.widths_of(weights), compiled.packed(weights, biases)
+        found, parts = compiled.zeros((*weights, *biases))
+        of_x = compiled.backward(
+            gradient, x, widths, parameters, units, found, CODES[activation], masks, scale, of_input=of_input
+        )
+        return of_x, parts[: len(weights)], parts[len(weights) :]
     of_weights, of_biases = [], []
     for layer in reversed(range(len(weights))):
         of_weights.append(_product(layers[layer].transpose(1, 2), gradient))
@@ -150,6 +171,6 @@ def _through_activation(gradient: Tensor, activated: Tensor, activation: Activat
     if activation == "relu":
         aten.threshold_backward.grad_input(gradient, activated, 0, grad_input=gradient)
     elif activation == "leaky_relu":
-        aten.leaky_relu_backward.grad_input(gradient, activated, SLOPE, True, grad_input=gradient)
+        aten.leaky_relu_backward.grad_input(gradient, activated, LEAKY_SLOPE, True, grad_input=gradient)
     else:
         aten.tanh_backward.grad_input(gradient, activated, grad_input=gradient)

@@ -13,9 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pg_experiments.tensors.fused import Activation, backward, can_fuse, forward, fused_perceptron
+from pg_experiments.tensors import compiled_perceptron as compiled
+from pg_experiments.tensors.compiled_perceptron import Memory, memory_of
+from pg_experiments.tensors.fused import (
+    CODES,
+    Activation,
+    backward,
+    can_fuse,
+    forward,
+    fused_perceptron,
+    is_transformed,
+)
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import LEAKY_RELU, RELU, TANH, CompiledStep, DenseForm, Pullback
+from pg_experiments.tensors.networks import CompiledStep, DenseForm, Pullback
 from pg_experiments.tensors.repeated import repeated
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
@@ -25,7 +35,6 @@ Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R,
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
 # in place, as the hidden units of a batch are the largest tensor of a run
-CODES: dict[Activation, int] = {"relu": RELU, "leaky_relu": LEAKY_RELU, "tanh": TANH}
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
 
@@ -83,6 +92,7 @@ class BoundMLP:
     layers: list[Layer]
     activation: Activation
     scale: Tensor | float
+    memory: Memory | None = None  # where parameters are, for compiled loops
 
     def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
@@ -94,14 +104,31 @@ class BoundMLP:
         weights, biases = [w for w, _ in self.layers], [b for _, b in self.layers if b is not None]
         if not isinstance(x, Tensor) or not can_fuse(x) or not weights[0].is_leaf:
             return None
+        if self.memory is not None:
+            return self._with_compiled_pullback(x, noise, self.memory)
         with torch.no_grad():
             *layers, outputs = forward(x, weights, biases, self.activation, noise, self.scale)
 
         @torch.no_grad()
         def pull_back(gradient: Tensor) -> None:
-            _, of_weights, of_biases = backward(gradient, layers, weights, self.activation, noise, self.scale)
+            _, of_weights, of_biases = backward(gradient, layers, weights, biases, self.activation, noise, self.scale)
             for parameter, found in zip((*weights, *biases), (*of_weights, *of_biases), strict=False):
-                parameter.grad = found if parameter.grad is None else parameter.grad + found
+                parameter.grad = found if parameter.grad is None else parameter.grad.add_(found)
+
+        return outputs, pull_back
+
+    def _with_compiled_pullback(self, x: Tensor, noise: Tensor | None, memory: Memory) -> tuple[Tensor, Pullback]:
+        settings = (CODES[self.activation], noise, self.scale)
+        units, outputs = compiled.forward(x, memory.widths, memory.parameters, *settings)
+
+        @torch.no_grad()
+        def pull_back(gradient: Tensor) -> None:
+            weights, biases = zip(*self.layers, strict=True)
+            for parameter, part in zip((*weights, *biases), memory.parts, strict=True):
+                if parameter.grad is not part:
+                    part.zero_() if parameter.grad is None else part.copy_(parameter.grad)
+                    parameter.grad = part
+            compiled.backward(gradient, x, memory.widths, memory.parameters, units, memory.gradients, *settings)
 
         return outputs, pull_back
 
@@ -156,6 +183,8 @@ class StackedMLP(nn.Module):
         self.noise_shape: tuple[int, ...] = (layers, hidden)
         # on the CPU, where masks are drawn, for parameters on any device
         self._all_learners = list(range(learners))
+        self._pointer = 0  # of the first parameter, when `_found` was looked up
+        self._found: Memory | None = None
         rate = torch.zeros(learners, device="cpu") if dropout is None or not layers else dropout
         self.drop_below = (rate.double() * LEVELS).round().clamp(max=LEVELS - 1).long()  # [R] of LEVELS
 
@@ -180,7 +209,15 @@ class StackedMLP(nn.Module):
         weights = rows(_members(self.weights))
         biases = [None] * len(weights) if self.biases is None else rows(_members(self.biases))
         layers: list[Layer] = list(zip(weights, biases, strict=True))
-        return BoundMLP(layers, self.activation, self._scale(learners))
+        memory = self._memory(weights, biases) if all_learners and not is_transformed() else None
+        return BoundMLP(layers, self.activation, self._scale(learners), memory)
+
+    def _memory(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Memory | None:
+        """The memory of all parameters, where compiled loops can use it. It is looked up again when they have moved."""
+        if weights[0].data_ptr() != self._pointer:
+            self._pointer = weights[0].data_ptr()
+            self._found = memory_of(weights, [bias for bias in biases if bias is not None])
+        return self._found
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """The perceptrons of the learners with indices [R] as plain arrays."""

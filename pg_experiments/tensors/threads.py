@@ -1,11 +1,17 @@
-"""Control of the number of threads of torch."""
+"""Threads: those of torch, and those of compiled loops over learners."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
 
 import torch
+
+LITTLE = 2**22  # multiplications of a loop that are not worth a second thread: some 50 µs
 
 
 @contextmanager
@@ -21,3 +27,27 @@ def one_thread(wanted: bool = True) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def for_learners(loop: Callable[..., Any], learners: int, work: int, *arguments: Any) -> None:
+    """Calls a compiled loop for all learners, on as many threads as torch uses.
+
+    Args:
+        loop: takes the first learner, the one after the last, and the arguments; each learner by itself.
+        learners: their number R.
+        work: number of multiplications for a learner.
+        arguments: of the loop.
+    """
+    count = min(torch.get_num_threads(), learners)
+    if count == 1 or learners * work < LITTLE:
+        loop(0, learners, *arguments)
+        return
+    bounds = [learners * i // count for i in range(count + 1)]
+    jobs = [_pool(count).submit(loop, first, last, *arguments) for first, last in pairwise(bounds)]
+    for job in jobs:
+        job.result()
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)

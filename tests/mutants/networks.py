@@ -16,10 +16,14 @@ distributions = partial(Mutant, "heads", "pg_experiments/policy/distributions.py
 policy = partial(Mutant, "policy", "pg_experiments/policy/policy.py")
 dropout = partial(Mutant, "policy", "pg_experiments/tensors/stacked.py")
 acting = partial(Mutant, "policy", "pg_experiments/tensors/compiled_mlp.py")
+loops = partial(Mutant, "networks", "pg_experiments/tensors/compiled_perceptron.py")
 module = partial(Mutant, "networks", "pg_experiments/tensors/stacked_module.py")
 
 OF_ROLLOUT = "tests/test_rollout.py::"
 OF_FUSED = "tests/test_fused.py::test_outputs_and_gradients_are_those_of_automatic_differentiation"
+IN_BLOCKS = (
+    "tests/test_fused.py::test_compiled_loops_add_up_the_gradients_of_all_blocks_on_any_number_of_threads[2-133]"
+)
 OF_STACKED = "tests/test_stacked.py::"
 OF_HEADS = "tests/test_heads.py::"
 OF_POLICY = "tests/test_policy.py::"
@@ -198,14 +202,14 @@ MUTANTS = [
     ),
     stacked(
         "the gradient of a block replaces that of the blocks before",
-        "found if parameter.grad is None else parameter.grad + found",
+        "found if parameter.grad is None else parameter.grad.add_(found)",
         "found",
         PULLBACK,
     ),
     stacked(
         "the gradient ignores dropout",
-        "backward(gradient, layers, weights, self.activation, noise, self.scale)",
-        "backward(gradient, layers, weights, self.activation, None, self.scale)",
+        "backward(gradient, layers, weights, biases, self.activation, noise, self.scale)",
+        "backward(gradient, layers, weights, biases, self.activation, None, self.scale)",
         PULLBACK,
     ),
     fused(
@@ -216,9 +220,40 @@ MUTANTS = [
     ),
     fused(
         "the slope of leaky_relu is 0 in the gradient",
-        "gradient, activated, SLOPE, True,",
+        "gradient, activated, LEAKY_SLOPE, True,",
         "gradient, activated, 0.0, True,",
         OF_FUSED,
+    ),
+    loops(
+        "every layer of the compiled loop drops the units of the first",
+        "drop_units(z, kept[r, start:stop, layer], scale[r])",
+        "drop_units(z, kept[r, start:stop, 0], scale[r])",
+        OF_FUSED,
+    ),
+    loops(
+        "the compiled gradient is dropped with the masks of the first layer",
+        "kept[r, start:stop, layer - 1]",
+        "kept[r, start:stop, 0]",
+        OF_FUSED,
+    ),
+    loops("the compiled gradient of tanh is not squared", "np.float32(1.0) - a * a", "np.float32(1.0) - a", OF_FUSED),
+    loops(
+        "the compiled gradient of a layer is that of the last block",
+        "        total[i] += values[i]",
+        "        total[i] = values[i]",
+        IN_BLOCKS,
+    ),
+    loops(
+        "the parameters of a learner are those of the first in an optimizer's memory",
+        "                place = places[0, layer] + r * strides[0, layer]",
+        "                place = places[0, layer]",
+        PULLBACK,
+    ),
+    stacked(
+        "a compiled gradient replaces the one that is there",
+        "part.zero_() if parameter.grad is None else part.copy_(parameter.grad)",
+        "part.zero_()",
+        PULLBACK,
     ),
     sparse(
         "the gradient of a sparse layer forgets the signs",
