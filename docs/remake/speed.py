@@ -65,7 +65,29 @@ def actor_critic() -> dict[str, str]:
     return {"speed_actor_critic.table": table(("", ">Stable-Baselines3", ">`num_seeds=1`", ">`num_seeds=32`"), rows)}
 
 
+def roofline() -> dict[str, str]:
+    rows = [
+        (
+            f"{name.upper()}, `{seeds.strip()}`",
+            f"{side['target']}",
+            f"{side['operations'] / 1000:.0f}",
+            f"{side['steps_per_second']:,.0f}",
+            f"{side['needed']:.1f}",
+            f"{side['peak']:.0f} ({side['cores']})",
+            f"{side['needed'] / side['peak']:.0%}".replace("%", " %"),
+        )
+        for (name, _, seeds), side in ((key.partition(","), side) for key, side in _sides("roofline").items())
+    ]
+    head = ("", ">asked", ">kFLOP per step", ">steps/s", ">GFLOP/s needed", ">at most (cores)", ">share")
+    return {"speed_roofline.table": table(head, rows)}
+
+
 ARTEFACTS = tuple(
     Artefact(f"speed_{name}", (f"python -m benchmarks.{name} docs/results/speed/{name}.json",), values=values)
-    for name, values in {"cartpole": cartpole, "pong": pong, "actor_critic": actor_critic}.items()
+    for name, values in {
+        "cartpole": cartpole,
+        "pong": pong,
+        "actor_critic": actor_critic,
+        "roofline": roofline,
+    }.items()
 )
