@@ -244,10 +244,10 @@ MUTANTS = [
         IN_BLOCKS,
     ),
     loops(
-        "the parameters of a learner are those of the first in an optimizer's memory",
+        "the compiled gradient goes through the weights of the first learner",
         "                place = places[0, layer] + r * strides[0, layer]",
         "                place = places[0, layer]",
-        PULLBACK,
+        OF_FUSED,
     ),
     stacked(
         "a compiled gradient replaces the one that is there",
