@@ -241,7 +241,7 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"policy": {"hidden": None}}, "policy.hidden=null: expected a whole number at least 1"),
         ({"policy": {"dropout": 1.5}}, "expected a number at least 0 and below 1; the nearest is just below 1"),
         ({"policy": {"dropout": float("nan")}}, "policy.dropout=nan: expected a number"),
-        ({"policy": {"head": "bernouli"}}, "one of categorical, bernoulli; the nearest is bernoulli"),
+        ({"policy": {"head": "bernouli"}}, "squashed_gaussian; the nearest is bernoulli"),
         ({"policy": {"hiden": 3}}, "policy.hiden: no such key; did you mean policy.hidden?"),
         ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, linear"),
         ({"policy": 3}, "policy=3: expected a group of keys"),
