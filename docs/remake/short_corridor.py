@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pg_experiments.comparison.statistics import estimate
 NAME = "short_corridor"
 FOLDER = RESULTS / NAME
 MEANS, ENDS = FOLDER / "returns.csv", FOLDER / "ends.csv"
+EVALUATION = FOLDER / "evaluation.csv"
 LOOPS = ROOT / "outputs" / NAME / "loops.csv"
 LAST = 100  # episodes at the end whose mean is the result of a seed
 BEST = 2 - 2**0.5  # probability of right of the best policy
@@ -65,6 +67,9 @@ def keep() -> None:
         for name, returns in curves.items():
             for seed, of_seed in enumerate(returns):
                 rows.writerow((name, seed, f"{of_seed[-LAST:].mean():.2f}", f"{-of_seed.min():.0f}"))
+    ways = json.loads((ROOT / "outputs" / NAME / "baseline" / "evaluation.json").read_text())["ways"]
+    lines = [f"{way},{seed['seed']},{seed['mean']:.2f}\n" for way, found in ways.items() for seed in found["seeds"]]
+    EVALUATION.write_text("way,seed,mean\n" + "".join(lines))
     _draw("13_1", ("alpha_12", "alpha_13", "alpha_14", "monte_carlo"))
     _draw("13_2", ("baseline", "alpha_13"))
 
@@ -82,11 +87,16 @@ def values() -> dict[str, str]:
         rows.append(
             (LABELS[name], _minus(at_100), f"{_minus(found.value)} ({_minus(found.low)} to {_minus(found.high)})")
         )
+    with EVALUATION.open() as file:
+        evaluated = [(row["way"], float(row["mean"])) for row in csv.DictReader(file)]
+    by_way = {way: float(np.mean([mean for of, mean in evaluated if of == way])) for way in ("greedy", "sampling")}
     longest = max(int(row["longest_episode"]) for name in RUNS for row in ends[name])
     return {
         f"{NAME}.table": table(("algorithm", ">return, about episode 100", "last 100 episodes"), rows),
         f"{NAME}.best": f"{_minus(value(BEST), 2)}",
         f"{NAME}.longest": str(longest),
+        f"{NAME}.greedy": _minus(by_way["greedy"], 0),
+        f"{NAME}.sampling": _minus(by_way["sampling"]),
         f"{NAME}.left": _minus(value(0.05)),
         f"{NAME}.right": _minus(value(0.95)),
     }
@@ -149,7 +159,8 @@ def _commands() -> list[str]:
         train.format(f"{NAME}_baseline" if name == "baseline" else NAME, NAME, name, overrides).strip()
         for name, overrides in RUNS.items()
     ]
-    return [*runs, f"python -m benchmarks.short_corridor > outputs/{NAME}/loops.csv"]
+    evaluate = f"python -m pg_experiments.evaluate run=outputs/{NAME}/baseline episodes=100"
+    return [*runs, evaluate, f"python -m benchmarks.short_corridor > outputs/{NAME}/loops.csv"]
 
 
 ARTEFACT = Artefact(NAME, _commands(), keep, values)
