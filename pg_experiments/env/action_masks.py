@@ -1,4 +1,4 @@
-"""Masks of actions that an environment gives with its observations: `info["action_mask"]`, as Taxi-v3 has them."""
+"""Masks of actions that an environment gives with its observations: `info["action_mask"]`, as Taxi-v4 has them."""
 
 from __future__ import annotations
 
