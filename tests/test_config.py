@@ -35,6 +35,11 @@ WITHOUT_VALUES = tuple(
     f"baseline={name}" for name in ("none", "mean", "moving_average", "leave_one_out", "time_dependent", "optimal")
 )
 FRAGMENTS = ("collect=steps", *ACTOR_CRITICS)
+OF_BOX2D = ("env=lunarlander", "env=lunarlander_continuous", "env=bipedalwalker")
+OF_MUJOCO = tuple(
+    f"env={name}" for name in ("halfcheetah", "hopper", "walker2d", "ant", "inverted_pendulum", "reacher")
+)
+MODULES = {**dict.fromkeys(OF_BOX2D, "Box2D"), **dict.fromkeys(OF_MUJOCO, "mujoco")}  # of extras
 NEEDS = {
     "baseline=shared_value": ("algorithm=a2c", "normalization=none"),
     "returns=trajectory": ("normalization=advantages",),
@@ -54,6 +59,7 @@ EXCLUDE = (
     ({*BOOTSTRAPPED}, {"returns.exact_discount=true"}),
     ({*ACTOR_CRITICS}, {"algorithm.log_probs=stored", "returns.exact_discount=true"}),
     ({*TINY_GAMES}, {"collect=episodes", "collect=steps", "algorithm.log_probs=stored", "policy.head=bernoulli"}),
+    ({*MODULES, "env=pendulum", "env=mountaincar_continuous"}, {"policy.head=bernoulli"}),
 )  # an option of the one set with one of the other
 
 
@@ -80,6 +86,8 @@ def make_an_update(*overrides: str) -> None:
     for needed in dict.fromkeys(itertools.chain(*(NEEDS.get(override, ()) for override in overrides))):
         if not any(override.split("=")[0] == needed.split("=")[0] for override in overrides):
             overrides = (*overrides, needed)
+    for module in {MODULES[override] for override in overrides if override in MODULES}:
+        pytest.importorskip(module, reason=f"{module} is not installed")
     linear = "policy=linear" in overrides
     game = next((TINY_GAMES[override] for override in overrides if override in TINY_GAMES), None)
     tiny = [tiny for tiny in game or TINY if not (linear and "hidden" in tiny)]
