@@ -11,15 +11,15 @@ from torch import Tensor
 
 from pg_experiments.algorithm.credit import Credit
 from pg_experiments.normalization import Normalization
+from pg_experiments.tensors.networks import Observations
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
-from pg_experiments.tensors.sparse import SparseRows
 
 
 class Steps(NamedTuple):
     """Some steps of each learner, [R, N, *rest] each."""
 
     places: FlatIndex
-    observations: Tensor | SparseRows
+    observations: Observations
     noise: Tensor | None
     actions: Tensor
     action_masks: Tensor | None

@@ -1,4 +1,4 @@
-"""Mini-batches: the steps of a batch, shuffled and divided for each learner by itself."""
+"""Mini-batches: the steps of a batch (or its columns), shuffled and divided for each learner by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pg_experiments.tensors.streams import Purpose, numpy_stream
 def minibatches(flat: FlatIndex, count: int, epochs: int, seeds: Sequence[int], update: int) -> Iterator[FlatIndex]:
     """Yields `epochs` × `count` mini-batches, which divide the steps of a batch anew in each epoch.
 
-    Sizes differ by at most one step. A learner's order is drawn from the stream of its seed and the update. A single
+    Sizes differ by at most one step. A recurrent policy's mini-batches have whole columns, whose numbers differ by at
+    most one. A learner's order is drawn from the stream of its seed and the update. A single
     mini-batch is the batch itself, in its own order.
 
     Args:
@@ -29,13 +30,15 @@ def minibatches(flat: FlatIndex, count: int, epochs: int, seeds: Sequence[int], 
         yield from [flat] * epochs
         return
     streams = [numpy_stream(seed, Purpose.MINIBATCHES, update) for seed in seeds]
-    sizes = flat.valid.sum(1).tolist()
+    sizes = flat.valid.sum(1).tolist() if flat.columns is None else [flat.columns] * len(seeds)
     for _ in range(epochs):
         orders = [stream.permutation(size) for stream, size in zip(streams, sizes, strict=True)]
         for part in range(count):
-            yield _chosen(
-                flat, [order[_place(part, order, count) : _place(part + 1, order, count)] for order in orders]
-            )
+            places = [order[_place(part, order, count) : _place(part + 1, order, count)] for order in orders]
+            if flat.columns is None:
+                yield _chosen(flat, places)
+            else:
+                yield flat.of_sequences_at(torch.from_numpy(np.stack(places)).to(flat.positions.device))
 
 
 def _place(part: int, order: np.ndarray, count: int) -> int:

@@ -56,6 +56,7 @@ class OptimalOption:
 
     is_mean_of_batch: ClassVar[bool] = False
     estimates_values: ClassVar[bool] = False
+    needs_episode_gradients: ClassVar[bool] = True
 
     def validate(self, config: Any) -> None:
         """Raises UserError where a batch has no other episodes, or where a gradient per episode is too large."""

@@ -16,8 +16,7 @@ from pg_experiments.baseline.base import Baseline
 from pg_experiments.baseline.value import ValueBaseline
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import BoundNetwork, Network, WithFeatures
-from pg_experiments.tensors.sparse import SparseRows
+from pg_experiments.tensors.networks import BoundNetwork, Network, Observations, SharesFeatures, WithFeatures, innermost
 from pg_experiments.tensors.stacked import BoundMLP, Initialisation, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
@@ -29,7 +28,7 @@ class _Bound:
     trunk: WithFeatures
     output: BoundMLP
 
-    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+    def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         return self.output(self.trunk.features(observations))
 
 
@@ -67,6 +66,7 @@ class SharedValueOption:
     learning_rate: ClassVar[None] = None  # trained by the policy's optimizer
     steps: ClassVar[int] = 1
     bootstrap: ClassVar[bool] = False
+    shares_features: ClassVar[bool] = True
     initialisation: Initialisation
     loss_coefficient: Annotated[float, Gt(0)]
     clip_range: Annotated[float, Gt(0)] | None
@@ -78,17 +78,17 @@ class SharedValueOption:
                 "baseline=shared_value: V(s) and the policy are trained together, as by algorithm=a2c or ppo; the "
                 "nearest is baseline=value"
             )
-        if not getattr(config.policy, "layers", 0):
+        if not getattr(config.policy, "has_features", getattr(config.policy, "layers", 0) > 0):
             raise UserError(
-                "baseline=shared_value: shares the hidden layers of policy=mlp, and this policy has none of that kind; "
-                "the nearest is baseline=value"
+                "baseline=shared_value: shares the hidden layers of policy=mlp or gru, and this policy has none of that "
+                "kind; the nearest is baseline=value"
             )
 
     def build(
         self, observations: gymnasium.Space[Any], policy: Network, learners: Learners, device: torch.device
     ) -> Baseline:
-        assert isinstance(policy, StackedMLP), "checked by `validate`"
-        units = policy.noise_shape[-1]
-        output = StackedMLP(len(learners), units, 1, hidden=0, layers=0, activation=policy.activation, bias=True)
+        shared = innermost(policy)
+        assert isinstance(shared, SharesFeatures), "checked by `validate`"
+        output = StackedMLP(len(learners), shared.num_features, 1, hidden=0, layers=0, activation="tanh", bias=True)
         output.initialise(learners, Purpose.BASELINE_PARAMETERS, self.initialisation, output_gain=1.0)
         return ValueBaseline(self, SharedValueNetwork(policy, output).to(device), learners)

@@ -15,10 +15,12 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
+from pg_experiments.collect.acting import Acting
 from pg_experiments.collect.noise import Noise
 from pg_experiments.env.action_masks import KEY as ACTION_MASK
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.rollout import Finals, Rollout
+from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.streams import episode_seeds
 from pg_experiments.tensors.threads import one_thread
 
@@ -60,13 +62,14 @@ class EpisodeCollector:
         observations, actions, rewards, mask, terminated, truncated, outputs = [], [], [], [], [], [], []
         allowances: list[Tensor] = []
         with torch.set_grad_enabled(self.keep_graph), one_thread():
-            network = self.policy.bind(learners)
+            network = Acting(self.policy.bind(learners), self.policy.initial_states(R, E))
             for action_noise, network_noise in noise:
                 output = network(self._columns(observation), network_noise)
                 action = self.policy.sample(output.detach(), action_noise, allowed)
                 observations.append(observation)
                 actions.append(action)
                 mask.append(alive)
+                network.keep(self._columns(alive))
                 if self.keep_graph:
                     outputs.append(output)
                 if allowed is not None:
@@ -85,13 +88,13 @@ class EpisodeCollector:
         steps_taken = self._stack(mask)
         return Rollout(
             learners=learners,
-            observations=self._stack(observations),
+            observations=network.steps(self._stack(observations)),
             actions=torch.stack(actions),
             rewards=self._stack(rewards).float(),
             mask=steps_taken,
             terminated=self._stack(terminated),
             truncated=self._stack(truncated),
-            finals=finals_of(self._columns(observation), steps_taken),
+            finals=finals_of(network.finals(self._columns(observation), network.states), steps_taken),
             dropout_masks=noise.of_network(len(mask)),
             outputs=torch.stack(outputs) if outputs else None,
             action_masks=torch.stack(allowances) if allowances else None,
@@ -126,7 +129,7 @@ class EpisodeCollector:
         return self._columns(info[ACTION_MASK][envs]) if ACTION_MASK in info else None
 
 
-def finals_of(observations: Tensor, mask: Tensor) -> Finals:
+def finals_of(observations: Tensor | Sequences, mask: Tensor) -> Finals:
     """The last observation [R, E, *shape] of each episode, at its last step in `mask` [T, R, E]."""
     _, R, E = mask.shape
     columns = torch.arange(R * E, device=mask.device).view(R, E)

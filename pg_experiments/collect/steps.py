@@ -15,12 +15,12 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
+from pg_experiments.collect.acting import Acting
 from pg_experiments.collect.noise import CHUNK, Noise
 from pg_experiments.collect.ongoing import Ongoing
 from pg_experiments.env.action_masks import KEY as ACTION_MASK
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
-from pg_experiments.tensors.networks import BoundNetwork
 from pg_experiments.tensors.rollout import Finals, Rollout
 from pg_experiments.tensors.threads import one_thread
 
@@ -37,6 +37,7 @@ class _Step(NamedTuple):
     terminated: np.ndarray  # [n] bool
     truncated: np.ndarray  # [n] bool
     after: np.ndarray  # [n, *shape] observations after the action, before a reset
+    states: Tensor  # [R, E, S] of the network after the step, before a reset
 
 
 class StepsCollector:
@@ -65,6 +66,7 @@ class StepsCollector:
         self.ongoing = Ongoing(self.seeds, num_envs)
         self.observations = np.zeros(env.observation_space.shape, dtype=np.float32)  # [N, *shape] before the next step
         self.action_masks: np.ndarray | None = None  # [N, A] bool, before the next step; None where there are none
+        self.states = policy.initial_states(len(self.seeds), num_envs)  # [R, E, S] of the network before the next step
         idle = np.zeros((len(self.observations), *policy.head.action_shape), dtype=np.int64)
         self.idle_actions = policy.head.for_environment(idle)
 
@@ -77,20 +79,24 @@ class StepsCollector:
         seeds = {i: self.seeds[i] for i in active.tolist()}
         noise = Noise(self.policy, seeds, self.num_envs, update, self.device, chunk=min(CHUNK, self.num_steps))
         with torch.set_grad_enabled(self.keep_graph), one_thread():
-            steps = list(islice(self._play(envs, self.policy.bind(learners), noise), self.num_steps))
-        shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after = zip(*steps, strict=True)
+            network = Acting(self.policy.bind(learners), self.states[learners])
+            steps = list(islice(self._play(envs, network, noise), self.num_steps))
+        self.states[learners] = network.states.detach()
+        shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after, states = zip(
+            *steps, strict=True
+        )
         ended, cut, paid = self._stack(terminated), self._stack(truncated), self._stack(rewards).float()
         over = (ended | cut).cpu().numpy()
         played = np.stack(taken).reshape(*over.shape, *taken[0].shape[1:])
         return Rollout(
             learners=learners,
-            observations=self._stack(shown),
+            observations=network.steps(self._stack(shown), ended | cut),
             actions=torch.stack(actions),
             rewards=paid,
             mask=torch.ones_like(ended),
             terminated=ended,
             truncated=cut,
-            finals=self._finals(over, np.stack(truncated).reshape(over.shape), after),
+            finals=self._finals(network, over, np.stack(truncated).reshape(over.shape), after, states),
             dropout_masks=noise.of_network(self.num_steps),
             outputs=torch.stack(outputs) if self.keep_graph else None,
             games=self.ongoing.add(active, played, paid.cpu().numpy(), over),
@@ -98,16 +104,31 @@ class StepsCollector:
             action_masks=None if self.action_masks is None else torch.stack(allowed),
         )
 
-    def _finals(self, over: np.ndarray, truncated: np.ndarray, after: Sequence[np.ndarray]) -> Finals:
-        """Where the data is cut, and what was shown then; `after` are T arrays [R · E, *shape]."""
+    def _finals(
+        self,
+        network: Acting,
+        over: np.ndarray,
+        truncated: np.ndarray,
+        after: Sequence[np.ndarray],
+        states: Sequence[Tensor],
+    ) -> Finals:
+        """Where the data is cut, and what was shown then; `after` are T arrays [R · E, *shape], `states` [R, E, S]."""
         is_cut = truncated.copy()
         is_cut[-1] |= ~over[-1]
         steps, envs = np.nonzero(is_cut.reshape(len(over), -1))
         shown = [after[t][env] for t, env in zip(steps.tolist(), envs.tolist(), strict=True)]
         observations = np.array(shown, dtype=after[0].dtype).reshape(-1, *after[0].shape[1:])
-        return finals_of(is_cut, observations, self.device)
+        finals = finals_of(is_cut, observations, self.device)
+        if not network.is_recurrent:
+            return finals
+        carried = np.array(
+            [states[t].detach().flatten(0, 1)[env].numpy(force=True) for t, env in zip(steps, envs, strict=True)]
+        )
+        return finals._replace(
+            observations=network.finals(finals.observations, finals_of(is_cut, carried, self.device).observations)
+        )
 
-    def _play(self, envs: np.ndarray, network: BoundNetwork, noise: Noise) -> Iterator[_Step]:
+    def _play(self, envs: np.ndarray, network: Acting, noise: Noise) -> Iterator[_Step]:
         """Yields one step after another of these environments [n], and resets those whose episodes end."""
         for action_noise, network_noise in noise:
             shown = self.observations[envs]
@@ -117,12 +138,15 @@ class StepsCollector:
             taken = self._for_environments(actions)
             rewards, terminated, truncated = self._step(envs, taken)
             after = self.observations[envs]
-            self._reset(envs[terminated | truncated])
-            yield _Step(shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after)
+            over = terminated | truncated
+            self._reset(envs[over])
+            network.begin(self._columns(over))
+            yield _Step(shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after, network.after)
 
     def state(self) -> dict[str, Any]:
-        """The unfinished episode of each environment, and what it shows."""
-        return {**self.ongoing.state(), "observations": torch.from_numpy(self.observations.copy())}
+        """The unfinished episode of each environment, what it shows, and the state of a recurrent network."""
+        state = {**self.ongoing.state(), "observations": torch.from_numpy(self.observations.copy())}
+        return state | ({"states": self.states.clone()} if self.states.shape[2] else {})
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state: repeats the actions of all unfinished episodes.
@@ -131,6 +155,8 @@ class StepsCollector:
             UserError: the environments do not show what they showed at the time of the checkpoint.
         """
         self.ongoing.restore(state)
+        if self.states.shape[2]:
+            self.states.copy_(state["states"])
         logs, lengths = self.ongoing.actions(), self.ongoing.lengths
         begun = self.ongoing.numbers >= 0
         for left in range(

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pg_experiments.collect.acting import Acting
 from pg_experiments.env.action_masks import given_masks
 from pg_experiments.evaluation.metrics import by_update_and_seed, read_table
 from pg_experiments.policy.heads import WithProbabilities
@@ -72,6 +73,7 @@ class LoadedRun:
             env.close()
         self._policies = {False: sampling, True: sampling.greedy()}
         self._chance = np.random.default_rng(evaluation_seed(seed))
+        self.reset()
 
     def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
         """Make a new environment with the run's settings. Its observations are those that `policy` takes.
@@ -84,11 +86,15 @@ class LoadedRun:
         """
         return self.config.env.single(render_mode)
 
+    def reset(self) -> None:
+        """Begin new episodes: a recurrent policy forgets what it has seen. Nothing happens for other policies."""
+        self._states: Tensor | None = None
+
     @torch.no_grad()
     def policy(
         self, observation: np.ndarray, greedy: bool = True, action_mask: np.ndarray | None = None
     ) -> int | np.ndarray:
-        """Choose an action.
+        """Choose an action. A recurrent policy remembers the observations of earlier calls; `reset` begins an episode.
 
         Args:
             observation: an observation of the environment, or N of them with a leading axis.
@@ -116,7 +122,9 @@ class LoadedRun:
         if policy.has_noise:
             noise = torch.from_numpy(policy.network.draw_noise(0, self._chance, N))[None].float()
         with one_thread():
-            outputs = policy.bind()(observations, noise)
+            network = self._acting(policy, N)
+            outputs = network(observations, noise)
+        self._states = network.after
         actions = policy.sample(outputs, policy.head.noise(torch.from_numpy(uniform)), allowed)[0].numpy()
         actions = policy.head.for_environment(actions)
         if not single:
@@ -126,7 +134,7 @@ class LoadedRun:
 
     @torch.no_grad()
     def probabilities(self, observation: np.ndarray, action_mask: np.ndarray | None = None) -> np.ndarray:
-        """The probability π(a | s) of each action, with dropout off.
+        """The probability π(a | s) of each action, with dropout off, after the observations given to `policy` so far.
 
         Args:
             observation: an observation of the environment, or N of them with a leading axis.
@@ -144,10 +152,21 @@ class LoadedRun:
         if not isinstance(policy.head, WithProbabilities):
             raise UserError("probabilities: expected Discrete actions; `policy` with greedy=False samples actions")
         with one_thread():
-            outputs = policy.bind()(observations, None)
+            outputs = self._acting(policy, observations.shape[1])(observations, None)
             outputs = policy.masked(outputs, given_masks(action_mask, outputs.shape[1], policy.head.num_outputs))
             probabilities: np.ndarray = policy.head.probabilities(outputs)[0].numpy()
         return probabilities[0] if single else probabilities
+
+    def _acting(self, policy: Policy, count: int) -> Acting:
+        """The network of the policy in `count` episodes."""
+        if self._states is None:
+            self._states = policy.initial_states(1, count)
+        if self._states.shape[2] and self._states.shape[1] != count:
+            raise ValueError(
+                f"{count} observations: a recurrent policy has seen {self._states.shape[1]} episodes so far; `reset` "
+                "begins others"
+            )
+        return Acting(policy.bind(), self._states)
 
     def metrics(self) -> dict[str, np.ndarray]:
         """The metrics of all seeds of the run, read from `metrics.csv` anew.

@@ -88,6 +88,7 @@ def _film(run: LoadedRun, file: Path, *, greedy: bool, seconds: float, done: Cal
 def _episode(run: LoadedRun, env: gymnasium.Env, greedy: bool) -> Iterator[tuple[np.ndarray, float]]:
     """Yields each observation of an episode with the return so far."""
     total, over = 0.0, False
+    run.reset()
     observation, info = env.reset(seed=episode_seeds(evaluation_seed(run.seed), 0, 1)[0])
     yield observation, total
     while not over:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Protocol
 
@@ -12,19 +12,17 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from pg_experiments.policy.gaussian_heads import GaussianHead, Spread
-from pg_experiments.policy.heads import Head, HeadName, head_of
+from pg_experiments.policy.building import FIRST_POLICY_GAIN, has_log_std, loaded, network_outputs, policy_of
+from pg_experiments.policy.gaussian_heads import Spread
+from pg_experiments.policy.heads import HeadName, head_of
 from pg_experiments.policy.policy import Policy
-from pg_experiments.policy.with_log_std import WithLogStd
-from pg_experiments.support.errors import UserError, one_line
+from pg_experiments.policy.recurrent import GRU
+from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
-
-FIRST_POLICY_GAIN = 0.01  # a small last layer: the first policy hardly depends on the state (Andrychowicz et al. 2021)
 
 
 class PolicyOption(Protocol):
@@ -66,10 +64,10 @@ class MLP(Spread):
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `PolicyOption.load`. The number of parameters is checked before anything is allocated."""
-        expected = (self.layers + 1) * (1 + self.bias) + _has_log_std(head_of(self.head, actions, self))
+        expected = (self.layers + 1) * (1 + self.bias) + has_log_std(head_of(self.head, actions, self))
         if len(parameters) != expected:
             raise ValueError(f"{len(parameters)} tensors of parameters, not {expected}")
-        return _loaded(lambda: self._uninitialised(observations, actions, Learners([0]))[0], parameters)
+        return loaded(lambda: self._uninitialised(observations, actions, Learners([0]))[0], parameters)
 
     def _uninitialised(
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners
@@ -154,37 +152,7 @@ class ModulePolicy(Spread):
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `PolicyOption.load`."""
-        return _loaded(lambda: self.build(observations, actions, Learners([0])), parameters)
+        return loaded(lambda: self.build(observations, actions, Learners([0])), parameters)
 
 
-def network_outputs(head: Head) -> int:
-    """Number of outputs of the network below a head, without those that `policy_of` appends."""
-    return head.num_outputs - (head.num_noise if _has_log_std(head) else 0)
-
-
-def policy_of(network: Network, head: Head, observations: gymnasium.Space[Any], learners: Learners) -> Policy:
-    """The policy of a network with `network_outputs(head)` outputs. A state-independent log σ is appended to them."""
-    if _has_log_std(head):
-        network = WithLogStd(network, len(learners), head.num_noise)
-    return Policy(network, head, observation_shape=observations.shape or ())
-
-
-def _has_log_std(head: Head) -> bool:
-    return isinstance(head, GaussianHead) and head.has_log_std
-
-
-def _loaded(make: Callable[[], Policy], parameters: Mapping[str, Tensor]) -> Policy:
-    """A policy with the given parameters. Sizes are checked on the meta device first, as the config is not trusted."""
-    try:
-        with torch.device("meta"):
-            expected = sum(parameter.numel() for parameter in make().parameters())
-        if (found := sum(parameter.numel() for parameter in parameters.values())) != expected:
-            raise ValueError(f"{found} parameters, not {expected}")
-        policy = make()
-        policy.load_state_dict(parameters)
-    except (RuntimeError, TypeError, OverflowError) as error:
-        raise ValueError(one_line(str(error))) from None
-    return policy
-
-
-OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear}
+OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear, "gru": GRU}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pg_experiments.policy.distributions import Distribution
 from pg_experiments.policy.heads import Greedy, Head
 from pg_experiments.support.errors import UserError
-from pg_experiments.tensors.networks import BoundNetwork, Compilable, CompiledStep, Network
+from pg_experiments.tensors.networks import BoundNetwork, Compilable, CompiledStep, Network, state_size_of
 
 MASKED = -1e9  # output of an action that is not allowed: its probability is exactly 0, and its logarithm finite
 LEAST_NOISE = -1e6  # of an action that is allowed: noise may be −inf, as that of a uniform number that is 0
@@ -67,6 +67,11 @@ class Policy(nn.Module):
     def learners(self) -> int:
         """The number of stacked learners."""
         return len(next(self.parameters()))
+
+    def initial_states(self, learners: int, envs: int) -> Tensor:
+        """The state of the network in which an episode begins, [R, E, S]: zeros; S is 0 for one without a state."""
+        first = next(self.parameters())
+        return torch.zeros(learners, envs, state_size_of(self.network), dtype=first.dtype, device=first.device)
 
     def acting(self) -> CompiledStep:
         """The network of all learners for one time step of sparse observations; invalid after a parameter change."""

@@ -17,6 +17,7 @@ from pg_experiments.algorithm.agent import Agent, Broken, Part, Update
 from pg_experiments.run.accounts import Accounts, SeedAccount
 from pg_experiments.tensors.networks import Layered
 from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.sequences import Sequences, SequenceSteps
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.threads import one_thread
 
@@ -104,8 +105,10 @@ class Health:
         network = part.network.bind(rollout.learners)
         if not isinstance(network, Layered):
             return
+        observations = rollout.flat.spread(SAMPLES).gather(rollout.observations)
+        assert not isinstance(observations, Sequences), "single steps"
         with one_thread():
-            dead = dead_layers(network, rollout.flat.spread(SAMPLES).gather(rollout.observations)).cpu()
+            dead = dead_layers(network, observations).cpu()
         alive = torch.tensor([self.accounts.seeds[learner].error is None for learner in rollout.learners.tolist()])
         for layer, is_dead in enumerate((dead & alive[:, None]).unbind(1)):
             kind = f"dead_layer_of_{name}"
@@ -158,7 +161,10 @@ def is_stuck(account: SeedAccount, solved_at: float) -> bool:
 def _why(broken: Broken, rollout: Rollout, learner: int) -> str:
     """The message for a broken learner: the cause, and settings that may help."""
     r = rollout.learners.tolist().index(learner)
-    for name, numbers in {"rewards": rollout.rewards, "observations": rollout.observations}.items():
+    observations = rollout.observations
+    if isinstance(observations, SequenceSteps):
+        observations = observations.observations
+    for name, numbers in {"rewards": rollout.rewards, "observations": observations}.items():
         if isinstance(numbers, Tensor) and not numbers[:, r].isfinite().all():
             return f"{name} are not finite; see what the environment returns"
     return f"{broken.what} is not finite; {broken.hint} may help"

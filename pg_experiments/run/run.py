@@ -24,6 +24,7 @@ from pg_experiments.support.interruption import Interruption
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.sparse import SparseSteps
 from pg_experiments.tensors.threads import one_thread
 
 FEW = 32  # with fewer learners, a gradient step is too small to benefit from a second thread
@@ -93,7 +94,7 @@ class Run:
                     self.collector.prepare(tracker.say)
             while len(active := self.accounts.active) and not interruption.asked and not tracker.stopped:
                 rollout = self.collector.collect(self.updates, active)
-                with one_thread(isinstance(rollout.observations, Tensor) and len(active) < FEW):
+                with one_thread(not isinstance(rollout.observations, SparseSteps) and len(active) < FEW):
                     update = self.learn(rollout, active)
                     symptoms = self.health.check(self.updates, rollout, update)
                     self.record(tracker, active, rollout, update.metrics)

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows
 
+Observations = Tensor | SparseRows | Sequences  # [R, N, *shape]
 RELU, LEAKY_RELU, TANH = range(3)  # activations of a `DenseForm`
 LEAKY_SLOPE = 0.01  # torch's default
 
@@ -22,7 +24,7 @@ LEAKY_SLOPE = 0.01  # torch's default
 class BoundNetwork(Protocol):
     """A network with the parameters of R learners."""
 
-    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+    def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         """Computes outputs [R, N, K] from observations [R, N, *shape] and noise [R, N, *noise_shape] (None: none)."""
 
 
@@ -79,12 +81,12 @@ Pullback = Callable[[Tensor], None]  # takes ∂ loss / ∂ outputs, and adds �
 class Differentiable(Protocol):
     """A bound network with a gradient that takes less time than that of automatic differentiation."""
 
-    def with_pullback(self, observations: Tensor | SparseRows, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
+    def with_pullback(self, observations: Observations, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
         """As the function `with_pullback`; None for inputs or parameters that it is not made for."""
 
 
 def with_pullback(
-    network: BoundNetwork, observations: Tensor | SparseRows, noise: Tensor | None = None
+    network: BoundNetwork, observations: Observations, noise: Tensor | None = None
 ) -> tuple[Tensor, Pullback]:
     """Outputs [R, N, K] without their graph, and the function that differentiates them; arguments as in a call."""
     # of the type, as Python remembers the answer; asking an object takes some µs in every call
@@ -143,7 +145,7 @@ class Repeatable(Protocol):
 class Layered(Protocol):
     """A bound network whose hidden layers can be inspected."""
 
-    def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
+    def hidden(self, observations: Observations) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the units [R, N, H] of each hidden layer before and after the activation, without noise."""
 
 
@@ -151,8 +153,35 @@ class Layered(Protocol):
 class WithFeatures(Protocol):
     """A bound network whose last hidden layer can be shared."""
 
-    def features(self, observations: Tensor | SparseRows) -> Tensor:
+    def features(self, observations: Observations) -> Tensor:
         """The units [R, N, F] of the last hidden layer after the activation, without noise, with their graph."""
+
+
+@runtime_checkable
+class SharesFeatures(Protocol):
+    """A network whose bound form is `WithFeatures`.
+
+    Attributes:
+        num_features: F, number of features.
+    """
+
+    num_features: int
+
+
+def innermost(network: object) -> object:
+    """The network inside of wrappers, which keep theirs in the attribute `network`."""
+    while hasattr(network, "network"):
+        network = network.network
+    return network
+
+
+def state_size_of(network: object) -> int:
+    """S, size of a recurrent network's state; 0 for other networks.
+
+    A recurrent network has the attribute `state_size`, and its bound form takes `Sequences`.
+    """
+    size: int = getattr(innermost(network), "state_size", 0)
+    return size
 
 
 @runtime_checkable

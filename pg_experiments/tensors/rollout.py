@@ -15,7 +15,9 @@ from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from pg_experiments.tensors.sequences import Sequences, SequenceSteps, padded_length
 from pg_experiments.tensors.sparse import SparseRows, SparseSteps, StepsByRow
 
 BLOCK = 128  # steps of each learner in a block
@@ -33,17 +35,20 @@ class Episodes(NamedTuple):
 class Finals(NamedTuple):
     """Final observations: those after the last step of M episodes (or segments) of each learner."""
 
-    observations: Tensor | SparseRows  # [R, M, *shape]
+    observations: Tensor | SparseRows | Sequences  # [R, M, *shape]
     positions: Tensor  # [R, M] int64: index of the last step in the flattened [T, R, E]
     valid: Tensor  # [R, M] bool: False for padding
 
-    def parts(self, size: int) -> Iterator[Tensor | SparseRows]:
+    def parts(self, size: int) -> Iterator[Tensor | SparseRows | Sequences]:
         """Yields the observations in parts [R, size, *shape], so that networks are evaluated on a fixed shape.
 
         Sparse ones are one part. M is a multiple of the size.
         """
         if isinstance(self.observations, Tensor):
             yield from self.observations.split(size, 1)
+        elif isinstance(self.observations, Sequences):
+            shown, states = self.observations.observations, self.observations.states
+            yield from map(Sequences, shown.split(size, 1), states.split(size, 1))
         else:
             yield self.observations
 
@@ -56,7 +61,7 @@ class Rollout:
     """
 
     learners: Tensor  # [R] int64: indices among the stacked learners
-    observations: Tensor | SparseSteps  # [T, R, E, *shape] before each action
+    observations: Tensor | SparseSteps | SequenceSteps  # [T, R, E, *shape] before each action
     actions: Tensor  # [T, R, E, *action_shape]
     rewards: Tensor  # [T, R, E] after each action
     mask: Tensor  # [T, R, E] bool: valid steps; within a column they come first
@@ -118,6 +123,8 @@ class Rollout:
     @cached_property
     def flat(self) -> FlatIndex:
         """The index of valid steps, learner by learner."""
+        if isinstance(self.observations, SequenceSteps):
+            return FlatIndex.of_sequences(self.mask, self.full)
         is_dense = isinstance(self.observations, Tensor)
         if self.full:
             T, R, E = self.mask.shape
@@ -141,6 +148,7 @@ class FlatIndex:
     valid: Tensor  # [R, N] bool
     full: bool = False  # whether it is True everywhere
     whole: bool = False  # whether the index is that of all entries of [T, R, E], in order
+    columns: int | None = None  # E' where the steps are those of E' whole columns, padding included, in order of time
 
     @classmethod
     @functools.lru_cache(maxsize=8)
@@ -150,6 +158,16 @@ class FlatIndex:
         positions = torch.arange(T * R * E, device=device).view(T, R, E).transpose(0, 1).reshape(R, T * E)
         valid = torch.ones_like(positions, dtype=torch.bool)
         return cls((T, R, E), min(T * E, block), positions, valid, full=True, whole=True)
+
+    @classmethod
+    def of_sequences(cls, mask: Tensor, full: bool) -> FlatIndex:
+        """Index whole columns of [T, R, E], in order of time, then of column; padded to blocks of time unless full."""
+        T, R, E = mask.shape
+        rows = T if full else padded_length(T)
+        positions = torch.arange(T * R * E, device=mask.device).view(T, R, E).transpose(0, 1).reshape(R, T * E)
+        valid = mask.transpose(0, 1).reshape(R, T * E)
+        after = (0, (rows - T) * E)
+        return cls((T, R, E), rows * E, pad(positions, after), pad(valid, after), full, columns=E)
 
     @classmethod
     def of(cls, mask: Tensor, block: int = BLOCK) -> FlatIndex:
@@ -166,6 +184,9 @@ class FlatIndex:
 
     def of_columns(self, mask: Tensor, columns: slice) -> FlatIndex:
         """The index of the steps in some of the columns; `mask` [T, R, E] is the one that this index was made of."""
+        if self.columns is not None:
+            chosen = torch.arange(self.columns, device=mask.device)[columns]
+            return self.of_sequences_at(chosen.expand(len(self.valid), -1))
         if not self.full:
             chosen = torch.zeros_like(mask)
             chosen[:, :, columns] = mask[:, :, columns]
@@ -174,6 +195,16 @@ class FlatIndex:
         positions = positions.transpose(0, 1).reshape(mask.shape[1], -1)
         valid = torch.ones_like(positions, dtype=torch.bool)
         return FlatIndex(self.shape, min(self.block, positions.shape[1]), positions, valid, True)
+
+    def of_sequences_at(self, chosen: Tensor) -> FlatIndex:
+        """The index of some of the sequences of each learner: `chosen` [R, C] are their numbers."""
+        R, C = chosen.shape
+        positions, valid = (
+            rows.view(R, -1, self.columns).gather(2, chosen[:, None].expand(-1, rows.shape[1] // self.columns, -1))
+            for rows in (self.positions, self.valid)
+        )
+        N = positions.shape[1] * C
+        return FlatIndex(self.shape, N, positions.reshape(R, N), valid.reshape(R, N), self.full, columns=C)
 
     def blocks(self) -> Iterator[FlatIndex]:
         """Yields the index in blocks of `block` steps of each learner."""
@@ -189,7 +220,11 @@ class FlatIndex:
         return FlatIndex(self.shape, self.block, self.positions.view(-1, self.block), self.valid.view(-1, self.block))
 
     def sample(self, most: int) -> FlatIndex:
-        """At most `most` steps of each learner, evenly spaced over the batch."""
+        """At most `most` steps of each learner, evenly spaced over the batch; of sequences, whole ones."""
+        if self.columns is not None:
+            stride = math.ceil(self.valid.shape[1] / most)
+            chosen = torch.arange(0, self.columns, stride, device=self.valid.device)
+            return self.of_sequences_at(chosen.expand(len(self.valid), -1))
         stride = math.ceil(self.valid.shape[1] / most)
         return FlatIndex(self.shape, self.block, self.positions[:, ::stride], self.valid[:, ::stride])
 
@@ -203,8 +238,12 @@ class FlatIndex:
     def gather(self, per_step: Tensor | StepsByRow) -> Tensor: ...
     @overload
     def gather(self, per_step: SparseSteps) -> SparseRows: ...
-    def gather(self, per_step: Tensor | SparseSteps | StepsByRow) -> Tensor | SparseRows:
+    @overload
+    def gather(self, per_step: SequenceSteps) -> Tensor | Sequences: ...
+    def gather(self, per_step: Tensor | SparseSteps | SequenceSteps | StepsByRow) -> Tensor | SparseRows | Sequences:
         """[T, R, E, *rest] -> [R, N, *rest], 0 where `valid` is False (undefined for booleans)."""
+        if isinstance(per_step, SequenceSteps):
+            return self._sequences(per_step)
         if not isinstance(per_step, Tensor):
             return per_step.take(self.positions, self.valid)
         if self.whole:
@@ -214,6 +253,12 @@ class FlatIndex:
         rows = per_step.reshape(-1, *rest).index_select(0, self.positions.flatten()).view(R, N, *rest)
         # the values of dropout masks do not matter where there is no step
         return rows if rows.dtype == torch.bool else self.without_padding(rows)
+
+    def _sequences(self, steps: SequenceSteps) -> Tensor | Sequences:
+        """The sequences of whole columns; otherwise the observations alone."""
+        if self.columns is None:
+            return self.without_padding(steps.of_steps(self.positions))
+        return steps.take(self.positions, self.columns).changed(self.without_padding)
 
     def gather_each(self, per_step: Tensor) -> Tensor:
         """[K, T, R, E] -> [K, R, N], 0 where `valid` is False; always a copy."""

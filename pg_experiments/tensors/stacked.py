@@ -25,8 +25,9 @@ from pg_experiments.tensors.fused import (
     is_transformed,
 )
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import CompiledStep, DenseForm, Pullback
+from pg_experiments.tensors.networks import CompiledStep, DenseForm, Observations, Pullback
 from pg_experiments.tensors.repeated import repeated
+from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
@@ -78,8 +79,10 @@ def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: 
     return product if isinstance(scale, float) and scale == 1.0 else product.mul_(scale)
 
 
-def _flat(observations: Tensor | SparseRows) -> Tensor | SparseRows:
+def _flat(observations: Observations) -> Tensor | SparseRows:
     """[R, N, *shape] -> [R, N, D]."""
+    if isinstance(observations, Sequences):
+        observations = observations.observations
     if isinstance(observations, Tensor) and observations.ndim > 3:
         return observations.flatten(2)
     return observations
@@ -94,11 +97,11 @@ class BoundMLP:
     scale: Tensor | float
     memory: Memory | None = None  # where parameters are, for compiled loops
 
-    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+    def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
         return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
 
-    def with_pullback(self, observations: Tensor | SparseRows, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
+    def with_pullback(self, observations: Observations, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
         """As `Differentiable.with_pullback`; for dense observations, and parameters that are not rows of others."""
         x = _flat(observations)
         weights, biases = [w for w, _ in self.layers], [b for _, b in self.layers if b is not None]
@@ -144,13 +147,13 @@ class BoundMLP:
 
         return CompiledMLP(self.layers, self.activation, self.scale)
 
-    def features(self, observations: Tensor | SparseRows) -> Tensor:
+    def features(self, observations: Observations) -> Tensor:
         """The units [R, N, F] of the last hidden layer after the activation, without dropout, with their graph."""
         before = perceptron(_flat(observations), self.layers[:-1], self.activation)
         units: Tensor = getattr(nn.functional, self.activation)(before)  # the fused output cannot be changed in place
         return units
 
-    def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
+    def hidden(self, observations: Observations) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the units [R, N, H] of each hidden layer before and after the activation, without dropout."""
         for count in range(1, len(self.layers)):
             before = perceptron(_flat(observations), self.layers[:count], self.activation)
@@ -181,6 +184,7 @@ class StackedMLP(nn.Module):
         self.activation: Activation = activation
         self.inputs, self.outputs = inputs, outputs
         self.noise_shape: tuple[int, ...] = (layers, hidden)
+        self.num_features = hidden if layers else inputs
         # on the CPU, where masks are drawn, for parameters on any device
         self._all_learners = list(range(learners))
         self._pointer = 0  # of the first parameter, when `_found` was looked up
@@ -276,7 +280,7 @@ class StackedMLP(nn.Module):
                 weight = stack[learner].T  # outputs × inputs, the orientation that torch's functions expect
                 bias = None if self.biases is None else self.biases[index][learner]
                 gain = output_gain if index == len(self.weights) - 1 else hidden_gain
-                _draw(weight, bias, how, gain, generator)
+                initialise_layer(weight, bias, how, gain, generator)
 
 
 def _members(parameters: nn.ParameterList) -> list[nn.Parameter]:
@@ -284,7 +288,10 @@ def _members(parameters: nn.ParameterList) -> list[nn.Parameter]:
     return [parameter for parameter in parameters._parameters.values() if parameter is not None]
 
 
-def _draw(weight: Tensor, bias: Tensor | None, how: Initialisation, gain: float, generator: torch.Generator) -> None:
+def initialise_layer(
+    weight: Tensor, bias: Tensor | None, how: Initialisation, gain: float, generator: torch.Generator
+) -> None:
+    """Draws one learner's weight [outputs, inputs] and bias, as described in `StackedMLP.initialise`."""
     if how == "torch":
         bound = 1 / math.sqrt(weight.shape[1])
         weight.uniform_(-bound, bound, generator=generator)

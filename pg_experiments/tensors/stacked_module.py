@@ -11,6 +11,8 @@ from torch.func import functional_call, stack_module_state
 
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import Observations
+from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
@@ -79,9 +81,11 @@ class StackedModule(nn.Module):
         }
         one = torch.func.vmap(lambda p, x: functional_call(self._skeleton[0], p, (x,)), randomness="error")
 
-        def call(observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+        def call(observations: Observations, noise: Tensor | None = None) -> Tensor:
             if isinstance(observations, SparseRows):
                 observations = observations.dense(self.observation_shape)
+            elif isinstance(observations, Sequences):
+                observations = observations.observations
             outputs: Tensor = one(parameters, observations)
             return outputs
 
