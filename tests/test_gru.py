@@ -1,4 +1,4 @@
-"""policy=gru: what it computes is torch.nn.GRU, and its state follows each episode through batches, ends and resuming."""
+"""policy=gru: it computes torch.nn.GRU, and its state follows each episode through batches, ends and resuming."""
 
 from __future__ import annotations
 
@@ -82,6 +82,20 @@ def test_learner_k_of_a_stack_is_torchs_gru_and_so_are_its_gradients_through_tim
             torch.testing.assert_close(ours.grad[k], theirs)
 
 
+def test_the_compiled_loops_compute_what_torchs_operations_do():
+    network, generator = stacked(), torch.Generator().manual_seed(1)
+    x, states = torch.randn(R, T * E, D, generator=generator), torch.randn(R, E, S, generator=generator)
+    fresh = torch.rand(R, T, E, generator=generator) < 0.1
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        network.to(dtype).zero_grad()
+        outputs = network.bind()(Sequences(x.to(dtype), states.to(dtype), fresh))
+        outputs.square().sum().backward()
+        found.append([outputs.detach(), *(p.grad for p in network.parameters())])
+    for slow, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast.double(), slow.double(), rtol=1e-4, atol=1e-4)
+
+
 def outputs_of(run: Run, rollout: Rollout) -> Tensor:
     """[T, R, E, K], from all columns at once, as in learning."""
     flat = rollout.flat
@@ -139,7 +153,7 @@ def test_the_values_where_the_data_is_cut_are_those_of_the_state_with_which_the_
                     final = rollout.finals.observations.observations[r, place].double()
                     assert final[0].float() == finals[t, r, e]
                     h = gru(torch.stack([*seen[r, e], final]))[0][-1]
-                    expected = float(h @ linear[0] + linear[1])
+                    expected = (h @ linear[0] + linear[1]).item()
                     assert float(after[t, r, e]) == pytest.approx(expected, rel=1e-4, abs=1e-5)
                     checked += 1
                 if rollout.terminated[t, r, e] or rollout.truncated[t, r, e]:

@@ -20,6 +20,7 @@ from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS
 from pg_experiments.algorithm.minibatches import minibatches
 from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.baseline import ValueBaseline
+from pg_experiments.baseline.shared_value import BoundSharedValue, Evaluated
 from pg_experiments.optimizer.stacked import Differentiated, Losses, Step
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
@@ -175,10 +176,7 @@ class ActorCritic:
         learners = batch.experience.learners
         measured: Measured = {}
         if self.critic.optimizer is None:
-            together = (
-                Differentiated(self._policy_loss(batch, steps, measured) + self._value_loss(batch, steps, measured))
-                for steps in batch.blocks()
-            )
+            together = (Differentiated(self._common_loss(batch, steps, measured)) for steps in batch.blocks())
             step = self._joint_step(together, learners, factors)
             return measured | {"policy_gradient_norm": step.norms}, self._why(step.broken, "policy")
         of_policy = (Differentiated(self._policy_loss(batch, steps, measured)) for steps in batch.blocks())
@@ -194,10 +192,21 @@ class ActorCritic:
             broken |= self._why(step.broken, "value")
         return measured, broken
 
-    def _policy_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
+    def _common_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
+        """A term [R] of the sum of both losses; from one evaluation of layers that both share, where possible."""
+        critic = self.critic.network.bind(batch.experience.rollout.learners)
+        together = critic.with_policy(steps.observations) if isinstance(critic, BoundSharedValue) else None
+        policy, value = (None, None) if together is None or steps.noise is not None else together
+        return self._policy_loss(batch, steps, measured, policy) + self._value_loss(batch, steps, measured, value)
+
+    def _policy_loss(
+        self, batch: MiniBatch, steps: Steps, measured: Measured, evaluated: Evaluated | None = None
+    ) -> Tensor:
         """A term [R] of the policy's loss minus the entropy bonus. Adds its gradient, and its metrics to `measured`."""
         learners = batch.experience.rollout.learners
-        outputs, pull_back = with_pullback(self.policy.bind(learners), steps.observations, steps.noise)
+        if evaluated is None:
+            evaluated = with_pullback(self.policy.bind(learners), steps.observations, steps.noise)
+        outputs, pull_back = evaluated
         distribution = self.policy.distribution(outputs, steps.action_masks)
         log_probs = distribution.log_prob(steps.actions)
         losses, slopes, metrics = self.objective.surrogate(log_probs, steps.old_log_probs, steps.advantages)
@@ -211,10 +220,14 @@ class ActorCritic:
         _add(measured, found)
         return loss
 
-    def _value_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
+    def _value_loss(
+        self, batch: MiniBatch, steps: Steps, measured: Measured, evaluated: Evaluated | None = None
+    ) -> Tensor:
         """A term [R] of V(s)'s loss. Adds its gradient, and the mean squared error to `measured`."""
         network, coefficient = self.critic.network, self.critic.settings.loss_coefficient
-        outputs, pull_back = with_pullback(network.bind(batch.experience.rollout.learners), steps.observations)
+        if evaluated is None:
+            evaluated = with_pullback(network.bind(batch.experience.rollout.learners), steps.observations)
+        outputs, pull_back = evaluated
         errors, slopes = self.critic.squared_errors(outputs.squeeze(-1), steps.returns, steps.old_values)
         pull_back(batch.mean_gradient(coefficient * slopes[..., None], steps.places))
         found = batch.means({"value_loss": errors}, steps.places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import gymnasium
@@ -16,17 +17,46 @@ from pg_experiments.baseline.base import Baseline
 from pg_experiments.baseline.value import ValueBaseline
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import BoundNetwork, Network, Observations, SharesFeatures, WithFeatures, innermost
+from pg_experiments.tensors.networks import (
+    FromFeatures,
+    Network,
+    Observations,
+    Pullback,
+    SharesFeatures,
+    WithFeatures,
+    innermost,
+)
 from pg_experiments.tensors.stacked import BoundMLP, Initialisation, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
 
+Evaluated = tuple[Tensor, Pullback]  # outputs [R, N, K] without their graph, and what differentiates them
+
+
 @dataclass(frozen=True)
-class _Bound:
+class BoundSharedValue:
     """The shared layers and the output layer of some learners."""
 
     trunk: WithFeatures
     output: BoundMLP
+
+    def with_policy(self, observations: Observations) -> tuple[Evaluated, Evaluated] | None:
+        """The policy's outputs and V(s) from one evaluation of the shared layers; None where these have no such form.
+
+        The gradient goes back through the shared layers when both have got theirs.
+        """
+        if not isinstance(self.trunk, FromFeatures):
+            return None
+        features = self.trunk.features(observations)
+        outputs, values = self.trunk.from_features(features), self.output(features)
+        given: dict[str, Tensor] = {}
+
+        def pull_back(which: str, gradient: Tensor) -> None:
+            given[which] = gradient
+            if len(given) == 2:
+                torch.autograd.backward((outputs, values), (given["policy"], given["value"]))
+
+        return (outputs.detach(), partial(pull_back, "policy")), (values.detach(), partial(pull_back, "value"))
 
     def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         return self.output(self.trunk.features(observations))
@@ -49,12 +79,12 @@ class SharedValueNetwork(nn.Module):
         """Nothing, as there is no noise."""
         return np.zeros((count, 0), dtype=np.bool_)
 
-    def bind(self, learners: Tensor | None = None) -> BoundNetwork:
+    def bind(self, learners: Tensor | None = None) -> BoundSharedValue:
         """Binds both parts to the learners with indices [R]; None: all learners."""
         (policy,) = self._policy
         trunk = policy.bind(learners)
         assert isinstance(trunk, WithFeatures), "checked when it was built"
-        return _Bound(trunk, self.output.bind(learners))
+        return BoundSharedValue(trunk, self.output.bind(learners))
 
 
 @dataclass(frozen=True)
@@ -80,8 +110,8 @@ class SharedValueOption:
             )
         if not getattr(config.policy, "has_features", getattr(config.policy, "layers", 0) > 0):
             raise UserError(
-                "baseline=shared_value: shares the hidden layers of policy=mlp or gru, and this policy has none of that "
-                "kind; the nearest is baseline=value"
+                "baseline=shared_value: shares the hidden layers of policy=mlp or gru, and this policy has none "
+                "of that kind; the nearest is baseline=value"
             )
 
     def build(

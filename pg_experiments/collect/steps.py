@@ -121,12 +121,11 @@ class StepsCollector:
         finals = finals_of(is_cut, observations, self.device)
         if not network.is_recurrent:
             return finals
-        carried = np.array(
-            [states[t].detach().flatten(0, 1)[env].numpy(force=True) for t, env in zip(steps, envs, strict=True)]
-        )
-        return finals._replace(
-            observations=network.finals(finals.observations, finals_of(is_cut, carried, self.device).observations)
-        )
+        assert isinstance(finals.observations, Tensor)
+        carried = torch.stack(tuple(states)).detach().flatten(1, 2).numpy(force=True)[steps, envs]
+        placed = finals_of(is_cut, carried, self.device).observations
+        assert isinstance(placed, Tensor)
+        return finals._replace(observations=network.finals(finals.observations, placed))
 
     def _play(self, envs: np.ndarray, network: Acting, noise: Noise) -> Iterator[_Step]:
         """Yields one step after another of these environments [n], and resets those whose episodes end."""

@@ -42,8 +42,8 @@ class GRU(Spread):
         shares = getattr(config.baseline, "shares_features", False)
         if config.baseline.estimates_values and not shares and _bootstraps(config):
             raise UserError(
-                "policy=gru: returns that are continued with V(s) of a single observation are biased where the state is "
-                "not observed; the nearest is baseline=shared_value, which is V of the recurrent state"
+                "policy=gru: returns that are continued with V(s) of a single observation are biased where that is not "
+                "the whole state; the nearest is baseline=shared_value, which is V of the recurrent state"
             )
         if getattr(config.baseline, "needs_episode_gradients", False):
             raise UserError(

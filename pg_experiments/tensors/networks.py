@@ -158,6 +158,14 @@ class WithFeatures(Protocol):
 
 
 @runtime_checkable
+class FromFeatures(WithFeatures, Protocol):
+    """A bound network whose features are used twice at the cost of one evaluation."""
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """The outputs [R, N, K] of features [R, N, F], with their graph."""
+
+
+@runtime_checkable
 class SharesFeatures(Protocol):
     """A network whose bound form is `WithFeatures`.
 

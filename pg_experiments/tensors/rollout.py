@@ -198,9 +198,10 @@ class FlatIndex:
 
     def of_sequences_at(self, chosen: Tensor) -> FlatIndex:
         """The index of some of the sequences of each learner: `chosen` [R, C] are their numbers."""
-        R, C = chosen.shape
+        (R, C), columns = chosen.shape, self.columns
+        assert columns is not None, "an index of sequences"
         positions, valid = (
-            rows.view(R, -1, self.columns).gather(2, chosen[:, None].expand(-1, rows.shape[1] // self.columns, -1))
+            rows.view(R, -1, columns).gather(2, chosen[:, None].expand(-1, rows.shape[1] // columns, -1))
             for rows in (self.positions, self.valid)
         )
         N = positions.shape[1] * C

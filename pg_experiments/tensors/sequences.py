@@ -44,12 +44,12 @@ class SequenceSteps:
                 larger than T, and entries after the end of a column are ignored.
             columns: E'.
         """
-        T, R, E = self.observations.shape[:3]
+        E = self.observations.shape[2]
         first = positions[:, :columns] % E
         states = self.states.gather(1, first[..., None].expand(-1, -1, self.states.shape[2]))
         fresh = None
         if self.fresh is not None:
-            fresh = self.fresh.flatten()[positions].view(R, -1, columns)
+            fresh = self.fresh.flatten()[positions].unflatten(1, (-1, columns))
         return Sequences(self.of_steps(positions), states, fresh)
 
     def of_steps(self, positions: Tensor) -> Tensor:

@@ -28,7 +28,11 @@ class BoundGRU:
 
     def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         """Outputs [R, T · E, K] of sequences. Writes the state after them to `observations.after`, if it is given."""
-        return perceptron(self.features(observations), [self.output], "tanh")
+        return self.from_features(self.features(observations))
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """The outputs [R, N, K] of states [R, N, S], a linear map."""
+        return perceptron(features, [self.output], "tanh")
 
     def features(self, observations: Observations) -> Tensor:
         """The states [R, T · E, S] after every step, with their graph."""

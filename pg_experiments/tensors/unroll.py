@@ -1,7 +1,8 @@
 """Gated recurrent units of R learners over time, with one hand-written gradient.
 
 Automatic differentiation through time records some twenty operations for each step. Here a step takes four operations
-forward and three backward: everything that does not depend on the step before is computed for all steps at once.
+forward and three backward: everything that does not depend on the step before is computed for all steps at once. For
+float32 on the CPU the loops are compiled (`compiled_unroll`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pg_experiments.tensors import compiled_unroll
+from pg_experiments.tensors.fused import can_fuse
 from pg_experiments.tensors.sequences import BLOCK
 
 
@@ -71,6 +75,8 @@ def _forward(x: Tensor, states: Tensor, fresh: Tensor | None, cell: Cell) -> _St
     (R, E, S), T = states.shape, x.shape[1] // states.shape[1]
     of_x = torch.cat([torch.baddbmm(cell.input_bias, x[:, part], cell.of_input) for part in _parts(T, E)], 1)
     of_x = of_x.view(R, T, E, 3 * S)
+    if can_fuse(x):
+        return _forward_compiled(of_x, states, fresh, cell)
     h = x.new_empty(R, T + 1, E, S)
     h[:, 0] = states
     gates, n, of_h = x.new_empty(R, T, E, 2 * S), x.new_empty(R, T, E, S), x.new_empty(R, T, E, 3 * S)
@@ -91,6 +97,21 @@ def _forward(x: Tensor, states: Tensor, fresh: Tensor | None, cell: Cell) -> _St
         torch.lerp(ns[t], before, z[t], out=hs[t + 1])
     before = h[:, :-1] if keep is None else h[:, :-1] * keep
     return _Steps(before, h[:, 1:], gates, n, of_h)
+
+
+def _forward_compiled(of_x: Tensor, states: Tensor, fresh: Tensor | None, cell: Cell) -> _Steps:
+    R, T, E, _ = of_x.shape
+    S = states.shape[2]
+    steps = _Steps(*(of_x.new_empty(R, T, E, width) for width in (S, S, 2 * S, S, 3 * S)))
+    arguments = (of_x, states, cell.of_state, cell.state_bias[:, 0])
+    x, first, of_state, bias = (array.detach().contiguous().numpy() for array in arguments)
+    compiled_unroll.forward(x, first, _array(fresh), of_state, bias, *(array.numpy() for array in steps))
+    return steps
+
+
+def _array(fresh: Tensor | None) -> np.ndarray:
+    array: np.ndarray = compiled_unroll.NEVER if fresh is None else fresh.contiguous().numpy()
+    return array
 
 
 class _Unroll(torch.autograd.Function):
@@ -118,6 +139,12 @@ class _Unroll(torch.autograd.Function):
 def _backward(gradient: Tensor, fresh: Tensor | None, cell: Cell, steps: _Steps) -> tuple[Tensor, Tensor]:
     """The gradients [R, T · E, 3S] of x W + a and of h U + b, from those of the states, [R, T, E, S]."""
     R, T, E, S = gradient.shape
+    if can_fuse(gradient):
+        found_x, found_h = torch.empty(R, T, E, 3 * S), torch.empty(R, T, E, 3 * S)
+        saved = (steps.before, steps.gates, steps.candidates, steps.recurrent)
+        arrays = [array.numpy() for array in (cell.of_state.contiguous(), *saved, found_x, found_h)]
+        compiled_unroll.backward(gradient.contiguous().numpy(), _array(fresh), *arrays)
+        return found_x.flatten(1, 2), found_h.flatten(1, 2)
     r, z = steps.gates.split(S, 3)
     n, recurrent_n = steps.candidates, steps.recurrent[..., 2 * S :]
     of_n = (1 - z) * (1 - n * n)  # ∂h'/∂(x Wn + an)
