@@ -56,11 +56,13 @@ EXCLUDE = (
         {"algorithm=reinforce", "algorithm.log_probs=stored", "returns=trajectory", "returns.exact_discount=true"},
     ),
     ({"baseline=shared_value"}, {"normalization=returns", "policy=linear", *TINY_GAMES}),
+    ({"policy=gru"}, {*BOOTSTRAPPED, *ACTOR_CRITICS, "collect=steps", "baseline=optimal", *TINY_GAMES}),
     ({*BOOTSTRAPPED}, {"returns.exact_discount=true"}),
     ({*ACTOR_CRITICS}, {"algorithm.log_probs=stored", "returns.exact_discount=true"}),
     ({*TINY_GAMES}, {"collect=episodes", "collect=steps", "algorithm.log_probs=stored", "policy.head=bernoulli"}),
     ({*MODULES, "env=pendulum", "env=mountaincar_continuous"}, {"policy.head=bernoulli"}),
 )  # an option of the one set with one of the other
+MLP_ALONE = ("policy.activation", "policy.bias", "policy.layers", "policy.dropout")
 
 
 def options() -> list[str]:
@@ -112,6 +114,7 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
         if pair[0].split("=")[0] != pair[1].split("=")[0]
         and not any(set(pair) & one and set(pair) & other for one, other in EXCLUDE)
         and not ("policy=linear" in pair and any(p.startswith("policy.") and "head" not in p for p in pair))
+        and not ("policy=gru" in pair and any(p.startswith(MLP_ALONE) for p in pair))
     ]
     return random.Random(0).sample(pairs, count)
 
@@ -171,7 +174,7 @@ REFUSED = {
     "baseline=shared_value normalization=none": "baseline=shared_value: V(s) and the policy are trained together, as "
     "by algorithm=a2c or ppo; the nearest is baseline=value",
     "algorithm=ppo baseline=shared_value policy=linear": "baseline=shared_value: shares the hidden layers of "
-    "policy=mlp, and this policy has none of that kind; the nearest is baseline=value",
+    "policy=mlp or gru, and this policy has none of that kind; the nearest is baseline=value",
     "algorithm=a2c collect.num_envs=0": "collect.num_envs=0: expected a whole number at least 1; the nearest is 1",
 }
 
@@ -251,7 +254,7 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"policy": {"dropout": float("nan")}}, "policy.dropout=nan: expected a number"),
         ({"policy": {"head": "bernouli"}}, "squashed_gaussian; the nearest is bernoulli"),
         ({"policy": {"hiden": 3}}, "policy.hiden: no such key; did you mean policy.hidden?"),
-        ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, linear"),
+        ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, gru, linear"),
         ({"policy": 3}, "policy=3: expected a group of keys"),
         ({"policy": {"name": ["mlp"]}}, "policy.name=['mlp']: expected one of"),
         ({"env": {"max_steps": 0}}, "env.max_steps=0: expected a whole number at least 1 or null; the nearest is 1"),

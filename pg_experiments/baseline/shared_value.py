@@ -29,7 +29,6 @@ from pg_experiments.tensors.networks import (
 from pg_experiments.tensors.stacked import BoundMLP, Initialisation, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
-
 Evaluated = tuple[Tensor, Pullback]  # outputs [R, N, K] without their graph, and what differentiates them
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Protocol
 
 import gymnasium
-import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 

@@ -15,12 +15,12 @@ from pg_experiments.tensors.networks import (
     DenseForm,
     Layered,
     Network,
+    Observations,
     Pullback,
     WithFeatures,
     as_compilable,
     with_pullback,
 )
-from pg_experiments.tensors.sparse import SparseRows
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class BoundWithLogStd:
     network: BoundNetwork
     log_std: Tensor
 
-    def __call__(self, observations: Tensor | SparseRows, noise: Tensor | None = None) -> Tensor:
+    def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         """The network's outputs, and behind them the parameters: [R, N, K + A]."""
         return self._appended(self.network(observations, noise))
 
-    def with_pullback(self, observations: Tensor | SparseRows, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
+    def with_pullback(self, observations: Observations, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
         """As `Differentiable.with_pullback`; None for parameters that are rows of others."""
         if not self.log_std.is_leaf:
             return None
@@ -48,12 +48,12 @@ class BoundWithLogStd:
 
         return self._appended(outputs).detach(), pull_back
 
-    def features(self, observations: Tensor | SparseRows) -> Tensor:
+    def features(self, observations: Observations) -> Tensor:
         """As `WithFeatures.features`."""
         assert isinstance(self.network, WithFeatures), "checked by those who share layers"
         return self.network.features(observations)
 
-    def hidden(self, observations: Tensor | SparseRows) -> Iterator[tuple[Tensor, Tensor]]:
+    def hidden(self, observations: Observations) -> Iterator[tuple[Tensor, Tensor]]:
         """As `Layered.hidden`; nothing for a network that cannot be inspected."""
         if isinstance(self.network, Layered):
             yield from self.network.hidden(observations)

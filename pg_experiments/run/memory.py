@@ -16,7 +16,7 @@ import torch
 from pg_experiments.baseline import OptimalOption
 from pg_experiments.collect.noise import CHUNK
 from pg_experiments.env.arcade import HEIGHT, WIDTH
-from pg_experiments.policy import network_outputs
+from pg_experiments.policy.building import network_outputs
 from pg_experiments.policy.gaussian_heads import Spread
 from pg_experiments.policy.heads import head_of
 from pg_experiments.run.config import RunConfig
