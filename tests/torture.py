@@ -38,6 +38,10 @@ CASES = {
         *("env.max_steps=4000", "policy.dropout=0.25", "env.repeat_action_probability=0.25"),
     ),
     "a2c": ("algorithm=a2c", "env.max_steps=6000", "env.threshold=inf", "policy.hidden=16"),
+    "gru": (
+        *("policy=gru", "algorithm=a2c", "baseline=shared_value", "policy.hidden=16", "num_seeds=2"),
+        *("env.max_steps=4000", "env.threshold=inf"),
+    ),
     "cartpole_moving": ("baseline=moving_average", "optimizer=rmsprop", "env.max_episodes=240", "env.threshold=inf"),
     "pong_wait": (
         *("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=8", "env.max_steps=6000"),

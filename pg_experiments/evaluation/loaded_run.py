@@ -33,12 +33,12 @@ from pg_experiments.run.saved_parameters import (
     refuse_another,
     update_of,
 )
-from pg_experiments.support.errors import FileError, NoSuchFile, UserError, near_directory
+from pg_experiments.support.errors import FileError, NoSuchFile, UserError
 from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import CONFIG, identity, refuse_another
 from pg_experiments.support.legacy import upgraded, upgraded_state
 from pg_experiments.support.plain_data import read_group
-from pg_experiments.support.run_directory import METRICS, RESULT
+from pg_experiments.support.run_directory import METRICS, RESULT, what_is_there
 from pg_experiments.tensors.streams import evaluation_seed
 from pg_experiments.tensors.threads import one_thread
 
@@ -256,7 +256,7 @@ class SavedRun:
         path = Path(directory)
         files = Directory(path)
         if not files.has_file(RESULT):
-            raise NoSuchFile(f"{path}: {_what_is_there(path)}")
+            raise NoSuchFile(f"{path}: {what_is_there(path)}")
         found = newest_file(path) if which in ("best", "last") else (Path(which), read(Path(which)))
         if found is None:
             raise NoSuchFile(f"{path}: the run has no checkpoint")
@@ -302,13 +302,3 @@ def _naming(file: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise FileError(f"{file}: {error}") from None
-
-
-def _what_is_there(path: Path) -> str:
-    """The error message for a directory that does not hold a run."""
-    if not path.is_dir():
-        return f"no such directory{near_directory(path)}"
-    runs = Directory(path).glob(f"*/{RESULT}")
-    if runs:
-        return f"is no run itself, but holds {len(runs)}; choose one of them, such as {(path / runs[0]).parent}"
-    return f"holds no run, which would have a {RESULT}"

@@ -114,6 +114,8 @@ def parameters_of(option: Any, sizes: Sizes) -> int:
     if not hasattr(option, "initialisation"):
         return 0
     hidden, layers = getattr(option, "hidden", 0), getattr(option, "layers", 0)
+    if getattr(option, "is_recurrent", False):
+        return 3 * hidden * (sizes.observation + hidden + 2) + (hidden + 1) * sizes.logits
     biases = (layers * hidden + sizes.logits) * int(getattr(option, "bias", True))
     if not layers:
         return sizes.observation * sizes.logits + biases

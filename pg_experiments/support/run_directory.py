@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pg_experiments.support.errors import UserError, printable
+from pg_experiments.support.errors import UserError, near_directory, printable
 from pg_experiments.support.files import RESULT_LIMIT, Directory, FileError, NoSuchFile
 from pg_experiments.support.plain_data import Damaged, read_json
 
@@ -231,3 +231,13 @@ def _is_unlocked(path: Path) -> bool:
             return True
     except (Timeout, OSError):  # a lock that cannot be opened counts as held
         return False
+
+
+def what_is_there(path: Path) -> str:
+    """Describes a directory that does not hold a run, for an error message."""
+    if not path.is_dir():
+        return f"no such directory{near_directory(path)}"
+    runs = Directory(path).glob(f"*/{RESULT}")
+    if runs:
+        return f"is no run itself, but holds {len(runs)}; choose one of them, such as {(path / runs[0]).parent}"
+    return f"holds no run, which would have a {RESULT}"

@@ -15,6 +15,7 @@ from tests.mutants import (
     masking,
     networks,
     recording,
+    recurrence,
     sharing,
     stepping,
 )
@@ -30,6 +31,7 @@ MUTANTS: list[Mutant] = [
     *stepping.MUTANTS,
     *masking.MUTANTS,
     *networks.MUTANTS,
+    *recurrence.MUTANTS,
     *collecting.MUTANTS,
     *compiling.MUTANTS,
     *recording.MUTANTS,
