@@ -137,9 +137,8 @@ class StepsCollector:
             taken = self._for_environments(actions)
             rewards, terminated, truncated = self._step(envs, taken)
             after = self.observations[envs]
-            over = terminated | truncated
-            self._reset(envs[over])
-            network.begin(self._columns(over))
+            self._reset(envs[terminated | truncated])
+            network.begin(self._columns(terminated | truncated))
             yield _Step(shown, allowed, outputs, actions, taken, rewards, terminated, truncated, after, network.after)
 
     def state(self) -> dict[str, Any]:

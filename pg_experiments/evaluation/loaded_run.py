@@ -26,13 +26,7 @@ from pg_experiments.policy.policy import Policy
 from pg_experiments.run.checkpoint import newest_file, read
 from pg_experiments.run.config import RunConfig, check
 from pg_experiments.run.needs import refuse_missing
-from pg_experiments.run.saved_parameters import (
-    best_learner,
-    best_parameters,
-    last_parameters,
-    refuse_another,
-    update_of,
-)
+from pg_experiments.run.saved_parameters import best_learner, best_parameters, last_parameters, update_of
 from pg_experiments.support.errors import FileError, NoSuchFile, UserError
 from pg_experiments.support.files import Directory
 from pg_experiments.support.identity import CONFIG, identity, refuse_another

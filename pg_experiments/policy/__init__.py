@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Protocol
 
 import gymnasium
+import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from pg_experiments.policy.recurrent import GRU
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
+from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
