@@ -16,8 +16,8 @@ from pg_experiments.policy.gaussian_heads import Spread
 from pg_experiments.policy.heads import HeadName, head_of
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.initialisation import Initialisation
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.stacked import Initialisation
 from pg_experiments.tensors.stacked_gru import StackedGRU
 from pg_experiments.tensors.streams import Purpose
 

@@ -8,41 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from pg_experiments.tensors import compiled_dense as dense
 from pg_experiments.tensors.compiled import compiled, helper
+from pg_experiments.tensors.networks import TANH
+
+activate, tanh = dense.activate, dense.tanh
 
 NEVER = np.empty((0, 0, 0), dtype=np.bool_)  # no episode begins
-# of Eigen's `ptanh`: beyond the limit it is ±1; coefficients of x¹², x¹⁰, …, 1 and of x⁶, x⁴, …, 1
-LIMIT = np.float32(7.90531110763549805)
-OVER = tuple(map(np.float32, (
-    -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
-    1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03,
-)))  # fmt: skip
-UNDER = tuple(map(np.float32, (
-    1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03,
-)))  # fmt: skip
 HALF, ONE = np.float32(0.5), np.float32(1.0)
-
-
-@helper(reordered_sums=True)
-def tanh(x):  # type: ignore[no-untyped-def]
-    """tanh of a float32, within 4 units in the last place: the rational approximation of the library Eigen.
-
-    The C library's takes 20 times as long, since a loop with it cannot use the vector unit.
-    """
-    x = -LIMIT if x < -LIMIT else LIMIT if x > LIMIT else x  # a NaN remains one
-    square = x * x
-    numerator, denominator = OVER[0], UNDER[0]
-    for c in OVER[1:]:
-        numerator = numerator * square + c
-    for c in UNDER[1:]:
-        denominator = denominator * square + c
-    return x * numerator / denominator
-
-
-@helper
-def activate(x):  # type: ignore[no-untyped-def]
-    for i in range(len(x)):
-        x[i] = tanh(x[i])
 
 
 @helper
@@ -52,7 +25,7 @@ def sigmoid(x):  # type: ignore[no-untyped-def]
         x[i] = HALF + HALF * tanh(HALF * x[i])
 
 
-HELPERS = (tanh, activate, sigmoid)
+HELPERS = (*dense.HELPERS, sigmoid)
 STEPS = "float32[:, :, :, ::1]"
 
 
@@ -90,7 +63,7 @@ def forward(of_x, states, fresh, of_state, bias, before, after, gates, candidate
             for e in range(E):
                 for s in range(S):
                     candidates[r, t, e, s] = of_x[r, t, e, 2 * S + s] + gates[r, t, e, s] * of_h[e, 2 * S + s]
-            activate(candidates[r, t].reshape(E * S))
+            activate(candidates[r, t].reshape(E * S), TANH)
             for e in range(E):
                 for s in range(S):
                     n = candidates[r, t, e, s]

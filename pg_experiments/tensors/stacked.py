@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import torch
@@ -24,6 +23,8 @@ from pg_experiments.tensors.fused import (
     fused_perceptron,
     is_transformed,
 )
+from pg_experiments.tensors.initialisation import Initialisation as Initialisation
+from pg_experiments.tensors.initialisation import initialise_layer
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import CompiledStep, DenseForm, Observations, Pullback
 from pg_experiments.tensors.repeated import repeated
@@ -31,7 +32,6 @@ from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
-Initialisation = Literal["torch", "xavier", "orthogonal"]
 Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or none
 
 LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
@@ -286,21 +286,3 @@ class StackedMLP(nn.Module):
 def _members(parameters: nn.ParameterList) -> list[nn.Parameter]:
     """The parameters of a list; iterating over the list itself takes ten times as long."""
     return [parameter for parameter in parameters._parameters.values() if parameter is not None]
-
-
-def initialise_layer(
-    weight: Tensor, bias: Tensor | None, how: Initialisation, gain: float, generator: torch.Generator
-) -> None:
-    """Draws one learner's weight [outputs, inputs] and bias, as described in `StackedMLP.initialise`."""
-    if how == "torch":
-        bound = 1 / math.sqrt(weight.shape[1])
-        weight.uniform_(-bound, bound, generator=generator)
-        if bias is not None:
-            bias.uniform_(-bound, bound, generator=generator)
-        return
-    if how == "xavier":
-        nn.init.xavier_uniform_(weight, generator=generator)
-    else:
-        nn.init.orthogonal_(weight, gain, generator=generator)
-    if bias is not None:
-        bias.zero_()

@@ -8,6 +8,7 @@ from tests.mutants.mutant import Mutant
 
 rollout = partial(Mutant, "rollout", "pg_experiments/tensors/rollout.py")
 stacked = partial(Mutant, "networks", "pg_experiments/tensors/stacked.py")
+initial = partial(Mutant, "networks", "pg_experiments/tensors/initialisation.py")
 fused = partial(Mutant, "networks", "pg_experiments/tensors/fused.py")
 sparse = partial(Mutant, "networks", "pg_experiments/tensors/sparse.py")
 heads = partial(Mutant, "heads", "pg_experiments/policy/discrete_heads.py")
@@ -98,19 +99,19 @@ MUTANTS = [
         "generator = torch_stream(seeds[0], purpose)",
         OF_POLICY + "test_a_seed_starts_with_the_same_parameters_whoever_its_neighbours_are",
     ),
-    stacked(
+    initial(
         "the bound of the weights counts the outputs",
         "bound = 1 / math.sqrt(weight.shape[1])",
         "bound = 1 / math.sqrt(weight.shape[0])",
         OF_STACKED + "test_torchs_initialisation_is_uniform_within_one_over_the_root_of_the_inputs",
     ),
-    stacked(
+    initial(
         "weights are never negative",
         "weight.uniform_(-bound, bound, generator=generator)",
         "weight.uniform_(0, bound, generator=generator)",
         OF_STACKED + "test_torchs_initialisation_is_uniform_within_one_over_the_root_of_the_inputs",
     ),
-    stacked(
+    initial(
         "weights are drawn from torch's own generator",
         "nn.init.orthogonal_(weight, gain, generator=generator)",
         "nn.init.orthogonal_(weight, gain)",
