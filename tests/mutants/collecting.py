@@ -182,8 +182,8 @@ MUTANTS = [
     ),
     episodes(
         "the final observation is the last that was acted on",
-        "finals=finals_of(self._columns(observation), steps_taken)",
-        "finals=finals_of(self._columns(observations[-1]), steps_taken)",
+        "network.finals(self._columns(observation), network.states)",
+        "network.finals(self._columns(observations[-1]), network.states)",
         SLOW,
     ),
     episodes(

@@ -105,7 +105,7 @@ MUTANTS = [
     ),
     shared(
         "a policy without a hidden layer is accepted",
-        'if not getattr(config.policy, "layers", 0):',
+        'if not getattr(config.policy, "has_features", getattr(config.policy, "layers", 0) > 0):',
         "if False:",
         REFUSED + "[algorithm=ppo baseline=shared_value policy=linear]",
     ),
