@@ -221,3 +221,16 @@ def test_importing_the_package_is_light_and_loading_a_run_needs_no_hydra(cartpol
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_with_continuous_actions_gives_elements_of_its_space_and_no_probabilities(tmp_path):
+    run = pg_experiments.load_run(save_run(tmp_path / "run", "env=pendulum", "env.max_steps=300"))
+    env = run.make_env()
+    observation, _ = env.reset(seed=1)
+    for greedy in (True, False):
+        action = run.policy(observation, greedy=greedy)
+        assert env.action_space.contains(action)
+        assert run.policy(np.stack([observation] * 3), greedy=greedy).shape == (3, 1)
+    assert np.array_equal(run.policy(observation), run.policy(observation))
+    with pytest.raises(pg_experiments.UserError, match="probabilities: expected Discrete actions"):
+        run.probabilities(observation)
