@@ -58,6 +58,16 @@ RUNS = {
         *("env=acrobot", "env.max_episode_steps=35", "env.max_episodes=null", "env.max_steps=240", "num_seeds=2"),
         *("algorithm=ppo", *STEPS, "policy.hidden=8", "algorithm.num_minibatches=3"),
     ),
+    "sac": (
+        *("algorithm=sac", "env=gymnasium", "env.id=Pendulum-v1", "env.max_episodes=null", "env.max_steps=160"),
+        *("env.threshold=inf", "env.max_episode_steps=17", "num_seeds=2", "policy.hidden=8", "collect.num_steps=8"),
+        *("algorithm.critic_hidden=8", "algorithm.batch_size=16", "algorithm.learning_starts=30"),
+        *("algorithm.buffer_size=50", "tracking.every_steps=24"),
+    ),
+    "sac_discrete": (
+        *("algorithm=sac", *FRAGMENTS, "policy.head=categorical", "collect.num_steps=8", "algorithm.critic_hidden=8"),
+        *("algorithm.learning_starts=30", "algorithm.batch_size=16", "env.max_episode_steps=17"),
+    ),
     "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
     "pong": PONG,
     "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),
@@ -80,6 +90,7 @@ def train(directory: Path, *overrides: str, settings: Checkpointing = SETTINGS, 
         assert state is not None
         run.restore(state)
         tracker.restore(state["record"])
+    run.keep_in(tracker.directory.files)
     run.execute(tracker, Checkpoints(directory, settings, {}))
     tracker.directory.release()
     return Result(directory)

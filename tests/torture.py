@@ -42,6 +42,11 @@ CASES = {
         *("policy=gru", "algorithm=a2c", "baseline=shared_value", "policy.hidden=16", "num_seeds=2"),
         *("env.max_steps=4000", "env.threshold=inf"),
     ),
+    "sac": (
+        *("algorithm=sac", "env=gymnasium", "env.id=Pendulum-v1", "env.max_episodes=null", "env.threshold=inf"),
+        *("env.max_steps=3000", "num_seeds=2", "policy.hidden=16", "algorithm.critic_hidden=16"),
+        *("algorithm.batch_size=32", "algorithm.buffer_size=1000", "collect.num_steps=8"),
+    ),
     "cartpole_moving": ("baseline=moving_average", "optimizer=rmsprop", "env.max_episodes=240", "env.threshold=inf"),
     "pong_wait": (
         *("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=8", "env.max_steps=6000"),

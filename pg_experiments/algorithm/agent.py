@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium
 import torch
@@ -15,6 +15,7 @@ from pg_experiments.optimizer import OptimizerOption
 from pg_experiments.policy import PolicyOption
 from pg_experiments.policy.policy import Policy
 from pg_experiments.returns import ReturnsOption
+from pg_experiments.support.files import Directory
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import Network
@@ -72,6 +73,18 @@ class Agent(Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state."""
+
+
+@runtime_checkable
+class KeepsFiles(Protocol):
+    """An agent that keeps more than a checkpoint in the run's directory, in files that are only appended to."""
+
+    def keep_in(self, files: Directory) -> None:
+        """Keeps it in these files from now on. Called after `restore`, once the files are as at that state.
+
+        Raises:
+            FileError: the files are not those of the state.
+        """
 
 
 class Choices(Protocol):

@@ -113,6 +113,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         if result is not None:
             tracker.feedback.say(f"has no checkpoint, and begins anew: {where}")
         directory.begin_anew()
+        run.keep_in(directory.files)
         return
     try:
         differ = {k: v for k, v in differences(state["config"], config).items() if k not in RESUMABLE}
@@ -122,6 +123,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         run.restore(state)
         _refuse_shorter(run, state["config"])
         tracker.restore(state["record"])
+        run.keep_in(directory.files)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise UserError(f"{where}: its checkpoint does not fit the run ({type(error).__name__}: {error})") from None
 

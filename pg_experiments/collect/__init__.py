@@ -239,7 +239,8 @@ class Steps:
 
     def validate(self, config: Any) -> None:
         """Raises UserError where returns that are cut off cannot be continued."""
-        if not (config.returns.uses_values or getattr(config.baseline, "bootstrap", False)):
+        has_values = config.returns.uses_values or getattr(config.algorithm, "has_own_critics", False)
+        if not (has_values or getattr(config.baseline, "bootstrap", False)):
             raise UserError(
                 "collect=steps: a batch has pieces of episodes, whose returns are to be continued with V(s); use "
                 "returns=gae with baseline=value, or baseline=value baseline.bootstrap=true"

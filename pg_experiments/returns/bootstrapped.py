@@ -59,7 +59,7 @@ class BootstrappedOption:
 
     def validate(self, config: Any) -> None:
         """Raises UserError where there is no V(s), or V(s) is not in the environment's units."""
-        if not config.baseline.estimates_values:
+        if not getattr(config.algorithm, "has_own_critics", False) and not config.baseline.estimates_values:
             raise UserError(
                 f"returns={self.name}: continues a return with V(s), which this baseline does not learn; the nearest "
                 "is baseline=value"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from pg_experiments.algorithm.sac import SAC
 from pg_experiments.baseline import OptimalOption
 from pg_experiments.collect.noise import CHUNK
 from pg_experiments.env.arcade import HEIGHT, WIDTH
@@ -40,6 +41,10 @@ KEYS = (
     "collect.num_envs",
     "collect.num_steps",
     "env.num_envs",
+    "algorithm.buffer_size",
+    "algorithm.batch_size",
+    "algorithm.critic_hidden",
+    "algorithm.critic_layers",
 )  # keys that increase the memory
 
 
@@ -102,6 +107,9 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
     activations = R * block * FLOAT * hidden * layers
     moments = config.optimizer.rule(torch.ones(1), torch.ones(1)).moments  # independent of the values
     kept = (2 + moments) * policy + 3 * value + environments  # with `Best`'s copy, and Adam's moments of V
+    algorithm: Any = config.algorithm
+    if isinstance(algorithm, SAC):
+        kept += R * algorithm.least_bytes(sizes.observation, config.env.max_steps)
     acting = noise + R * playing * CHUNK * FLOAT * masks
     learning = policy + activations + rollout
     gradients = 2 * DOUBLE * columns * (policy // FLOAT) if isinstance(config.baseline, OptimalOption) else 0

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pg_experiments.algorithm.agent import Update
+from pg_experiments.algorithm.agent import KeepsFiles, Update
 from pg_experiments.collect import NeedsPreparation
 from pg_experiments.run.accounts import Accounts
 from pg_experiments.run.best import Best
@@ -20,6 +20,7 @@ from pg_experiments.run.health import Health
 from pg_experiments.run.memory import refuse_what_cannot_fit
 from pg_experiments.run.tracking import Tracker, UpdateRecord
 from pg_experiments.run.views import views
+from pg_experiments.support.files import Directory
 from pg_experiments.support.interruption import Interruption
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
@@ -144,6 +145,15 @@ class Run:
         self.best.restore(state["best"])
         self.health.restore(state["health"])
         self.collector.restore(state["collector"])
+
+    def keep_in(self, files: Directory) -> None:
+        """Keeps what the agent does not keep in checkpoints in the run's directory. Called after `restore`, if that is.
+
+        Raises:
+            FileError: its files are not those of the restored state.
+        """
+        if isinstance(self.agent, KeepsFiles):
+            self.agent.keep_in(files)
 
     def record(self, tracker: Tracker, active: np.ndarray, rollout: Rollout, metrics: dict[str, Tensor]) -> None:
         """Adds the batch to the accounts and records the update."""

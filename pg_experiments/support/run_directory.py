@@ -22,11 +22,12 @@ LOG = "train.log"
 LOCK = ".lock"  # held by the process of the run; released by the operating system when that process dies
 LOOK_SECONDS = 0.5  # longer than `state` holds the lock when it tests it
 METRICS = "metrics.csv"
-RECORD = [METRICS, "events.out.tfevents.*", "seed_*/events.out.tfevents.*"]  # files that are appended to
+EVENTS = ["events.out.tfevents.*", "seed_*/events.out.tfevents.*"]
+RECORD = [METRICS, *EVENTS, "replay/seed_*.bin"]  # files that are appended to
 CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
 HALF_WRITTEN = [f".{RESULT}.*tmp", ".hydra/.*.tmp"]  # temporary files of a killed process
 FILES = [LOCK, RESULT, LOG, METRICS]  # files that are written to
-FOLDERS = ["checkpoints", ".hydra"]
+FOLDERS = ["checkpoints", "replay", ".hydra"]
 OF_A_SEED = re.compile(r"seed_\d+")  # the folder of a seed's event files
 
 log = logging.getLogger("pg_experiments")

@@ -75,8 +75,18 @@ class _Perceptron(torch.autograd.Function):
         saved = ctx.saved_tensors
         weights, biases, layers = saved[:depth], saved[depth:count], saved[count:]
         of_x, of_weights, of_biases = backward(
-            gradient, layers, weights, biases, ctx.activation, ctx.masks, ctx.scale, of_input=ctx.needs_input_grad[0]
+            gradient,
+            layers,
+            weights,
+            biases,
+            ctx.activation,
+            ctx.masks,
+            ctx.scale,
+            of_input=ctx.needs_input_grad[0],
+            of_parameters=any(ctx.needs_input_grad[5:]),
         )
+        if not of_weights:
+            return of_x, *(None for _ in ctx.needs_input_grad[1:])
         return of_x, None, None, None, None, *of_weights, *(of_biases if biases else ())
 
 
@@ -113,6 +123,7 @@ def backward(
     scale: Tensor | float,
     *,
     of_input: bool = False,
+    of_parameters: bool = True,
 ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
     """The gradients of the input (None unless `of_input`), of the weights and of the biases of each layer.
 
@@ -121,6 +132,7 @@ def backward(
         layers: what `forward` returns before the outputs.
         weights, biases, activation, masks, scale: as in `forward`.
         of_input: whether the gradient of the input is needed.
+        of_parameters: whether those of weights and biases are needed; else their lists are empty.
     """
     if compiled.is_for(weights, biases):
         x, units = layers
@@ -132,8 +144,9 @@ def backward(
         return of_x, parts[: len(weights)], parts[len(weights) :]
     of_weights, of_biases = [], []
     for layer in reversed(range(len(weights))):
-        of_weights.append(_product(layers[layer].transpose(1, 2), gradient))
-        of_biases.append(gradient.sum(1, keepdim=True))
+        if of_parameters:
+            of_weights.append(_product(layers[layer].transpose(1, 2), gradient))
+            of_biases.append(gradient.sum(1, keepdim=True))
         if layer or of_input:
             gradient = torch.bmm(gradient, weights[layer].transpose(1, 2))
         if layer:

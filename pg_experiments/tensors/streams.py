@@ -24,6 +24,9 @@ class Purpose(IntEnum):
     EMULATORS = 5
     EVALUATION = 6
     MINIBATCHES = 7
+    CRITIC_PARAMETERS = 8
+    SECOND_CRITIC_PARAMETERS = 9
+    REPLAY = 10
 
 
 def seed_sequence(seed: int, purpose: Purpose, index: int = 0) -> np.random.SeedSequence:

@@ -18,6 +18,7 @@ from tests.mutants import (
     recording,
     recurrence,
     sharing,
+    soft,
     stepping,
 )
 from tests.mutants.mutant import Mutant
@@ -29,6 +30,7 @@ MUTANTS: list[Mutant] = [
     *actor_critics.MUTANTS,
     *fragments.MUTANTS,
     *sharing.MUTANTS,
+    *soft.MUTANTS,
     *stepping.MUTANTS,
     *masking.MUTANTS,
     *gaussians.MUTANTS,

@@ -219,8 +219,8 @@ MUTANTS = [
     ),
     rows(
         "the mean return is averaged",
-        "values.keys() - set(LAST)",
-        "values.keys()",
+        "set(_names(records)) - set(LAST)",
+        "set(_names(records))",
         OF_ROWS + "test_metrics_are_the_mean_over_the_updates_and_the_mean_return_is_the_last",
     ),
     rows(
@@ -249,8 +249,8 @@ MUTANTS = [
     ),
     rows(
         "a checkpoint forgets the updates that wait",
-        "self._waiting = [_record(each) for each in state",
-        "self._waiting = [_record(each) for each in [] and state",
+        '[] if state["waiting"] is None else',
+        '[] if state["waiting"] else',
         OF_ROWS + "test_a_checkpoint_has_the_updates_that_wait_for_a_row",
     ),
     made("a part without an update stays", "if record[START] < update]", "if record[START] <= update]", PARTS),

@@ -13,6 +13,7 @@ from pg_experiments.run.tracking.metrics import UpdateRecord
 
 OF_EPISODES = ("episodic_return", "episodic_length")  # a row has their mean over its episodes
 LAST = ("mean_return",)  # a row has the last value
+FIELDS = ("update", "learners", "env_steps", "episodes", "finished", "wall_time_s")  # of a record, beside its values
 
 
 class Rows:
@@ -50,12 +51,13 @@ class Rows:
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores."""
-        return {"steps": torch.from_numpy(self._steps.copy()), "waiting": [_tensors(each) for each in self._waiting]}
+        waiting = _stacked(self._waiting) if self._waiting else None
+        return {"steps": torch.from_numpy(self._steps.copy()), "waiting": waiting}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state."""
         self._steps[:] = state["steps"].numpy()
-        self._waiting = [_record(each) for each in state["waiting"]]
+        self._waiting = [] if state["waiting"] is None else _unstacked(state["waiting"])
 
 
 def combined(records: Sequence[UpdateRecord]) -> UpdateRecord:
@@ -68,9 +70,9 @@ def combined(records: Sequence[UpdateRecord]) -> UpdateRecord:
         return last
     finished = np.stack([record.finished for record in records])
     values = dict(last.values)
-    for name in values.keys() - set(LAST):
+    for name in set(_names(records)) - set(LAST):
         weights = finished if name in OF_EPISODES else np.ones_like(finished)
-        values[name] = _mean(np.stack([record.values[name] for record in records]), weights)
+        values[name] = _mean(_values(records, name), weights)
     return dataclasses.replace(last, finished=finished.sum(0), values=values)
 
 
@@ -82,21 +84,42 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _tensors(record: UpdateRecord) -> dict[str, Any]:
-    """The record as a checkpoint stores it: numbers, and tensors for arrays."""
-    fields = {name: _tensor(value) for name, value in vars(record).items() if name != "values"}
-    return {**fields, "values": {name: _tensor(value) for name, value in record.values.items()}}
+def _stacked(records: Sequence[UpdateRecord]) -> dict[str, Any]:
+    """The fields of records of the same learners as a checkpoint stores them: a tensor [U, …] for each.
+
+    One tensor for each number of each record would make a checkpoint large.
+    """
+    fields = {name: np.array([getattr(record, name) for record in records]) for name in FIELDS}
+    values = {name: _values(records, name) for name in _names(records)}
+    return {name: torch.from_numpy(array) for name, array in fields.items()} | {
+        "values": {name: torch.from_numpy(array) for name, array in values.items()}
+    }
 
 
-def _tensor(value: Any) -> Any:
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-
-
-def _record(fields: Mapping[str, Any]) -> UpdateRecord:
+def _unstacked(fields: Mapping[str, Any]) -> list[UpdateRecord]:
+    """The records of `_stacked`."""
+    arrays = {name: fields[name].numpy() for name in FIELDS}
     values = {name: value.numpy() for name, value in fields["values"].items()}
-    others: dict[str, Any] = {name: _array(value) for name, value in fields.items() if name != "values"}
-    return UpdateRecord(values=values, **others)
+    return [
+        UpdateRecord(
+            update=int(arrays["update"][u]),
+            learners=arrays["learners"][u],
+            env_steps=arrays["env_steps"][u],
+            episodes=arrays["episodes"][u],
+            finished=arrays["finished"][u],
+            values={name: array[u] for name, array in values.items()},
+            wall_time_s=float(arrays["wall_time_s"][u]),
+        )
+        for u in range(len(arrays["update"]))
+    ]
 
 
-def _array(value: Any) -> Any:
-    return value.numpy() if isinstance(value, torch.Tensor) else value
+def _names(records: Sequence[UpdateRecord]) -> list[str]:
+    """The names of all values, in the order of their first appearance."""
+    return list(dict.fromkeys(name for record in records for name in record.values))
+
+
+def _values(records: Sequence[UpdateRecord], name: str) -> np.ndarray:
+    """[U, R]: the values of one name, NaN in records without it."""
+    missing = np.full(len(records[-1].learners), np.nan)
+    return np.stack([record.values.get(name, missing) for record in records])
