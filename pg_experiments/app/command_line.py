@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from pg_experiments.app.completion import SCRIPT, installs, rewrite_line
+from pg_experiments.app.completion import SCRIPTS, rewrite_line
 from pg_experiments.app.composing import composing
 from pg_experiments.app.flags import Flags, split
 from pg_experiments.app.help import help_text, help_text_of_keys
@@ -80,8 +80,8 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
         return
     if "--shell-completion" in flags:
         rewrite_line()
-        if installs(overrides):
-            print(SCRIPT)
+        if (wanted_script := " ".join(overrides)) in SCRIPTS:
+            print(SCRIPTS[wanted_script])
             return
     if "--help" in flags:
         print(help_text(_directories(flags), [str(o.input_line) for o in parsed if not o.is_sweep_override()]))

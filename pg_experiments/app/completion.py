@@ -1,16 +1,16 @@
-"""Shell completion: Hydra's, made to work for `python -m pg_experiments.train` as well as for `pg-train`.
+"""Shell completion for `python -m pg_experiments.train` and `pg-train`, in bash, zsh and fish.
 
-Hydra's script for bash and zsh completes an installed command or `python FILE.py`, but not `python -m MODULE`.
+Hydra computes the candidates (`-sc query=SHELL`). The scripts here replace Hydra's, which complete an installed command
+or `python FILE.py`, but not `python -m MODULE`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 
 MODULE = re.compile(r"^\s*\S*python[\d.]*\s+-m\s+pg_experiments\.train(?=\s|$)")
-SCRIPT = """\
+BASH = """\
 _pg_experiments_complete()
 {
     local words=($COMP_LINE) run
@@ -24,11 +24,36 @@ _pg_experiments_complete()
 }
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
 complete -o nospace -o default -F _pg_experiments_complete pg-train python python3"""
-
-
-def installs(overrides: Sequence[str]) -> bool:
-    """Whether `-sc` asks for the script of bash or zsh, which is `SCRIPT`; Hydra answers the rest."""
-    return list(overrides) in (["install=bash"], ["install=zsh"])
+ZSH = """\
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+_pg_experiments_complete()
+{
+    local line="${(j: :)words[1,CURRENT]}"
+    local -a run choices
+    case "$line" in
+        *python*" -m pg_experiments.train "*) run=("${words[1]}" -m pg_experiments.train) ;;
+        *pg-train" "*) run=("${words[1]}") ;;
+        *) if (( $+functions[_python] )); then _python "$@"; else _default "$@"; fi; return ;;
+    esac
+    choices=("${(@f)$(COMP_LINE="$line" COMP_POINT=${#line} "${run[@]}" -sc query=fish 2>/dev/null)}")
+    compadd -S '' -- "${choices[@]}"
+}
+compdef _pg_experiments_complete pg-train python python3"""
+FISH = """\
+function __pg_experiments_complete
+    set -lx COMP_LINE (commandline -cp)
+    set -l words (commandline -opc)
+    if test "$words[2..3]" = "-m pg_experiments.train"
+        command $words[1..3] -sc query=fish 2>/dev/null
+    else
+        command $words[1] -sc query=fish 2>/dev/null
+    end
+end
+complete -c pg-train -f -a '(__pg_experiments_complete)'
+for python in python python3
+    complete -c $python -n '__fish_seen_subcommand_from pg_experiments.train' -f -a '(__pg_experiments_complete)'
+end"""
+SCRIPTS = {"install=bash": BASH, "install=zsh": ZSH, "install=fish": FISH}  # by argument of `-sc`; Hydra handles others
 
 
 def rewrite_line() -> None:
