@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import pg_experiments
 from pg_experiments.env.screens import Crop
@@ -77,6 +79,17 @@ def test_sampling_draws_each_action_with_its_probability(tmp_path):
     actions = run.policy(np.tile(observation, (20_000, 1)), greedy=False)
     frequencies = np.bincount(actions, minlength=3) / len(actions)
     assert np.all(np.abs(frequencies - expected) < 4 * np.sqrt(expected * (1 - expected) / len(actions)))
+
+
+def test_a_run_of_a_development_version_without_every_steps_is_loaded(cartpole, tmp_path):
+    shutil.copytree(cartpole, tmp_path / "run")
+    file = tmp_path / "run" / ".hydra" / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    del config["tracking"]["every_steps"]
+    file.write_text(yaml.safe_dump(config))
+    observations = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    actions = [pg_experiments.load_run(path).policy(observations) for path in (cartpole, tmp_path / "run")]
+    assert actions[0].tolist() == actions[1].tolist()
 
 
 def test_sampling_has_dropout_on_and_begins_anew_with_each_loading(cartpole):

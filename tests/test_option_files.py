@@ -112,6 +112,17 @@ def test_a_config_directory_that_is_none_is_said_with_the_nearest(tmp_path, dire
         OptionFiles([CONF, tmp_path / "mines"]).check_own()
 
 
+def test_a_file_with_the_name_of_the_projects_own_is_refused_as_hydra_would_not_read_it(directories):
+    (file := directories[1] / "policy" / "mlp.yaml").write_text("# Mine.\nname: mlp\nhidden: 8\n")
+    files = OptionFiles(directories)
+    with pytest.raises(UserError, match=rf"{file}: policy=mlp is already {CONF}.*; expected another file name"):
+        files.check_own()
+    assert files.describe("policy", "mlp") != "Mine."
+    with composing(directories) as compose:
+        assert compose([]).policy.hidden == files.values("policy", "mlp")["hidden"]
+    OptionFiles([CONF, CONF]).check_own()
+
+
 def test_help_shows_options_of_any_name_and_leaves_out_what_it_cannot_read(directories):
     folder = directories[1] / "policy"
     for damage, _ in DAMAGE.values():

@@ -41,7 +41,7 @@ class OptionFiles:
             group: {name: WithoutFile(name, option) for name, option in options.items()}
             for group, options in registered().items()
         }
-        for directory in [*config_directories(), *directories]:
+        for directory in reversed([directories[0], *config_directories(), *self.own]):  # Hydra reads the first
             for file in _files(directory, "*/*.yaml"):
                 self.groups.setdefault(file.parent.name, {})[file.stem] = file
         self.groups.pop("tuned", None)  # chosen by the environment, not by the user
@@ -86,11 +86,12 @@ class OptionFiles:
         return dotted
 
     def check_own(self) -> None:
-        """Check the size of the files in `--config-dir`, which Hydra reads without a bound on memory or time.
+        """Check the files in `--config-dir`: their names, and their size, as Hydra reads them without a bound.
 
         Raises:
             UserError: a `--config-dir` is not a directory, or a file in it is too large, too deeply nested, or too
-                large after its aliases are expanded.
+                large after its aliases are expanded, or has the name of one of the project's or of a plugin's, which
+                Hydra would read instead.
         """
         for directory in self.own:
             if not directory.is_dir():
@@ -100,6 +101,12 @@ class OptionFiles:
         found = (_files(directory, pattern) for directory in self.own for pattern in patterns)
         for file in (file for files in found for file in files if file.is_file()):  # Hydra opens regular files only
             _check_bounds(file)
+        for directory in self.own:
+            for file in _files(directory, "*/*.yaml"):
+                group, option = file.parent.name, file.stem
+                read = self.groups.get(group, {}).get(option)
+                if isinstance(read, Path) and file.is_file() and not read.samefile(file):
+                    raise UserError(f"{file}: {group}={option} is already {read}; expected another file name")
 
 
 def _files(directory: Path, pattern: str) -> list[Path]:

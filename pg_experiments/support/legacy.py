@@ -28,6 +28,8 @@ def is_of_version_0_1(config: Mapping[str, Any]) -> bool:
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a run's config, as plain data, to the current groups and keys."""
+    if isinstance(tracking := config.get("tracking"), Mapping):
+        config = {**config, "tracking": {"every_steps": 0, **tracking}}
     config = _with_normalization(config)
     if not is_of_version_0_1(config):
         return config
@@ -36,8 +38,7 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     points = algorithm.pop("points_per_update", None)
     unit = {"name": "episodes", "episodes": episodes} if points is None else {"name": "points", "points": points}
     collect = unit | {"unfinished": algorithm.pop("unfinished", "wait")}
-    tracking = {"every_steps": 0, **config.get("tracking", {})}
-    return {**config, **_completed(config), "algorithm": algorithm, "collect": collect, "tracking": tracking}
+    return {**config, **_completed(config), "algorithm": algorithm, "collect": collect}
 
 
 def _with_normalization(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _with_normalization(config: Mapping[str, Any]) -> dict[str, Any]:
     keys = config.get("normalization")
     if not isinstance(keys, Mapping) or "advantages" in keys:
         return dict(config)
-    name = keys.get("name")
+    name = str(keys.get("name"))
     over = {name: keys.get("over", OVER[name])} if name in OVER else {}
     others = {key: value for key, value in keys.items() if key != "over"}
     return {**config, "normalization": {**dict.fromkeys(OVER, "none"), **over, **others}}
