@@ -89,6 +89,15 @@ def test_what_is_for_the_commands_or_of_another_type_is_refused(tmp_path):
         pg_experiments.train(SMALL, directory="")
 
 
+def test_a_mistake_names_what_a_caller_from_python_can_do(run):
+    with pytest.raises(UserError, match=r"several values are a sweep; .*\(from Python: pg_experiments\.sweep\)"):
+        pg_experiments.train("policy.hidden=4,8")
+    with pytest.raises(UserError, match=r"choose another hydra.*\(from Python: directory\)"):
+        pg_experiments.train(SMALL, directory=run.path)
+    with pytest.raises(UserError, match=r"^plugin \./nothing\.py: not found"):
+        pg_experiments.load_plugin("./nothing.py")
+
+
 def test_a_run_has_the_files_and_the_bits_of_the_command(train_here, tmp_path, capsys):
     assert train_here(*AS_TEXTS, "hydra.run.dir=command").code == 0
     run = pg_experiments.train(*AS_TEXTS, directory="python")

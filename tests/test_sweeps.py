@@ -130,7 +130,7 @@ def test_a_sweep_whose_configuration_has_changed_is_refused_with_the_difference(
         assert again.returncode == 1
         assert again.stderr.splitlines()[-1] == (
             f"error: mine/0_policy.hidden=4,seed=0: this job ran with another configuration ({told}); "
-            "choose another hydra.sweep.dir"
+            "choose another hydra.sweep.dir (from Python: directory)"
         )
         assert files(tmp_path / "mine") == before
     assert command(*SWEEP, "tracking.histograms_every=7").returncode == 0, "which changes nothing that is learned"

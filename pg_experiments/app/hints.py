@@ -77,7 +77,7 @@ class Hints:
         if group in self.files.groups:
             own = [key.partition(".")[2] for key in self.keys if key.startswith(f"{group}.")]
             return f"no such key; {group}={self.choices.get(group)} has {', '.join(sorted(own)) or 'none'}"
-        return "no such key; --help lists the keys"
+        return "no such key; python -m pg_experiments.train --help lists the keys"
 
     def meant(self, name: str, value: str = "") -> str | None:
         """What a wrong key means: `did you mean …?`, or `choose OPTION for …`; None where nothing is similar."""

@@ -16,6 +16,7 @@ from pg_experiments.app.hints import Hints
 from pg_experiments.app.launchers import needs_extra
 from pg_experiments.support.errors import UserError, by_nearness
 from pg_experiments.support.legacy import MOVED
+from pg_experiments.support.run_directory import ANOTHER
 
 SAID_BY_HYDRA = ("Config group override", "Invalid defaults list")  # prefixes of errors without a specific class
 
@@ -53,10 +54,10 @@ def _said_by_hydra(error: BaseException, overrides: Sequence[Override], hints: H
                 group, option = override.key_or_group, str(override.value())
         return no_such_option(group, option, list(error.options), hints)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; choose another hydra.run.dir (or hydra.sweep.dir)"
+        return f"{error.filename}: {error.strerror}; {ANOTHER}"
     text = str(error)
     if match := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'", text):
-        return f"{match.group(1)}: several values are a sweep; add -m before them"
+        return f"{match.group(1)}: several values are a sweep; add -m before them (from Python: pg_experiments.sweep)"
     if match := re.match(r"Could not override '([^']+)'", text):
         return _unknown_key(match.group(1), overrides, hints)
     if text.startswith("Config group override must be a string"):

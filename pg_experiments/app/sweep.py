@@ -201,5 +201,5 @@ def _refuse_another(job: Path, values: Mapping[str, Any]) -> None:
     if differ:
         raise UserError(
             f"{os.path.relpath(job)}: this job ran with another configuration ({in_words(differ)}); choose another "
-            "hydra.sweep.dir"
+            "hydra.sweep.dir (from Python: directory)"
         )

@@ -87,8 +87,8 @@ def run_training(
             raise
         where = os.path.relpath(directory.path)
         raise UserError(
-            f"{where}: the run has failed, for its files cannot be written ({error.strerror}); its checkpoints are "
-            f"whole: when that is mended, resume={where} goes on"
+            f"{where}: the run has failed, because its files cannot be written ({error.strerror}); its checkpoints are "
+            f"complete: resume={where} continues it once they can"
         ) from error
     except Exception as error:
         error.add_note(f"traceback in {directory.path / LOG}")

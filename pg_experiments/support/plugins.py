@@ -132,10 +132,10 @@ def _load_told(value: str) -> None:
     where = _where_python_finds(name, value)
     if file is not None and where != file:
         raise UserError(
-            f"--plugin {value}: Python already has a module {name} ({where or 'built in'}); expected another file name"
+            f"plugin {value}: Python already has a module {name} ({where or 'built in'}); expected another file name"
         )
     if name not in _loaded:
-        _loaded[name] = Plugin(_import(name, f"--plugin {value}"), lasting)
+        _loaded[name] = Plugin(_import(name, f"plugin {value}"), lasting)
 
 
 def _file(value: str, path: Path) -> Path:
@@ -144,9 +144,7 @@ def _file(value: str, path: Path) -> Path:
         if file.is_file():
             return file.resolve()
     near = nearest(value, [str(path.parent / name) for name in _python_files(path.parent)])
-    raise UserError(
-        f"--plugin {value}: not found" + (f"; did you mean {near}?" if near else "; expected a Python file")
-    )
+    raise UserError(f"plugin {value}: not found" + (f"; did you mean {near}?" if near else "; expected a Python file"))
 
 
 def _python_files(folder: Path) -> list[str]:
@@ -167,7 +165,7 @@ def _where_python_finds(name: str, value: str) -> Path | None:
         return Path(spec.origin).resolve() if spec.has_location and spec.origin else None
     near = nearest(name, [file.removesuffix(".py") for file in _python_files(Path.cwd())])
     hint = f"did you mean ./{near}.py?" if near else "expected a module, or a file as ./my_env.py"
-    raise UserError(f"--plugin {value}: no such module; {hint}")
+    raise UserError(f"plugin {value}: no such module; {hint}")
 
 
 def _import(name: str, what: str) -> ModuleType:

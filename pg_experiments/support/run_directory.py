@@ -28,6 +28,7 @@ CHECKPOINTS = ["checkpoints/update_*.pt", "checkpoints/.update_*.tmp"]
 HALF_WRITTEN = [f".{RESULT}.*tmp", ".hydra/.*.tmp"]  # temporary files of a killed process
 FILES = [LOCK, RESULT, LOG, METRICS]  # files that are written to
 FOLDERS = ["checkpoints", "replay", ".hydra"]
+ANOTHER = "choose another hydra.run.dir or hydra.sweep.dir (from Python: directory)"  # the end of messages
 OF_A_SEED = re.compile(r"seed_\d+")  # the folder of a seed's event files
 
 log = logging.getLogger("pg_experiments")
@@ -70,13 +71,10 @@ class RunDirectory:
         except Timeout:
             raise Busy(f"{path}: another process is running it") from None
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another hydra.run.dir") from None
+            raise UserError(f"{path}: cannot be written ({error.strerror}); {ANOTHER}") from None
         if not again and any(files.glob(pattern) for pattern in [RESULT, *CHECKPOINTS, *RECORD]):
             lock.release()
-            raise UserError(
-                f"{path}: already holds a run, and a run is never overwritten; "
-                "choose another hydra.run.dir (or hydra.sweep.dir)"
-            )
+            raise UserError(f"{path}: already holds a run, and a run is never overwritten; {ANOTHER}")
         for name in [name for pattern in HALF_WRITTEN for name in files.glob(pattern)]:
             files.remove(name)
         return cls(files, lock)
