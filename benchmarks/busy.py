@@ -1,6 +1,6 @@
 """How long training takes beside other processes, with the default number of threads against one thread.
 
-    python -m benchmarks.busy
+    python -m benchmarks.busy [FILE.json]
 
 As many processes as there are cores count without end. Beside them, 32 learners train on CartPole for a fixed number of
 episodes, in turns with the default threads and with OMP_NUM_THREADS=1, each as a process of its own. The last line is
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.common import machine
+from benchmarks.common import machine, write_measured
 
 ROUNDS = 5
 SETTINGS = {"the defaults": {}, "one thread": {"OMP_NUM_THREADS": "1"}}
@@ -57,6 +57,7 @@ def main() -> None:
             print(f"round {index + 1}: " + "  ".join(f"{n} {s:.1f} s" for n, s in rounds[-1].items()), flush=True)
     ratio = statistics.median(times["the defaults"] / times["one thread"] for times in rounds)
     print(f"\n{machine()}, beside {os.cpu_count()} busy processes\n\nratio {ratio:.2f}")
+    write_measured(next(iter(sys.argv[1:]), None), ratio=ratio)
 
 
 if __name__ == "__main__":

@@ -73,12 +73,16 @@ def write_speeds(
         ratios: what is shown beside the speed of a side.
         more: other numbers.
     """
-    if file is None:
-        return
     sides = {
         side: {"steps_per_second": statistics.median(r[side] for r in rounds), "ratio": ratios.get(side)}
         for side in rounds[0]
         if side not in more
     }
-    measured = {"machine": machine(), "torch": torch.__version__, "sides": sides, "rounds": rounds, **more}
-    Path(file).write_text(json.dumps(measured, indent=2) + "\n")
+    write_measured(file, sides=sides, rounds=rounds, **more)
+
+
+def write_measured(file: str | None, **values: Any) -> None:
+    """Writes values and the machine as JSON, if a file was given; `docs.remake` reads it."""
+    if file is not None:
+        measured = {"machine": machine(), "torch": torch.__version__, **values}
+        Path(file).write_text(json.dumps(measured, indent=2) + "\n")

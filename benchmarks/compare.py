@@ -1,6 +1,6 @@
 """How long a comparison of 1,000 runs takes, with its tables, plots and page.
 
-    python -m benchmarks.compare
+    python -m benchmarks.compare [FILE.json]
 
 Writes 100 configurations of 10 seeds as run directories that look as if they had been trained, each with 50 rows of
 metrics, and runs the command on them as a process.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import machine
+from benchmarks.common import machine, write_measured
 from benchmarks.run_directories import Curve, write_run
 
 WIDTHS = (8, 16, 32, 64, 128, 192, 256, 384, 512, 1024)
@@ -52,6 +52,7 @@ def main() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         elapsed = time.perf_counter() - started
     print(f"\n{machine()}, {len(configurations)} configurations of {SEEDS} runs\n\nseconds {elapsed:.1f}")
+    write_measured(next(iter(sys.argv[1:]), None), seconds=elapsed)
 
 
 if __name__ == "__main__":

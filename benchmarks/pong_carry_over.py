@@ -1,8 +1,9 @@
 """How far `collect.unfinished=carry_over` is from strictly on-policy, early and late in training on Pong.
 
-    python -m benchmarks.pong_carry_over [seed]
+    python -m benchmarks.pong_carry_over [FILE.json [OVERRIDE ...]]
 
-Trains `env=pong` to its end, or until Ctrl-C. Every `EVERY` updates it looks at the batch before it is learned from:
+Trains `env=pong`, seed 0, to its end, or until Ctrl-C. Every `EVERY` updates it measures the batch before
+it is learned from:
 
 * older: the fraction of its steps whose action an earlier policy chose;
 * effective: the effective sample size of the importance weights as a fraction of the batch's points, (Σ w)² / (n Σ w²).
@@ -12,7 +13,7 @@ Trains `env=pong` to its end, or until Ctrl-C. Every `EVERY` updates it looks at
 * of steps: the same two numbers where each step has the weight of its own action alone, as in PPO without clipping.
 
 The table has means over the looked-at batches by the mean return of the last 100 games at that time, and in brackets
-the worst. Baseline and normalisation are as in training.
+the worst. The file has means and ranges. Baseline and normalisation are as in training.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.common import machine, prepared
+from benchmarks.common import machine, prepared, write_measured
+from pg_experiments.algorithm.reinforce import ReinforceAgent
 from pg_experiments.collect import ArcadeCollector
 from pg_experiments.policy.policy import Policy
 from pg_experiments.run.run import Run
@@ -56,7 +58,9 @@ class Probe:
 
     def __init__(self, run: Run) -> None:
         assert isinstance(run.collector, ArcadeCollector)
+        assert isinstance(run.agent, ReinforceAgent)
         self.run = run
+        self.agent = run.agent
         self.collector = run.collector
         self.policy = copy.deepcopy(run.agent.policy)  # whose parameters are set to those of any update
         self.parameters: dict[int, dict[str, Tensor]] = {}  # update -> those that acted for it
@@ -66,7 +70,7 @@ class Probe:
 
     def install(self) -> None:
         """Replace the run's methods by ones that keep what is needed."""
-        collect, take_batch, learn = self.collector.collect, self.collector._take_batch, self.run.learn
+        collect, take_batch, learn = self.collector.collect, self.collector._take_batch, self.agent.learn
 
         def keep_and_collect(update, active):
             self._keep(update)
@@ -77,13 +81,13 @@ class Probe:
             self.batch = [unit.id for unit in units]
             return units
 
-        def look_and_learn(rollout, returns, advantages, active):
+        def look_and_learn(rollout, progress):
             if self.run.updates % EVERY == 0 and self.run.updates:
-                self._look(rollout, advantages)
-            return learn(rollout, returns, advantages, active)
+                self._look(rollout, self.agent.credit(rollout).advantages)
+            return learn(rollout, progress)
 
         self.collector.collect, self.collector._take_batch = keep_and_collect, take_and_keep
-        self.run.learn = look_and_learn
+        self.agent.learn = look_and_learn
 
     def _keep(self, update: int) -> None:
         """Keep the parameters that act from now on, and how many steps every point under way has."""
@@ -138,11 +142,9 @@ class Probe:
         return found
 
     def _gradient(self, rollout: Rollout, advantages: Tensor) -> Tensor:
-        policy = self._policy(self.run.updates)
-        policy.zero_grad()
-        for part in self.run.config.algorithm.losses(policy, rollout, advantages):
-            part.loss.sum().backward()
-        return torch.cat([parameter.grad.flatten() for parameter in policy.parameters() if parameter.grad is not None])
+        parameters = list(self.agent.policy.parameters())
+        loss = sum(part.loss.sum() for part in self.agent.losses(rollout, advantages))
+        return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, parameters)])
 
     def _policy(self, update: int) -> Policy:
         self.policy.load_state_dict(self.parameters[update])
@@ -154,9 +156,8 @@ def _effective(weights: Tensor) -> float:
 
 
 def main() -> None:
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     with (
-        prepared("env=pong", "device=cpu", f"seed={seed}") as (run, tracker),
+        prepared("env=pong", "device=cpu", *sys.argv[2:]) as (run, tracker),
         contextlib.redirect_stdout(io.StringIO()),
     ):
         probe = Probe(run)
@@ -165,15 +166,22 @@ def main() -> None:
         with contextlib.suppress(Interrupted):
             run.execute(tracker)
         seconds = time.perf_counter() - began
-    print(f"{machine()}, torch {torch.__version__}; seed {seed}, {run.updates} updates, {seconds / 60:.1f} min\n")
+    print(f"{machine()}, torch {torch.__version__}, {run.updates} updates, {seconds / 60:.1f} min\n")
     names = ["older", "effective", "cosine", "effective, of steps", "cosine, of steps"]
     print(f"{'mean return':<14}{'batches':>8}" + "".join(f"{name:>24}" for name in names))
+    stages = []
     for low, high in STAGES:
-        there = torch.tensor([look[1:] for look in probe.looks if low <= look.mean_return < high])
+        looks = [look for look in probe.looks if low <= look.mean_return < high]
+        there = torch.tensor([look[1:] for look in looks])
         if len(there):
             worst = [there[:, 0].max(), *there[:, 1:].amin(0)]
             cells = [f"{mean:.4f} ({extreme:.4f})" for mean, extreme in zip(there.mean(0), worst, strict=True)]
             print(f"{f'{low:g} to {high:g}':<14}{len(there):>8}" + "".join(f"{cell:>24}" for cell in cells))
+            ranges = zip(there.mean(0).tolist(), there.amin(0).tolist(), there.amax(0).tolist(), strict=True)
+            highest = max(look.mean_return for look in looks)
+            named = dict(zip(Look._fields[1:], map(list, ranges), strict=True))
+            stages.append({"low": low, "high": high, "highest": highest, "batches": len(looks), **named})
+    write_measured(next(iter(sys.argv[1:]), None), updates=run.updates, stages=stages)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What tracking and checkpoints cost over 2,000 updates of CartPole, in memory and in time.
 
-    python -m benchmarks.soak
+    python -m benchmarks.soak [FILE.json]
 
 The default experiment, which goes on when it is solved, with all that it records and a checkpoint every 100 updates,
 against the same updates, to the last bit, with nothing recorded. Each side is a process of its own, and they go through
@@ -14,13 +14,14 @@ import contextlib
 import io
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from benchmarks.common import machine, prepared
+from benchmarks.common import machine, prepared, write_measured
 from pg_experiments.run.checkpoint import Checkpointing, Checkpoints
 
 UPDATES = 2_000
@@ -54,6 +55,7 @@ class Nothing:
     """A tracker that records nothing."""
 
     seconds = 0.0
+    stopped = False
 
     def __init__(self, turns: Turns) -> None:
         self.turns = turns
@@ -61,6 +63,13 @@ class Nothing:
     @contextmanager
     def running(self) -> Iterator[None]:
         yield
+
+    paused = running
+
+    def say(self, *_: Any) -> None:
+        pass
+
+    warn = notify = stop_if_asked = say
 
     def write(self, *_: Any) -> None:
         self.turns.updated()
@@ -118,6 +127,7 @@ def _report(seconds: dict[bool, list[float]], resident: list[float]) -> None:
     print(f"with tracking, and a checkpoint every {EVERY} updates {with_:7.1f} s, {with_ / without - 1:+.1%}")
     print(f"resident after {EARLY} updates {early:.1f} MB, at most {late:.1f} MB afterwards: {late / early - 1:+.1%}")
     print(f"\nmemory {late / early:.3f}\nratio {without / with_:.3f}")
+    write_measured(next(iter(sys.argv[1:]), None), time=with_ / without, memory=late / early)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a network of one's own costs: a PyTorch module that is stacked, against the same perceptron stacked by hand.
 
-    python -m benchmarks.stacked_module
+    python -m benchmarks.stacked_module [FILE.json]
 
 Both train on CartPole with one hidden layer of 128 units and no dropout, one seed and 32, for the same number of
 episodes, with everything that a run records. The sides take turns. `ratio_1 X` (one seed) and `ratio X` (32 seeds) come
@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import io
 import statistics
+import sys
 import time
 from dataclasses import dataclass
 
 from torch import nn
 
-from benchmarks.common import machine, prepared
+from benchmarks.common import machine, prepared, write_measured
 from pg_experiments import option
 from pg_experiments.app.offered import offer
 from pg_experiments.policy import ModulePolicy
@@ -57,13 +58,16 @@ def steps_per_second(num_seeds: int, *overrides: str) -> float:
 def main() -> None:
     """The command."""
     offer(registered(), [])
+    speeds: dict[str, dict[str, float]] = {}
     ratios = {}
     for num_seeds in EPISODES:
         rounds = [{name: steps_per_second(num_seeds, *of) for name, of in POLICIES.items()} for _ in range(ROUNDS)]
-        for name in POLICIES:
-            print(f"{num_seeds:>2} seeds, {name:<8} {statistics.median(each[name] for each in rounds):>9,.0f} steps/s")
+        speeds[str(num_seeds)] = {name: statistics.median(each[name] for each in rounds) for name in POLICIES}
+        for name, speed in speeds[str(num_seeds)].items():
+            print(f"{num_seeds:>2} seeds, {name:<8} {speed:>9,.0f} steps/s")
         ratios[num_seeds] = statistics.median(each["by hand"] / each["module"] for each in rounds)
     print(f"\n{machine()}\n\nratio_1 {ratios[1]:.2f}\nratio {ratios[32]:.2f}")
+    write_measured(next(iter(sys.argv[1:]), None), steps_per_second=speeds, ratio=ratios)
 
 
 if __name__ == "__main__":
