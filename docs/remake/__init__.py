@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from docs.remake import actor_critics, comparing, intervals, normalization, pictures, pong, short_corridor, speed
+from docs.remake import (
+    actor_critics,
+    comparing,
+    costs,
+    figures,
+    intervals,
+    normalization,
+    pictures,
+    pong,
+    pong_batches,
+    speed,
+)
 from docs.remake.artefact import Artefact
 
 _SINGLE = (
@@ -12,9 +24,11 @@ _SINGLE = (
     actor_critics.ARTEFACT,
     intervals.ARTEFACT,
     short_corridor.ARTEFACT,
+    figures.ARTEFACT,
 )
 ARTEFACTS: dict[str, Artefact] = {
-    artefact.name: artefact for artefact in (*_SINGLE, *speed.ARTEFACTS, *pictures.ARTEFACTS)
+    artefact.name: artefact
+    for artefact in (*_SINGLE, *speed.ARTEFACTS, *costs.ARTEFACTS, *pong_batches.ARTEFACTS, *pictures.ARTEFACTS)
 }
 
 

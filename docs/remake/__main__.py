@@ -21,7 +21,7 @@ from docs.remake.marked import ROOT, pages, written
 def main(names: list[str]) -> None:
     if names == ["--list"]:
         for artefact in ARTEFACTS.values():
-            print(artefact.name, *artefact.commands, sep="\n  ")
+            print(artefact.name, *artefact.commands or ["(as published: no command makes it anew)"], sep="\n  ")
         return
     if unknown := [name for name in names if name not in ARTEFACTS]:
         sys.exit(f"error: {unknown[0]}: no such name; expected {', '.join(ARTEFACTS)}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from docs.remake.marked import ROOT
 
@@ -28,11 +31,17 @@ class Artefact:
     values: Callable[[], dict[str, str]] = dict
 
 
+def measured(name: str) -> dict[str, Any]:
+    """What a benchmark has written to docs/results/measured/."""
+    found: dict[str, Any] = json.loads((RESULTS / "measured" / f"{name}.json").read_text())
+    return found
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown. A title that begins with `>` belongs to a column that is aligned to the right."""
     titles = [title.removeprefix(">").strip() for title in head]
     rule = ["---:" if title.startswith(">") else "---" for title in head]
-    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (titles, rule, *rows))
+    return "\n".join(re.sub(r"\|\s+(?=\|)", "| ", f"| {' | '.join(cells)} |") for cells in (titles, rule, *rows))
 
 
 def spread(numbers: Sequence[float], digits: int) -> str:

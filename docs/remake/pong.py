@@ -12,6 +12,7 @@ from docs.remake.artefact import RESULTS, Artefact, copied, spread, table
 from docs.remake.marked import ROOT
 
 LIMIT = 1_500_000  # agent steps of the comparison with the numbers of others
+STEPS = 5  # limit of `env=pong` in millions of agent steps; a run that ends before it has reached 18
 OTHERS = {
     "env=pong": ("pong", "160 points"),
     "experiment=pong_text": ("pong_text", "64 games"),
@@ -32,14 +33,30 @@ def values() -> dict[str, str]:
     more = curves(RESULTS / "pong_more", timed=False)
     to_18 = [float(run["steps"][_first(run, 18)]) for run in [*timed, *more]]
     breakout = _breakout()
+    wait = curves(RESULTS / "pong_wait", timed=False)
+    v5 = [run for name in ("pong_v5", "pong_v5_more") for run in curves(RESULTS / name, timed=False)]
+    above_0 = [float(run["steps"][_first(run, 0)]) for run in v5]
+    others = {command: _scores(folder) for command, (folder, _) in OTHERS.items()}
     return {
         "pong.table": _with_scores("pong", timed),
-        "pong.wait": _with_scores("wait", curves(RESULTS / "pong_wait", timed=False)),
+        "pong.wait": _with_scores("wait", wait),
+        "pong.wait_to_18": f"{sum(run['steps'][-1] < STEPS for run in wait)} of {len(wait)}",
+        "pong.more": table(
+            ("run", "reached 0", "reached 15", "reached 18"),
+            [(f"pong, seed {3 + i}", *(passed(run, score) for score in (0, 15, 18))) for i, run in enumerate(more)],
+        ),
+        "pong.v5_to_0": spread(above_0, 1),
+        "pong.v5_below_3": f"{sum(run['score'].max() < 3 for run in v5)} of {len(v5)}",
+        "pong.v5_entropy": spread(_last_entropies("pong_v5", "pong_v5_more"), 2),
+        "pong.v5_half_entropy": spread(_last_entropies("pong_v5_half"), 2),
+        **{f"pong.{folder}_at_limit": _between(others[command]) for command, (folder, _) in OTHERS.items()},
         "pong.v5": _with_best("", curves(RESULTS / "pong_v5", timed=False)),
         "pong.v5_more": _with_best("", curves(RESULTS / "pong_v5_more", timed=False), first=3),
         "pong.v5_160": _with_best(", 160 points", curves(RESULTS / "pong_v5_160", timed=False)),
         "pong.v5_half": _with_best(", learning rate 0.0015", curves(RESULTS / "pong_v5_half", timed=False)),
         "pong.others": _others(),
+        "pong.most_minutes_to_0": f"{np.ceil(max(minutes[0])):.0f} minutes",
+        "pong.most_minutes_to_18": f"{max(minutes[18]):.0f} minutes",
         "pong.minutes_to_0": spread(minutes[0], 1),
         "pong.minutes_to_15": spread(minutes[15], 1),
         "pong.minutes_to_18": spread(minutes[18], 1),
@@ -79,13 +96,30 @@ def _others() -> str:
     """The mean of the last 100 games of each seed's last batch within the limit."""
     rows = []
     for command, (folder, batch) in OTHERS.items():
-        updates, scores = [], []
-        for run in _rows(folder):
-            within = [row for row in run if int(row["env_steps"]) <= LIMIT]
-            updates.append(len(within))
-            scores.append(_signed(float(within[-1]["mean_return"])))
-        rows.append((f"`{command}`", batch, f"{min(updates)} to {max(updates)}", ", ".join(scores)))
+        updates = [len(rows) for rows in _within_limit(folder)]
+        scores = ", ".join(map(_signed, _scores(folder)))
+        rows.append((f"`{command}`", batch, f"{min(updates)} to {max(updates)}", scores))
     return table(("run", "a batch", ">updates", "mean of the last 100 games"), rows)
+
+
+def _within_limit(folder: str) -> list[list[dict[str, str]]]:
+    return [[row for row in run if int(row["env_steps"]) <= LIMIT] for run in _rows(folder)]
+
+
+def _scores(folder: str) -> list[float]:
+    """The mean of the last 100 games of each seed at the limit."""
+    return [float(rows[-1]["mean_return"]) for rows in _within_limit(folder)]
+
+
+def _between(scores: Sequence[float]) -> str:
+    """`−17 to −14`, or `−19` where all are rounded to it."""
+    low, high = round(min(scores)), round(max(scores))
+    return (f"{low} to {high}" if low != high else f"{low}").replace("-", "−")
+
+
+def _last_entropies(*folders: str) -> list[float]:
+    """The entropy of each seed's last update, in nats."""
+    return [float(rows[-1]["entropy"]) for folder in folders for rows in _rows(folder)]
 
 
 def _rows(folder: str) -> list[list[dict[str, str]]]:
