@@ -10,6 +10,7 @@ from tests.mutants import (
     comparing,
     compiling,
     crediting,
+    explaining,
     fragments,
     gaussians,
     learning,
@@ -41,4 +42,5 @@ MUTANTS: list[Mutant] = [
     *recording.MUTANTS,
     *comparing.MUTANTS,
     *calling.MUTANTS,
+    *explaining.MUTANTS,
 ]
