@@ -76,7 +76,10 @@ MEANT = {
     "critic_lr": "with baseline=none; choose baseline=value for baseline.learning_rate",
     "baseline.lr": "with baseline=none; choose baseline=value for baseline.learning_rate",
     "lambda": "with returns=reward_to_go; choose returns=gae for returns.gae_lambda",
-    "policy.frobnicate": "policy=mlp has activation, bias, dropout, head, hidden, initialisation, layers",
+    "policy.frobnicate": (
+        "policy=mlp has activation, bias, dropout, head, hidden, initial_std, initialisation, layers, max_std, "
+        "min_std, std"
+    ),
     "baseline.frobnicate": "baseline=none has none",
     "frobnicate": "python -m pg_experiments.train --help lists the keys",
 }
