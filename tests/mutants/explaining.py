@@ -19,7 +19,6 @@ HELP = "tests/test_help_key.py::"
 
 MUTANTS = [
     hints("a key that the composed config lacks is suggested", "if all(map(self._has, keys)) and", "if", TWO),
-    hints("options of an experiment count as those that have a key", 'if group != "experiment"', "if True", MEANT),
     hints("a synonym with a group does not stay in it", "if key in every] or found", "if False] or found", MEANT),
     hints("the suggestion lists no options", 'or f"did you mean {group}? It is one of {options}"', 'or ""', ANSWERS),
     hints("chosen options are ignored", "for overrides in (chosen, []):", "for overrides in ([],):", TWO),
