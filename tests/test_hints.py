@@ -170,6 +170,7 @@ ON_THE_COMMAND_LINE = {
     ("--clip-coef=0.1",): "--clip-coef=0.1: no such flag; choose algorithm=ppo for algorithm.clip_range",
     ("--clip-coef=0.1", "algorithm=ppo"): "no such flag; did you mean algorithm.clip_range=0.1?",
     ("-m", "policy=linear", "policy.dropout=0,0.5"): "no such key with policy=linear; choose policy=mlp for it",
+    ("-m", "policy=linear,mlp", "policy.dropout=0,0.5"): "with policy=linear,mlp; choose policy=mlp for it",
 }
 
 
