@@ -14,7 +14,7 @@ MOVED = {
 }
 
 
-STD: dict[str, Any] = {"std": "state_independent", "initial_std": 1.0, "min_std": 0.001, "max_std": 10.0}
+STD: dict[str, Any] = {"std": "state_independent", "initial_std": 1, "min_std": 0.001, "max_std": 10}
 # values of keys that were added later, with which an option does what it did before: by group and name of the option
 ADDED: dict[tuple[str, str], dict[str, Any]] = {
     ("policy", "linear"): STD,
