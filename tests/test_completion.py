@@ -26,7 +26,7 @@ _pg_experiments_complete
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 FISH = f"""
-{MODULE} -sc install=fish | source
+eval ({MODULE} -sc install=fish | string collect)
 complete -C $argv[1]
 """
 
