@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from docs.remake import actor_critics, comparing, intervals, normalization, pictures, pong, short_corridor, speed
 from docs.remake import (
     actor_critics,
     comparing,
@@ -13,6 +12,7 @@ from docs.remake import (
     pictures,
     pong,
     pong_batches,
+    short_corridor,
     speed,
 )
 from docs.remake.artefact import Artefact
