@@ -127,7 +127,7 @@ OF_OPTIONS = {
     "env=ALE/SpaceInvaders-v5": "env=atari env.game=space_invaders",
     "env=PongNoFrameskip-v4": "env=pong",
     "env=ALE/Pong-v5": "env=pong_v5",
-    "env=LunarLander-v2": "env=gymnasium env.id=LunarLander-v3",
+    "env=LunarLander-v2": "env=lunarlander",
     "env=frobnicate": None,
     "optimizer=frobnicate": None,
 }
@@ -152,7 +152,7 @@ def test_every_other_name_of_an_option_leads_to_an_option_that_there_is():
 def test_an_environment_whose_library_is_not_installed_says_what_to_install(monkeypatch, train_here):
     monkeypatch.setattr(names, "find_spec", lambda name: None)
     said = train_here("env=LunarLander-v3").err
-    assert said.endswith("did you mean env=gymnasium env.id=LunarLander-v3? First pip install 'gymnasium[box2d]'\n")
+    assert said.endswith("did you mean env=lunarlander? First pip install 'gymnasium[box2d]'\n")
     assert names.missing_extra("CartPole-v1") is None
 
 
@@ -160,7 +160,7 @@ ON_THE_COMMAND_LINE = {
     ("lr=0.1",): "lr: no such key; did you mean optimizer.learning_rate?",
     ("algorithm=ppo", "clip_coef=0.1"): "clip_coef: no such key; did you mean algorithm.clip_range?",
     ("env_id=CartPole-v1",): "env_id: no such key; did you mean env=cartpole?",
-    ("env_id=frobnicate",): "env_id: no such key; did you mean env? It is one of acrobot, atari, cartpole,",
+    ("env_id=frobnicate",): "env_id: no such key; did you mean env? It is one of acrobot, ant, atari,",
     ("env=ALE/Pong-v5",): "env=ALE/Pong-v5: no such option; did you mean env=pong_v5?",
     ("pong",): "pong: not an override; did you mean env=pong?",
     ("CartPole-v1",): "CartPole-v1: not an override; did you mean env=cartpole?",

@@ -111,7 +111,7 @@ class Hints:
     def said_of_option(self, group: str, name: str) -> str | None:
         """`did you mean GROUP=OPTION?` for a wrong option, with what it needs to be installed; None: unknown."""
         found = self.option(group, name)
-        return None if found is None else f"did you mean {found}?{_installation(found)}"
+        return None if found is None else f"did you mean {found}?{self._installation(found)}"
 
     def word(self, text: str) -> str | None:
         """The override that a word alone means, such as `env=pong` by `pong`; None where it is no option's name."""
@@ -183,6 +183,17 @@ class Hints:
                 return f"env={option}"
         return f"env={BY_KEY[key]} {key}={value}"
 
+    def _installation(self, overrides: str) -> str:
+        """How to install what the environment of the overrides needs; empty where nothing is missing."""
+        from pg_experiments.env.names import missing_extra  # deferred import: Gymnasium is slow
+
+        group, _, option = overrides.partition(" ")[0].partition("=")
+        id = overrides.partition("env.id=")[2] or (
+            self.files.values("env", option).get("id") if group == "env" else None
+        )
+        command = missing_extra(str(id)) if id else None
+        return f" First {command}" if command else ""
+
     def _has(self, key: str) -> bool:
         if not key.startswith("hydra."):
             return key in self.keys
@@ -204,12 +215,3 @@ def _first(override: Override) -> str | None:
     except Exception:  # such as a glob
         return None
     return f"{override.key_or_group}={values[0]}" if values and isinstance(values[0], str) else None
-
-
-def _installation(overrides: str) -> str:
-    """How to install what the environment of the overrides needs; empty where nothing is missing."""
-    from pg_experiments.env.names import missing_extra
-
-    id = overrides.partition("env.id=")[2]
-    command = missing_extra(id) if id else None
-    return f" First {command}" if command else ""
