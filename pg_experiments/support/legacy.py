@@ -33,7 +33,7 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a run's config, as plain data, to the current groups and keys."""
     if isinstance(tracking := config.get("tracking"), Mapping):
         config = {**config, "tracking": {"every_steps": 0, **tracking}}
-    config = _with_normalization(config)
+    config = _with_head(_with_normalization(config))
     if not is_of_version_0_1(config):
         return config
     algorithm = dict(config["algorithm"])
@@ -42,6 +42,14 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     unit = {"name": "episodes", "episodes": episodes} if points is None else {"name": "points", "points": points}
     collect = unit | {"unfinished": algorithm.pop("unfinished", "wait")}
     return {**config, **_completed(config), "algorithm": algorithm, "collect": collect}
+
+
+def _with_head(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with `policy.head=auto` for the former default, which was for `Discrete` actions only."""
+    keys = config.get("policy")
+    if not isinstance(keys, Mapping) or "std" in keys or keys.get("head") != "categorical":
+        return dict(config)
+    return {**config, "policy": {**keys, "head": "auto"}}
 
 
 def _with_normalization(config: Mapping[str, Any]) -> dict[str, Any]:
