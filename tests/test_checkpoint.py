@@ -68,6 +68,10 @@ RUNS = {
         *("algorithm=sac", *FRAGMENTS, "policy.head=categorical", "collect.num_steps=8", "algorithm.critic_hidden=8"),
         *("algorithm.learning_starts=30", "algorithm.batch_size=16", "env.max_episode_steps=17"),
     ),
+    "running": (
+        *(*FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "normalization=running"),
+        "env.max_episode_steps=17",
+    ),
     "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
     "pong": PONG,
     "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),

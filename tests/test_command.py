@@ -103,7 +103,7 @@ MISTAKES = [
     (("env=atari", "env.game=pongg"), "env.game=pongg: ale-py has no game of this name; the nearest are pong"),
     (("env=pong", "policy.head=bernoulli", "env.actions=null"), "this environment has 6; use policy.head=categorical"),
     (("env=gymnasium", "env.id=ALE/Pong-v5"), "Atari games are seen as images; use env=atari env.game=pong"),
-    (("env=gymnasium", "env.id=Blackjack-v1"), "env.id=Blackjack-v1: its observations are Tuple; supported are"),
+    (("env=gymnasium", "env.id=Blackjack-v1"), "env.max_episode_steps=null: Blackjack-v1 has no time limit of its own"),
     (("num_seeds=0",), "num_seeds=0: expected a whole number at least 1; the nearest is 1"),
     (("baselin=none",), "did you mean baseline=none?"),
     (("hiden=64",), "did you mean policy.hidden?"),

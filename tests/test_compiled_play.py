@@ -72,6 +72,9 @@ def assert_same(ours: Rollout, theirs: Rollout) -> None:
         ("policy=linear", "policy.head=bernoulli", "policy.bias=true", "env.max_episode_steps=12"),
         (*ACROBOT, "num_seeds=3", "collect.episodes=2"),
         (*MOUNTAIN_CAR, "policy.hidden=8", "baseline=value"),
+        (*ACROBOT, "num_seeds=3", "collect.episodes=2", "normalization.observations=bounds"),
+        ("num_seeds=3", "collect.episodes=4", "normalization=observations", "normalization.observation_clip=1.5"),
+        (*MOUNTAIN_CAR, "policy.hidden=8", "normalization=running"),
     ],
     ids=" ".join,
 )

@@ -60,6 +60,8 @@ EXCLUDE = (
     ({"policy=gru"}, {*BOOTSTRAPPED, *ACTOR_CRITICS, "collect=steps", "baseline=optimal", *TINY_GAMES}),
     ({*BOOTSTRAPPED}, {"returns.exact_discount=true"}),
     ({*ACTOR_CRITICS}, {"algorithm.log_probs=stored", "returns.exact_discount=true"}),
+    ({*TINY_GAMES}, {"normalization=observations", "normalization=running"}),
+    ({"normalization=running"}, {"returns=trajectory"}),
     ({*TINY_GAMES}, {"collect=episodes", "collect=steps", "algorithm.log_probs=stored", "policy.head=bernoulli"}),
     ({*MODULES, "env=pendulum", "env=mountaincar_continuous"}, {"policy.head=bernoulli"}),
 )  # an option of the one set with one of the other
@@ -148,6 +150,8 @@ REFUSED = {
     "normalization.advantages=minibatch": "normalization.advantages=minibatch: this algorithm learns from "
     "the batch as a whole; the nearest is batch",
     "algorithm=a2c normalization.advantages=minibatch": "the nearest is batch",
+    "env=pong normalization.observations=running": "normalization.observations=running: observations of pong are lists "
+    "of the pixels that changed, of which most have none; the nearest is none",
     "baseline=value baseline.learning_rate=null": "baseline.learning_rate=null: this algorithm trains V(s) by "
     "itself; expected a number above 0, as 0.01",
     "algorithm=ppo baseline.steps=2": "baseline.steps=2: V(s) and the policy share one gradient step where "

@@ -72,7 +72,9 @@ def test_its_config_gets_every_key_that_its_options_have_today(runs, name):
 def test_what_a_run_normalised_over_is_read_from_the_former_key(former, returns, advantages):
     """Version 0.1 and the first runs of 0.2 had one quantity, and the key `over`."""
     found = upgraded({"collect": {}, "normalization": former})["normalization"]
-    assert found == {"name": former["name"], "returns": returns, "advantages": advantages}
+    chosen = {"name": former["name"], "returns": returns, "advantages": advantages}
+    others = {"observations": "none", "observation_clip": 10.0, "rewards": "none", "reward_clip": None}
+    assert found == chosen | others
 
 
 def test_they_are_evaluated(runs):

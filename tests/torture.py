@@ -37,6 +37,10 @@ CASES = {
         *("env=pong", "num_seeds=2", "env.num_envs=3", "collect.points=6", "policy.hidden=8"),
         *("env.max_steps=4000", "policy.dropout=0.25", "env.repeat_action_probability=0.25"),
     ),
+    "running": (
+        *("algorithm=ppo", "normalization=running", "num_seeds=2", "env.max_steps=8000", "env.threshold=inf"),
+        *("collect.num_steps=32", "policy.hidden=16"),
+    ),
     "a2c": ("algorithm=a2c", "env.max_steps=6000", "env.threshold=inf", "policy.hidden=16"),
     "gru": (
         *("policy=gru", "algorithm=a2c", "baseline=shared_value", "policy.hidden=16", "num_seeds=2"),

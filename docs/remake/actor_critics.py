@@ -20,6 +20,7 @@ PUBLISHED = {  # each trained with ten seeds in lockstep
     "ppo_lunarlander": "242 (SB3 zoo, LunarLander-v2, 1 M)",
     "sac_pendulum": "-157 (SB3 zoo, 20 k)",
     "sac_mountaincar_continuous": "94.7 (SB3 zoo, 50 k)",
+    "ppo_mountaincar": "-110 (SB3 zoo, 1 M)",
 }
 PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (1,)}  # seeds, each trained in a run of its own
 FILES = ("result.json", "evaluation.json")

@@ -113,6 +113,6 @@ def _refuse_other_groups(config: Any) -> None:
         raise UserError(
             "algorithm=sac: has critics Q(s, a) of its own (algorithm.critic_hidden, …); the nearest is baseline=none"
         )
-    for key, value in vars(config.normalization).items():
-        if value != "none":
+    for key in ("observations", "rewards", "returns", "advantages"):
+        if (value := getattr(config.normalization, key)) != "none":
             raise UserError(f"normalization.{key}={value}: is not for algorithm=sac; the nearest is none")

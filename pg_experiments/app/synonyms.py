@@ -60,7 +60,11 @@ _KEYS = {
     "policy": "network net model actor policy_network pi",
     "baseline": "critic value_function vf value_network",
     "normalization": "normalisation normalize normalise norm_adv normalize_advantage normalize_advantages norm_returns "
-    "normalize_returns standardize whiten",
+    "normalize_returns standardize whiten vec_normalize",
+    "normalization.observations": "norm_obs normalize_obs normalize_observation normalize_observations obs_norm",
+    "normalization.observation_clip": "clip_obs obs_clip",
+    "normalization.rewards": "norm_reward normalize_reward normalize_rewards reward_scaling reward_norm",
+    "normalization.reward_clip": "clip_reward clip_rewards reward_clipping",
     "num_seeds": "seeds n_seeds nseeds num_seed num_learners n_learners repeats num_runs n_runs",
     "seed": "random_seed rng_seed",
     "device": "cuda gpu use_cuda use_gpu torch_device accelerator",
@@ -103,6 +107,8 @@ _OPTIONS = {
         "n_step": "nstep n_steps",
     },
     "normalization": {
+        "observations": "obs observation norm_obs",
+        "running": "vec_normalize vecnormalize all",
         "returns": "return true standardize whiten",
         "advantages": "advantage adv norm_adv",
         "none": "no off false",

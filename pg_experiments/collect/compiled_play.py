@@ -18,7 +18,7 @@ from pg_experiments.tensors.streams import Purpose
 
 env_reset, env_observe, env_step = env.reset, env.observe, env.step
 choose, choose_vector, bound = heads.choose, heads.choose_vector, heads.bound
-dense_outputs = dense.dense_outputs
+dense_outputs, take_observation = dense.dense_outputs, dense.take_observation
 seed_sfc64, fill_raw, fill_uniform = random.seed_sfc64, random.fill_raw, random.fill_uniform
 seed_pool, pool_halves = random.seed_pool, random.pool_halves
 OF_STREAMS = (np.uint64(Purpose.ACTIONS), np.uint64(Purpose.DROPOUT))
@@ -67,6 +67,7 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
     "int64[:, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "float64[:, ::1]", "int64[:, ::1]",
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
+    "float32[:, ::1]", "float32[:, ::1]", "float64",
     "int64", "boolean", "boolean", "float64[::1]", "float32[:, ::1]",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
     "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "float64[:, :, :, ::1]", "int64[::1]",
@@ -79,6 +80,7 @@ def play(  # type: ignore[no-untyped-def]
     numbers, states, steps, scores, episodes,
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
+    shift, factor, obs_limit,
     rule, is_greedy, is_continuous, limits, bounds,
     observations, actions, vectors, rewards, flags, kept, finals, results, rows,
 ):  # fmt: skip
@@ -96,7 +98,7 @@ def play(  # type: ignore[no-untyped-def]
         episodes: [R, E] episodes that each environment has finished in this batch; after G of them, it stops.
         update, entropy, words: the random streams: index of the batch, [R, W] words of entropy and their count [R].
         streams: [R, 2, 4] states of the streams, which are set in row 0.
-        parameters, widths, activation, scale, drop_below: the networks, as in `DenseForm`.
+        parameters, widths, activation, scale, drop_below, shift, factor, obs_limit: the networks, as in `DenseForm`.
         rule, is_greedy, is_continuous, limits, bounds: the head, as in `CompilableHead`.
         observations: [T, R, E, D] before each action.
         actions, vectors: [T, R, E] and [T, R, E, A], of which one is filled, by whether actions are continuous.
@@ -108,7 +110,7 @@ def play(  # type: ignore[no-untyped-def]
         rows: [R] rows of each learner up to now.
     """
     E, G = finals.shape[1:3]
-    D, K, U = observations.shape[3], widths[-1], kept.shape[3]
+    K, U = widths[-1], kept.shape[3]
     widest = 0
     for width in widths:
         widest = max(widest, width)
@@ -142,8 +144,7 @@ def play(  # type: ignore[no-untyped-def]
                 for u in range(U):
                     kept[t, r, e, u] = keeps[draws * U + u]
                 env_observe(kind, states[r, e], steps[r, e] == 0, observations[t, r, e])
-                for i in range(D):
-                    units[0, i] = observations[t, r, e, i]
+                take_observation(observations[t, r, e], shift, factor, obs_limit, r, units[0])
                 row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
                 numbers_of_action, action = uniform[draws * N : (draws + 1) * N], np.int64(0)
                 if is_continuous:

@@ -1,4 +1,4 @@
-"""Gymnasium environments with flat Box observations."""
+"""Environments of Gymnasium."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.compiled import MASKED_CARTPOLE_ENTRY_POINT, compiled_form
 from pg_experiments.env.limits import require_limit
 from pg_experiments.env.names import is_of_ale, missing_extra
+from pg_experiments.env.observations import with_arrays
 from pg_experiments.env.vector import StandingCartPole, StandingMaskedCartPole, StandingSyncVectorEnv
 from pg_experiments.support.errors import UserError, nearest
 
@@ -31,6 +32,7 @@ class GymnasiumEnv:
     max_episodes: Annotated[int, Ge(1)] | None
     max_steps: Annotated[int, Ge(1)] | None
     max_episode_steps: Annotated[int, Ge(1)] | None
+    observation_keys: list[str] | None = None
 
     @property
     def solved_at(self) -> float:
@@ -87,7 +89,9 @@ class GymnasiumEnv:
         first = self.single()
 
         def others() -> gymnasium.Env:
-            return gymnasium.make(spec, max_episode_steps=self._limit(spec))
+            return with_arrays(
+                gymnasium.make(spec, max_episode_steps=self._limit(spec)), self.observation_keys, self.id
+            )
 
         return StandingSyncVectorEnv([lambda: first] + [others] * (num_envs - 1))
 
@@ -102,7 +106,10 @@ class GymnasiumEnv:
         return self
 
     def single(self, render_mode: str | None = None) -> gymnasium.Env:
-        """Makes one environment with `gymnasium.make` and the run's time limit. Raises as `make` does."""
+        """Makes one environment with `gymnasium.make` and the run's time limit, and arrays as observations.
+
+        Raises as `make` does.
+        """
         spec = self._spec()
         # passed only where it is set, as not every environment accepts it
         rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
@@ -112,7 +119,8 @@ class GymnasiumEnv:
             if command := missing_extra(self.id):
                 raise UserError(f"env.id={self.id}: needs a library that is not installed: {command}") from error
             raise UserError(f"env.id={self.id}: Gymnasium cannot make it: {_first_line(error)}") from error
-        self._check_spaces(env)
+        env = with_arrays(env, self.observation_keys, self.id)
+        self._check_actions(env.action_space)
         self._limit(spec)  # checked last: a time limit does not help where the spaces are not supported
         return env
 
@@ -138,25 +146,12 @@ class GymnasiumEnv:
         hint = f"the nearest is {near}" if near else "`gymnasium.pprint_registry()` lists them"
         raise UserError(f"env.id={self.id}: Gymnasium has no environment of this id; {hint}")
 
-    def _check_spaces(self, env: gymnasium.Env) -> None:
-        observations, actions = env.observation_space, env.action_space
-        if not isinstance(observations, Box) or len(observations.shape) != 1:
-            raise UserError(
-                f"env.id={self.id}: its observations are {_describe(observations)}; supported are flat Box "
-                "observations (one axis)"
-            )
+    def _check_actions(self, actions: gymnasium.Space[Any]) -> None:
         if not isinstance(actions, Box | Discrete | MultiDiscrete | MultiBinary):
             raise UserError(
-                f"env.id={self.id}: its actions are {_describe(actions)}; supported are Box, Discrete, MultiDiscrete "
-                "and MultiBinary"
+                f"env.id={self.id}: its actions are {type(actions).__name__}; supported are Box, Discrete, "
+                "MultiDiscrete and MultiBinary"
             )
-
-
-def _describe(space: gymnasium.Space[Any]) -> str:
-    if isinstance(space, Box):
-        kind = "an image of shape" if len(space.shape) > 1 else "continuous, of shape"
-        return f"{kind} {space.shape}"
-    return type(space).__name__
 
 
 def _first_line(error: Exception) -> str:

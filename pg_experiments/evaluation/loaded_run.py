@@ -68,7 +68,8 @@ class LoadedRun:
         env = self.make_env()
         self._observation_shape = env.observation_space.shape or ()
         try:
-            sampling = config.policy.load(env.observation_space, env.action_space, parameters)
+            option = config.normalization.of_policy(config.policy)
+            sampling = option.load(env.observation_space, env.action_space, parameters)
         finally:
             env.close()
         self._policies = {False: sampling, True: sampling.greedy()}

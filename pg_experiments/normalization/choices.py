@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar, cast
 
+import torch
+from annotated_types import Gt
 from torch import Tensor
 
+from pg_experiments.normalization.observations import Bounds, Running
+from pg_experiments.normalization.options import NormalizedBaseline, NormalizedPolicy
+from pg_experiments.normalization.rewards import (
+    ClippedRewards,
+    PlainRewards,
+    RewardScale,
+    ScaledRewards,
+    SignsOfRewards,
+)
 from pg_experiments.normalization.standardize import standardize
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.learners import Learners
+
+Option = TypeVar("Option")
+REWARD_CLIP = {"running": 10.0, "clip": 1.0}  # where `reward_clip` is null
 
 
 @dataclass(frozen=True)
@@ -20,11 +36,25 @@ class Normalization:
     differences between episodes are lost, and only steps of the same episode are compared.
     """
 
+    observations: Literal["none", "bounds", "running"] = "none"
+    observation_clip: Annotated[float, Gt(0)] = 10.0
+    rewards: Literal["none", "running", "clip", "sign"] = "none"
+    reward_clip: Annotated[float, Gt(0)] | None = None
     returns: Literal["none", "episode", "batch"] = "none"
     advantages: Literal["none", "batch", "minibatch"] = "none"
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where a choice does not fit the collector or the algorithm."""
+        """Raises UserError where a choice does not fit the environment, the collector or the algorithm."""
+        if self.observations != "none" and config.env.emulators is not None:
+            raise UserError(
+                f"normalization.observations={self.observations}: observations of {config.env.label} are lists of the "
+                "pixels that changed, of which most have none; the nearest is none"
+            )
+        if self.reward_clip is not None and self.rewards not in REWARD_CLIP:
+            raise UserError(
+                f"normalization.reward_clip={self.reward_clip}: nothing is clipped with normalization.rewards="
+                f"{self.rewards}; use normalization.rewards=clip, or null"
+            )
         if self.returns == "episode" and config.collect.episodes_per_batch is None:
             raise UserError(
                 "normalization.returns=episode with collect=points: all returns of a point have one sign, and "
@@ -35,6 +65,30 @@ class Normalization:
                 "normalization.advantages=minibatch: this algorithm learns from the batch as a whole; the nearest is "
                 "batch"
             )
+
+    def of_policy(self, option: Option) -> Option:
+        """The option of the group `policy` with a network that is given normalised observations."""
+        if self.observations == "none":
+            return option
+        kind = Running if self.observations == "running" else Bounds
+        return cast(Option, NormalizedPolicy(cast(Any, option), partial(kind, limit=self.observation_clip)))
+
+    def of_baseline(self, option: Option) -> Option:
+        """The option of the group `baseline`, likewise; for the network of `of_policy`."""
+        return option if self.observations == "none" else cast(Option, NormalizedBaseline(cast(Any, option)))
+
+    def reward_scale(self, config: Any, learners: Learners, device: torch.device) -> RewardScale:
+        """What learning sees in place of the rewards of a run with this config."""
+        if self.rewards == "none":
+            return PlainRewards()
+        if self.rewards == "sign":
+            return SignsOfRewards()
+        limit = self.reward_clip or REWARD_CLIP[self.rewards]
+        if self.rewards == "clip":
+            return ClippedRewards(limit)
+        columns = None if config.collect.steps_per_batch is None else config.collect.num_envs
+        discount = learners.values("algorithm.discount", config.algorithm.discount).to(device)
+        return ScaledRewards(len(learners), columns, discount, limit)
 
     @property
     def changes_returns(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from pg_experiments.algorithm.agent import KeepsFiles, Update
 from pg_experiments.collect import NeedsPreparation
+from pg_experiments.normalization import add_observations
 from pg_experiments.run.accounts import Accounts
 from pg_experiments.run.best import Best
 from pg_experiments.run.checkpoint import Checkpoints
@@ -55,7 +57,14 @@ class Run:
         self.learners = learners = Learners(config.seeds) if learners is None else learners
         self.env = env = config.collect.make(config.env, learners)
         spaces = (env.single_observation_space, env.single_action_space)
-        self.agent = config.algorithm.build(config, *spaces, learners, self.device)
+        normalization = config.normalization
+        choices = replace(
+            config,
+            policy=normalization.of_policy(config.policy),
+            baseline=normalization.of_baseline(config.baseline),
+        )
+        self.agent = config.algorithm.build(choices, *spaces, learners, self.device)
+        self.rewards = normalization.reward_scale(config, learners, self.device)
         self.collector = config.collect.build(
             env,
             self.agent.policy,
@@ -117,7 +126,9 @@ class Run:
     def learn(self, rollout: Rollout, active: np.ndarray) -> Update:
         """Updates the agent from a batch of the active learners with indices [R]."""
         progress = torch.tensor(self.accounts.progress, dtype=torch.float64)
-        return self.agent.learn(rollout, progress[active])
+        update = self.agent.learn(self.rewards.scaled(rollout), progress[active])
+        add_observations(self.agent.policy.network, rollout, update.broken)
+        return update
 
     def state(self) -> dict[str, Any]:
         """The complete state for the next update: nested dicts and lists of tensors and numbers.
@@ -127,6 +138,7 @@ class Run:
         return {
             "update": self.updates,
             "agent": self.agent.state(),
+            "rewards": self.rewards.state(),
             "accounts": self.accounts.state(),
             "collector": self.collector.state(),
             "best": self.best.state(),
@@ -141,6 +153,7 @@ class Run:
         """Restores a state of a run with the same config. Raises UserError where that cannot be exact."""
         self.updates = state["update"]
         self.agent.restore(state["agent"])
+        self.rewards.restore(state.get("rewards", {}))  # absent in the first runs of version 0.2
         self.accounts.restore(state["accounts"])
         self.best.restore(state["best"])
         self.health.restore(state["health"])

@@ -56,7 +56,8 @@ def _group(values: State, key: str) -> State:
 def _of_learner(parameters: State, key: str, learner: int, learners: int) -> dict[str, Tensor]:
     found = {}
     for name, value in parameters.items():
-        tensor = _tensor(f"{key}.{name}", value, torch.float32, learners)[learner : learner + 1]
+        dtype = torch.float64 if getattr(value, "dtype", None) == torch.float64 else torch.float32
+        tensor = _tensor(f"{key}.{name}", value, dtype, learners)[learner : learner + 1]
         if not tensor.isfinite().all():
             raise ValueError(f"{key}.{name}: has a value that is not a finite number")
         found[str(name)] = tensor

@@ -20,8 +20,17 @@ ADDED: dict[tuple[str, str], dict[str, Any]] = {
     ("policy", "linear"): STD,
     ("policy", "mlp"): STD,
     ("baseline", "value"): {"loss_coefficient": 0.5, "clip_range": None},
+    ("env", "gymnasium"): {"observation_keys": None},
 }
 OVER = {"returns": "episode", "advantages": "batch"}  # former option of `normalization` -> default of its key `over`
+NOT_NORMALIZED = {
+    "observations": "none",
+    "observation_clip": 10.0,
+    "rewards": "none",
+    "reward_clip": None,
+    "returns": "none",
+    "advantages": "none",
+}
 
 
 def is_of_version_0_1(config: Mapping[str, Any]) -> bool:
@@ -55,12 +64,12 @@ def _with_head(config: Mapping[str, Any]) -> dict[str, Any]:
 def _with_normalization(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with all keys of `normalization`; `over` belonged to the one quantity that was normalised."""
     keys = config.get("normalization")
-    if not isinstance(keys, Mapping) or "advantages" in keys:
+    if not isinstance(keys, Mapping) or "rewards" in keys:
         return dict(config)
     name = str(keys.get("name"))
-    over = {name: keys.get("over", OVER[name])} if name in OVER else {}
+    over = {name: keys.get("over", OVER[name])} if name in OVER and name not in keys else {}
     others = {key: value for key, value in keys.items() if key != "over"}
-    return {**config, "normalization": {**dict.fromkeys(OVER, "none"), **over, **others}}
+    return {**config, "normalization": {**NOT_NORMALIZED, **over, **others}}
 
 
 def _completed(config: Mapping[str, Any]) -> dict[str, Any]:

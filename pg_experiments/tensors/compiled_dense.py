@@ -48,6 +48,18 @@ def dense_outputs(parameters, widths, activation, scale, kept, units):  # type: 
     return 1 - row
 
 
+@helper
+def take_observation(observation, shift, factor, limit, r, x):  # type: ignore[no-untyped-def]
+    """x = the observation of learner r as the network is given it; shift, factor and limit as in `DenseForm`."""
+    if len(shift) == 0:
+        for i in range(len(observation)):
+            x[i] = observation[i]
+        return
+    for i in range(len(observation)):
+        scaled = (observation[i] - shift[r, i]) * factor[r, i]
+        x[i] = limit if scaled > limit else (-limit if scaled < -limit else scaled)
+
+
 @helper(reordered_sums=True)
 def add_products(x, parameters, y):  # type: ignore[no-untyped-def]
     """y = x · W + b, with W [inputs, outputs] and b [outputs] one after the other in `parameters`."""
@@ -103,4 +115,4 @@ def tanh(x):  # type: ignore[no-untyped-def]
     return x * numerator / denominator
 
 
-HELPERS = (dense_outputs, add_products, dot, drop, activate, tanh)
+HELPERS = (dense_outputs, take_observation, add_products, dot, drop, activate, tanh)

@@ -98,6 +98,9 @@ def with_pullback(
     return outputs.detach(), partial(torch.autograd.backward, outputs)
 
 
+AS_IT_IS = np.zeros((0, 0), dtype=np.float32)  # shift and factor of observations that are not normalised
+
+
 class DenseForm(NamedTuple):
     """Perceptrons of R learners as plain arrays, for compiled loops over dense observations."""
 
@@ -108,6 +111,10 @@ class DenseForm(NamedTuple):
     activation: int  # RELU, LEAKY_RELU or TANH
     scale: np.ndarray  # [R] float32: factor of a unit that dropout keeps
     drop_below: np.ndarray  # [R] uint16: dropout drops a unit whose 16 random bits are below
+    # an observation x becomes (x − shift) · factor, limited to ±limit, where these have rows, [R, D] float32
+    shift: np.ndarray = AS_IT_IS
+    factor: np.ndarray = AS_IT_IS
+    limit: float = 0.0
 
 
 @runtime_checkable

@@ -132,8 +132,8 @@ MUTANTS = [
     ),
     run(
         "a seed is given the schedule of the one in its place",
-        "return self.agent.learn(rollout, progress[active])",
-        "return self.agent.learn(rollout, progress[: len(active)])",
+        "scaled(rollout), progress[active])",
+        "scaled(rollout), progress[: len(active)])",
         RATES,
     ),
     agent(

@@ -6,15 +6,15 @@ from functools import partial
 
 from tests.mutants.mutant import Mutant
 
-policy = partial(Mutant, "action masks", "pg_experiments/policy/policy.py")
-given = partial(Mutant, "action masks", "pg_experiments/env/action_masks.py")
-vector = partial(Mutant, "action masks", "pg_experiments/env/vector.py")
-episodes = partial(Mutant, "action masks", "pg_experiments/collect/episodes.py")
-steps = partial(Mutant, "action masks", "pg_experiments/collect/steps.py")
-reinforce = partial(Mutant, "action masks", "pg_experiments/algorithm/reinforce.py")
-actor_critic = partial(Mutant, "action masks", "pg_experiments/algorithm/actor_critic.py")
-scores = partial(Mutant, "action masks", "pg_experiments/algorithm/scores.py")
-loaded = partial(Mutant, "action masks", "pg_experiments/evaluation/loaded_run.py")
+policy = partial(Mutant, "masking", "pg_experiments/policy/policy.py")
+given = partial(Mutant, "masking", "pg_experiments/env/action_masks.py")
+vector = partial(Mutant, "masking", "pg_experiments/env/vector.py")
+episodes = partial(Mutant, "masking", "pg_experiments/collect/episodes.py")
+steps = partial(Mutant, "masking", "pg_experiments/collect/steps.py")
+reinforce = partial(Mutant, "masking", "pg_experiments/algorithm/reinforce.py")
+actor_critic = partial(Mutant, "masking", "pg_experiments/algorithm/actor_critic.py")
+scores = partial(Mutant, "masking", "pg_experiments/algorithm/scores.py")
+loaded = partial(Mutant, "masking", "pg_experiments/evaluation/loaded_run.py")
 
 OF_MASKS = "tests/test_action_masks.py::"
 OF_PARTIAL = "tests/test_exact_partial.py::"
