@@ -259,10 +259,10 @@ def test_a_learner_that_has_stopped_for_its_target_is_not_broken_by_steps_that_i
     agent, mini_batches = run.agent, 0
     policy_loss = agent._policy_loss
 
-    def poisoned(batch, steps, measured):
+    def poisoned(*arguments):
         nonlocal mini_batches
         mini_batches += 1
-        return policy_loss(batch, steps, measured) * torch.tensor([1.0, math.nan if mini_batches > 1 else 1.0])
+        return policy_loss(*arguments) * torch.tensor([1.0, math.nan if mini_batches > 1 else 1.0])
 
     monkeypatch.setattr(agent, "_policy_loss", poisoned)
     monkeypatch.setattr(agent, "_has_gone_far", lambda measured: [False, True])
