@@ -13,11 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.common import prepared
-from benchmarks.ladder.rungs import STALE_LEARNING_RATES, STALENESS, Ladder
+from benchmarks.ladder.cartpole import STALE_LEARNING_RATES, STALENESS
+from benchmarks.ladder.rungs import Ladder, Rung
 
 POINTS = 30  # of a curve
-TRIAL_SEEDS = range(1000, 1008)  # with which a learning rate is chosen; others than those that are shown
-SHOWN_SEEDS = range(16)
 
 
 class Result(NamedTuple):
@@ -96,7 +95,9 @@ def trained(
     for seed in seeds:
         own = [row for row in rows if int(row["seed"]) == seed]
         steps = np.array([float(row["env_steps"]) for row in own])
-        returns = np.array([float(row["mean_return"]) for row in own])
+        returns = np.array(
+            [float(row["mean_return"] or "nan") for row in own]
+        )  # empty before the first episode has ended
         full = np.array([int(row["episodes"]) >= run.config.env.window for row in own])
         solved = np.flatnonzero(full & (returns >= ladder.threshold))
         grid = np.linspace(limit / POINTS, limit, POINTS)
@@ -110,13 +111,20 @@ def climb(ladder: Ladder, measurements: Measurements) -> dict[str, list[Result]]
     """Measures every rung with its best learning rate. Returns the results that are shown, by rung."""
     shown = {}
     for rung in ladder.rungs:
-        trials = {
-            rate: measurements.measure(ladder, rung.name, rung.overrides, rate, TRIAL_SEEDS)
-            for rate in ladder.learning_rates
-        }
-        best = max(trials, key=lambda rate: _quality(trials[rate]))
-        shown[rung.name] = measurements.measure(ladder, rung.name, rung.overrides, best, SHOWN_SEEDS)
+        best = _best_rate(ladder, rung, measurements)
+        shown[rung.name] = measurements.measure(ladder, rung.name, rung.overrides, best, ladder.shown_seeds)
     return shown
+
+
+def _best_rate(ladder: Ladder, rung: Rung, measurements: Measurements) -> float:
+    """The best learning rate of the trials, or the only one."""
+    rates = rung.learning_rates or ladder.learning_rates
+    if len(rates) == 1:
+        return rates[0]
+    measured = {
+        rate: measurements.measure(ladder, rung.name, rung.overrides, rate, ladder.trial_seeds) for rate in rates
+    }
+    return max(rates, key=lambda rate: _quality(measured[rate]))
 
 
 def stale(ladder: Ladder, measurements: Measurements) -> dict[int, list[Result]]:
@@ -129,9 +137,9 @@ def stale(ladder: Ladder, measurements: Measurements) -> dict[int, list[Result]]
         return measurements.measure(ladder, f"a3c_{age}", overrides, rate, seeds)
 
     youngest = STALENESS[0]
-    trials = {rate: of_age(youngest, rate, TRIAL_SEEDS) for rate in STALE_LEARNING_RATES}
+    trials = {rate: of_age(youngest, rate, ladder.trial_seeds) for rate in STALE_LEARNING_RATES}
     best = max(trials, key=lambda rate: _quality(trials[rate]))
-    return {age: of_age(age, best, SHOWN_SEEDS) for age in STALENESS}
+    return {age: of_age(age, best, ladder.shown_seeds) for age in STALENESS}
 
 
 def _quality(results: Sequence[Result]) -> tuple[float, float]:

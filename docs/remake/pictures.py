@@ -20,5 +20,5 @@ ARTEFACTS = (
             "python -m docs.poster outputs/pong/videos/seed_0_greedy_return_21.mp4 docs/pong.gif start=8 seconds=10",
         ),
     ),
-    Artefact("ladder", ("python -m benchmarks.ladder",)),  # docs/ladder.md, from docs/results/ladder_cartpole.csv
+    Artefact("ladder", ("python -m benchmarks.ladder",)),  # docs/ladder.md, from docs/results/ladder_*.csv
 )
