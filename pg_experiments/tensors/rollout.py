@@ -22,6 +22,7 @@ from pg_experiments.tensors.sparse import SparseRows, SparseSteps, StepsByRow
 
 BLOCK = 128  # steps of each learner in a block
 FULL_BLOCK = 4096  # steps in a block where all learners have the same number of steps, and no padding is needed
+FULL_NUMBERS = 2**22  # numbers in the observations of such a block at most, so that a block of images has fewer steps
 SPARSE_BLOCK = 8192  # likewise for sparse observations; larger, as each block adds to a large first-layer gradient
 
 
@@ -125,11 +126,15 @@ class Rollout:
         """The index of valid steps, learner by learner."""
         if isinstance(self.observations, SequenceSteps):
             return FlatIndex.of_sequences(self.mask, self.full)
-        is_dense = isinstance(self.observations, Tensor)
+        if not isinstance(self.observations, Tensor):
+            block = full_block = SPARSE_BLOCK
+        else:
+            numbers = math.prod(self.observations.shape[3:])
+            block, full_block = BLOCK, max(1, min(FULL_BLOCK, FULL_NUMBERS // max(1, numbers)))
         if self.full:
             T, R, E = self.mask.shape
-            return FlatIndex.of_all((T, R, E), FULL_BLOCK if is_dense else SPARSE_BLOCK, self.mask.device)
-        return FlatIndex.of(self.mask, BLOCK if is_dense else SPARSE_BLOCK)
+            return FlatIndex.of_all((T, R, E), full_block, self.mask.device)
+        return FlatIndex.of(self.mask, block)
 
 
 @dataclass(frozen=True)
