@@ -265,7 +265,6 @@ class StackedMLP(nn.Module):
             return float(factors[0])
         return factors
 
-    @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:
         """Draws each learner's parameters from the stream of its seed, independently of the other learners.
 
@@ -273,14 +272,20 @@ class StackedMLP(nn.Module):
         `orthogonal` (Saxe et al. 2014; times the activation's gain, or `output_gain` for the last layer) initialise
         biases to 0.
         """
-        hidden_gain = nn.init.calculate_gain(self.activation)
         for learner, seed in enumerate(learners):
-            generator = torch_stream(seed, purpose)
-            for index, stack in enumerate(self.weights):
-                weight = stack[learner].T  # outputs × inputs, the orientation that torch's functions expect
-                bias = None if self.biases is None else self.biases[index][learner]
-                gain = output_gain if index == len(self.weights) - 1 else hidden_gain
-                initialise_layer(weight, bias, how, gain, generator)
+            self.initialise_learner(learner, torch_stream(seed, purpose), how, output_gain)
+
+    @torch.no_grad()
+    def initialise_learner(
+        self, learner: int, generator: torch.Generator, how: Initialisation, output_gain: float
+    ) -> None:
+        """Draws the parameters of one learner, as `initialise`."""
+        hidden_gain = nn.init.calculate_gain(self.activation)
+        for index, stack in enumerate(self.weights):
+            weight = stack[learner].T  # outputs × inputs, the orientation that torch's functions expect
+            bias = None if self.biases is None else self.biases[index][learner]
+            gain = output_gain if index == len(self.weights) - 1 else hidden_gain
+            initialise_layer(weight, bias, how, gain, generator)
 
 
 def _members(parameters: nn.ParameterList) -> list[nn.Parameter]:

@@ -95,8 +95,8 @@ MUTANTS = [
     ),
     stacked(
         "every learner starts as the first",
-        "generator = torch_stream(seed, purpose)",
-        "generator = torch_stream(seeds[0], purpose)",
+        "torch_stream(seed, purpose), how",
+        "torch_stream(learners.seeds[0], purpose), how",
         OF_POLICY + "test_a_seed_starts_with_the_same_parameters_whoever_its_neighbours_are",
     ),
     initial(
