@@ -69,10 +69,10 @@ MLP_ALONE = ("policy.activation", "policy.bias", "policy.layers", "policy.dropou
 
 
 def options() -> list[str]:
-    """Every option of every group, as an override; `collect=points` is that of the games of points."""
+    """Every option of every group, as an override; without those of games of points and of images alone."""
     found = sorted(REPOSITORY.glob("conf/*/*.yaml"))
     named = [f"{file.parent.name}={file.stem}" for file in found if file.parent.name in GROUPS]
-    return [option for option in named if option != "collect=points"]
+    return [option for option in named if option not in ("collect=points", "policy=cnn")]
 
 
 def values() -> list[str]:
@@ -180,7 +180,7 @@ REFUSED = {
     "baseline=shared_value normalization=none": "baseline=shared_value: V(s) and the policy are trained together, as "
     "by algorithm=a2c or ppo; the nearest is baseline=value",
     "algorithm=ppo baseline=shared_value policy=linear": "baseline=shared_value: shares the hidden layers of "
-    "policy=mlp or gru, and this policy has none of that kind; the nearest is baseline=value",
+    "policy=mlp, gru or cnn, and this policy has none of that kind; the nearest is baseline=value",
     "algorithm=a2c collect.num_envs=0": "collect.num_envs=0: expected a whole number at least 1; the nearest is 1",
 }
 
@@ -260,7 +260,7 @@ def test_the_yaml_of_an_option_has_the_keys_of_its_class(group):
         ({"policy": {"dropout": float("nan")}}, "policy.dropout=nan: expected a number"),
         ({"policy": {"head": "bernouli"}}, "squashed_gaussian; the nearest is bernoulli"),
         ({"policy": {"hiden": 3}}, "policy.hiden: no such key; did you mean policy.hidden?"),
-        ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, gru, linear"),
+        ({"policy": {"name": "mpl"}}, "policy.name=mpl: expected one of mlp, cnn, gru, linear"),
         ({"policy": 3}, "policy=3: expected a group of keys"),
         ({"policy": {"name": ["mlp"]}}, "policy.name=['mlp']: expected one of"),
         ({"env": {"max_steps": 0}}, "env.max_steps=0: expected a whole number at least 1 or null; the nearest is 1"),

@@ -109,7 +109,7 @@ class SharedValueOption:
             )
         if not getattr(config.policy, "has_features", getattr(config.policy, "layers", 0) > 0):
             raise UserError(
-                "baseline=shared_value: shares the hidden layers of policy=mlp or gru, and this policy has none "
+                "baseline=shared_value: shares the hidden layers of policy=mlp, gru or cnn, and this policy has none "
                 "of that kind; the nearest is baseline=value"
             )
 

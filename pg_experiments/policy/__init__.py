@@ -13,6 +13,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
 from pg_experiments.policy.building import FIRST_POLICY_GAIN, has_log_std, loaded, network_outputs, policy_of
+from pg_experiments.policy.convolutional import CNN
 from pg_experiments.policy.gaussian_heads import Spread
 from pg_experiments.policy.heads import HeadName, head_of
 from pg_experiments.policy.policy import Policy
@@ -156,4 +157,4 @@ class ModulePolicy(Spread):
         return loaded(lambda: self.build(observations, actions, Learners([0])), parameters)
 
 
-OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear, "gru": GRU}
+OPTIONS: dict[str, type] = {"mlp": MLP, "linear": Linear, "gru": GRU, "cnn": CNN}
