@@ -22,6 +22,7 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import Network
+from pg_experiments.tensors.normed_mlp import Norm, NormedMLP
 from pg_experiments.tensors.stacked import Initialisation, StackedMLP
 from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
@@ -55,6 +56,7 @@ class MLP(Spread):
     dropout: Annotated[float, Ge(0), Lt(1)]
     bias: bool
     initialisation: Initialisation
+    norm: Norm = "none"
 
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
         """Builds the policy of all learners. Images are flattened. Raises UserError where the head does not fit."""
@@ -66,7 +68,8 @@ class MLP(Spread):
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `PolicyOption.load`. The number of parameters is checked before anything is allocated."""
-        expected = (self.layers + 1) * (1 + self.bias) + has_log_std(head_of(self.head, actions, self))
+        of_norm = 0 if self.norm == "none" else 2
+        expected = (self.layers + 1) * (1 + self.bias) + of_norm + has_log_std(head_of(self.head, actions, self))
         if len(parameters) != expected:
             raise ValueError(f"{len(parameters)} tensors of parameters, not {expected}")
         return loaded(lambda: self._uninitialised(observations, actions, Learners([0]))[0], parameters)
@@ -76,7 +79,7 @@ class MLP(Spread):
     ) -> tuple[Policy, StackedMLP]:
         head = head_of(self.head, actions, self)
         shape = observations.shape or ()
-        network = StackedMLP(
+        perceptrons = StackedMLP(
             len(learners),
             math.prod(shape),
             network_outputs(head),
@@ -86,7 +89,8 @@ class MLP(Spread):
             bias=self.bias,
             dropout=learners.values("policy.dropout", self.dropout),
         )
-        return policy_of(network, head, observations, learners), network
+        network = perceptrons if self.norm == "none" else NormedMLP(perceptrons)
+        return policy_of(network, head, observations, learners), perceptrons
 
 
 @dataclass(frozen=True)

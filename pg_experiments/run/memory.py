@@ -125,6 +125,8 @@ def parameters_of(option: Any, sizes: Sizes) -> int:
     if getattr(option, "is_recurrent", False):
         return 3 * hidden * (sizes.observation + hidden + 2) + (hidden + 1) * sizes.logits
     biases = (layers * hidden + sizes.logits) * int(getattr(option, "bias", True))
+    if getattr(option, "norm", "none") != "none":
+        biases += 2 * layers * hidden  # gains and offsets
     if not layers:
         return sizes.observation * sizes.logits + biases
     return hidden * (sizes.observation + (layers - 1) * hidden + sizes.logits) + biases

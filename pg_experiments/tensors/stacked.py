@@ -79,7 +79,7 @@ def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: 
     return product if isinstance(scale, float) and scale == 1.0 else product.mul_(scale)
 
 
-def _flat(observations: Observations) -> Tensor | SparseRows:
+def flat(observations: Observations) -> Tensor | SparseRows:
     """[R, N, *shape] -> [R, N, D]."""
     if isinstance(observations, Sequences):
         observations = observations.observations
@@ -99,11 +99,11 @@ class BoundMLP:
 
     def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
-        return perceptron(_flat(observations), self.layers, self.activation, noise, self.scale)
+        return perceptron(flat(observations), self.layers, self.activation, noise, self.scale)
 
     def with_pullback(self, observations: Observations, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
         """As `Differentiable.with_pullback`; for dense observations, and parameters that are not rows of others."""
-        x = _flat(observations)
+        x = flat(observations)
         weights, biases = [w for w, _ in self.layers], [b for _, b in self.layers if b is not None]
         if not isinstance(x, Tensor) or not can_fuse(x) or not weights[0].is_leaf:
             return None
@@ -149,14 +149,14 @@ class BoundMLP:
 
     def features(self, observations: Observations) -> Tensor:
         """The units [R, N, F] of the last hidden layer after the activation, without dropout, with their graph."""
-        before = perceptron(_flat(observations), self.layers[:-1], self.activation)
+        before = perceptron(flat(observations), self.layers[:-1], self.activation)
         units: Tensor = getattr(nn.functional, self.activation)(before)  # the fused output cannot be changed in place
         return units
 
     def hidden(self, observations: Observations) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the units [R, N, H] of each hidden layer before and after the activation, without dropout."""
         for count in range(1, len(self.layers)):
-            before = perceptron(_flat(observations), self.layers[:count], self.activation)
+            before = perceptron(flat(observations), self.layers[:count], self.activation)
             yield before, ACTIVATIONS[self.activation](before.clone())
 
 
