@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.stacked_gru import BoundGRU
 from tests.conftest import composed, make_run
 from tests.test_actor_critic import are_equal, learned, parameters
 from tests.test_actor_critic_loop import Loop
@@ -100,6 +101,52 @@ def test_the_optimizer_of_the_policy_trains_the_linear_map_and_clips_both_by_one
     moves = [after - old for after, old in zip(parameters(run), before, strict=True)]
     assert all(move.any() for move in moves[-2:])
     assert float(torch.cat([move.flatten() for move in moves]).norm()) == pytest.approx(0.01, rel=1e-3)
+
+
+SMALL = ("env=pendulum", SHARED, *FRAGMENTS, "num_seeds=2")
+PENDULUM = (*SMALL, "algorithm=a2c", "algorithm.entropy_bonus=0.5", "baseline.loss_coefficient=0.5")
+PLAIN_STEP = ("optimizer=sgd", "optimizer.learning_rate=0.001", "optimizer.max_grad_norm=null")
+GAUSSIANS = {
+    f"{policy}, {std}": (*PENDULUM, *PLAIN_STEP, f"policy={policy}", "policy.hidden=8", f"policy.std={std}")
+    for policy in ("mlp", "gru")
+    for std in ("state_independent", "state_dependent")
+}
+
+
+@pytest.mark.parametrize("overrides", GAUSSIANS.values(), ids=GAUSSIANS)
+def test_a_gaussian_policy_shares_its_layers_and_a_step_is_the_gradient_of_both_losses(overrides):
+    """That of automatic differentiation, from separate evaluations of the policy and of V(s)."""
+    run = make_run(*overrides)
+    agent, rollout = run.agent, run.collector.collect(0, np.arange(2))
+    assert (float(agent.settings.entropy_bonus), agent.critic.settings.loss_coefficient) == (0.5, 0.5)
+    credit, flat = agent.credit(rollout), rollout.flat
+    observations = flat.gather(rollout.observations)
+    noise = None if rollout.dropout_masks is None else flat.gather(rollout.dropout_masks)
+    at = agent.policy.distribution(agent.policy.bind()(observations, noise))
+    values = agent.critic.network.bind()(observations).squeeze(-1)
+    surrogate = -flat.gather(credit.advantages) * at.log_prob(flat.gather(rollout.actions)) - 0.5 * at.entropy
+    squared = (values - flat.gather(credit.returns)).square()
+    steps = flat.valid.sum(1)
+    loss = ((surrogate + 0.5 * squared) * flat.valid).sum(1) / steps
+    named = [(n, p) for module in agent.modules.values() for n, p in module.named_parameters()]
+    gradients = torch.autograd.grad(loss.sum(), [p for _, p in named])
+    before = parameters(run)
+    run.learn(rollout, np.arange(2))
+    for (name, _), gradient, after, old in zip(named, gradients, parameters(run), before, strict=True):
+        assert gradient.any(), name
+        torch.testing.assert_close((old - after) / 0.001, gradient, rtol=1e-2, atol=2e-2, msg=name)
+
+
+@pytest.mark.parametrize("std", ["state_independent", "state_dependent"])
+def test_policy_and_value_take_one_evaluation_of_a_recurrent_network_in_a_gradient_step(std, monkeypatch):
+    run = make_run(*PENDULUM, "policy=gru", "policy.hidden=8", f"policy.std={std}")
+    rollout = run.collector.collect(0, np.arange(2))
+    calls, features = [], BoundGRU.features
+    monkeypatch.setattr(BoundGRU, "features", lambda *given: calls.append(given) or features(*given))
+    run.agent.credit(rollout)
+    of_credit = len(calls)
+    run.learn(rollout, np.arange(2))
+    assert len(calls) == 2 * of_credit + 1
 
 
 class SharedValue(nn.Module):

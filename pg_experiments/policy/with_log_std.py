@@ -13,6 +13,7 @@ from pg_experiments.tensors.networks import (
     BoundNetwork,
     CompilableDense,
     DenseForm,
+    FromFeatures,
     Layered,
     Network,
     Observations,
@@ -62,6 +63,15 @@ class BoundWithLogStd:
         return torch.cat([outputs, self.log_std.expand(*outputs.shape[:2], -1)], -1)
 
 
+class BoundFromFeatures(BoundWithLogStd):
+    """The same for a network whose features are used twice at the cost of one evaluation."""
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """As `FromFeatures.from_features`."""
+        assert isinstance(self.network, FromFeatures), "checked by `WithLogStd.bind`"
+        return self._appended(self.network.from_features(features))
+
+
 class WithLogStd(nn.Module):
     """R networks with A parameters each, which begin at 0. There is a compiled form where the network has one."""
 
@@ -88,7 +98,9 @@ class WithLogStd(nn.Module):
     def bind(self, learners: Tensor | None = None) -> BoundNetwork:
         """The networks and parameters of the learners with indices [R]; None: all learners."""
         every = learners is None or learners.tolist() == list(range(len(self.log_std)))
-        return BoundWithLogStd(self.network.bind(learners), self.log_std if every else self.log_std[learners])
+        network = self.network.bind(learners)
+        bound = BoundFromFeatures if isinstance(network, FromFeatures) else BoundWithLogStd
+        return bound(network, self.log_std if every else self.log_std[learners])
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """The perceptrons with A more outputs, whose weights are 0, and whose biases are the parameters."""
