@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from pg_experiments.tensors.rollout import FlatIndex
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.stacked import StackedMLP
 from tests.conftest import REPOSITORY, make_run, one_update, track, train_in
+from tests.masked_env import ID
 from tests.symptoms import parameters, texts
 
 
@@ -81,6 +83,30 @@ def test_only_a_poor_seed_with_a_full_window_is_said_to_have_collapsed():
     (symptom,) = run.health.check(1, rollout, Update({"entropy": entropy}, {}))
     assert symptom.text.startswith("seed 3: the policy has collapsed")
     assert run.health.check(2, rollout, Update({"entropy": entropy}, {})) == []
+
+
+def test_with_action_masks_the_entropy_is_compared_with_that_of_the_allowed_actions():
+    """Of ten steps, learner 0 has a choice of two actions at one, learner 1 of all four at each, learner 2 at none."""
+    run = make_run("env=gymnasium", f"env.id={ID}", "num_seeds=3", "env.window=2", "policy.hidden=4")
+    for account in run.accounts.seeds:
+        account.returns.extend([9.0, 9.0])
+    rollout = run.collector.collect(0, np.arange(3))
+    mask, masks = torch.zeros_like(rollout.mask), torch.zeros_like(rollout.action_masks)
+    mask[:10, :, 0], masks[..., 0] = True, True
+    masks[:10, 1, 0] = True
+    masks[4, 0, 0, 2] = True
+    masks[:, 0, 1:] = True  # of steps that are padding
+    rollout = dataclasses.replace(rollout, mask=mask, action_masks=masks)
+    highest = torch.tensor([math.log(2) / 10, math.log(4), 0.0])
+
+    def named(fraction: float) -> list[str]:
+        health = Health(run.accounts, run.agent)
+        return [s.text for s in health.check(1, rollout, Update({"entropy": fraction * COLLAPSED * highest}, {}))]
+
+    (text,) = named(0.9)
+    assert text.startswith("seeds 0, 1: the policy has collapsed")
+    assert "below 1% of log(number of allowed actions), so" in text
+    assert named(1.1) == []
 
 
 def test_where_both_broke_the_baseline_is_named_as_the_cause(monkeypatch):

@@ -64,22 +64,32 @@ class Health:
 
     def _symptoms(self, update: int, rollout: Rollout, entropy: Tensor | None) -> Iterator[Symptom]:
         if self.max_entropy is not None and entropy is not None:
-            low = entropy.cpu().numpy() < COLLAPSED * self.max_entropy
+            highest = self._highest_entropy(rollout)
+            low = (entropy.cpu() < COLLAPSED * highest).numpy()
             if low.any():
-                yield from self._collapsed(update, rollout.learners.cpu().numpy()[low])
+                yield from self._collapsed(update, rollout, rollout.learners.cpu().numpy()[low])
         yield from self._unchanged(update, rollout.learners.tolist())
         if update % LOOK_EVERY == 0:
             for name, part in self.agent.parts.items():
                 yield from self._dead(update, name, part, rollout)
 
-    def _collapsed(self, update: int, learners: np.ndarray) -> Iterator[Symptom]:
+    def _highest_entropy(self, rollout: Rollout) -> Tensor:
+        """[R] upper bound of the entropy; with action masks, the mean of log(number of allowed actions) over steps."""
+        if rollout.action_masks is None:
+            return torch.full((len(rollout.learners),), self.max_entropy)
+        allowed = rollout.action_masks.sum(-1).clamp(min=1).log() * rollout.mask
+        return (allowed.sum((0, 2)) / rollout.mask.sum((0, 2)).clamp(min=1)).cpu()
+
+    def _collapsed(self, update: int, rollout: Rollout, learners: np.ndarray) -> Iterator[Symptom]:
         poor = [learner for learner in learners.tolist() if self._is_poor(self.accounts.seeds[learner])]
         if new := self._new("collapsed_policy", poor):
+            is_masked = rollout.action_masks is not None
+            actions = "(number of allowed actions)" if is_masked else f" {round(math.exp(self.max_entropy or 0))}"
             yield Symptom(
                 "collapsed_policy",
                 f"{self._name(new)}: the policy has collapsed (update {update}): its entropy is below {COLLAPSED:.0%} "
-                f"of log {round(math.exp(self.max_entropy or 0))}, so it always does the same, and its mean return is "
-                "poor; a lower optimizer.learning_rate or an algorithm.entropy_bonus may help",
+                f"of log{actions}, so it always does the same, and its mean return is poor; a lower "
+                "optimizer.learning_rate or an algorithm.entropy_bonus may help",
             )
 
     def _is_poor(self, account: SeedAccount) -> bool:
