@@ -18,6 +18,7 @@ from pg_experiments.run.checkpoint import Checkpointing, Checkpoints, newest, re
 from pg_experiments.support.errors import UserError
 from pg_experiments.support.run_directory import FILES, FOLDERS, RunDirectory
 from tests.conftest import make_run, track
+from tests.masked_env import ID as MASKED_ID
 from tests.sweeps import LONG, wait_for
 from tests.torture import Result
 
@@ -71,6 +72,22 @@ RUNS = {
     "running": (
         *(*FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "normalization=running"),
         "env.max_episode_steps=17",
+    ),
+    "gaussian": (
+        *("env=pendulum", *FRAGMENTS, "collect=steps", *STEPS, "baseline=value"),
+        *("baseline.bootstrap=true", "normalization=none", "env.max_episode_steps=17"),
+    ),
+    "gaussian_ppo": (
+        *("env=pendulum", *FRAGMENTS, "algorithm=ppo", *STEPS, "algorithm.num_minibatches=3", "policy.dropout=0.5"),
+        *("env.max_episode_steps=17", "policy.std=state_dependent"),
+    ),
+    "action_masks": (
+        *("env=gymnasium", f"env.id={MASKED_ID}", *FRAGMENTS, "algorithm=a2c", *STEPS),
+        "tracking.every_steps=80",
+    ),
+    "gru": (
+        *(*FRAGMENTS, "algorithm=a2c", "policy=gru", "baseline=shared_value", "collect.num_envs=3"),
+        *("collect.num_steps=10", "env.max_episode_steps=17"),
     ),
     "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
     "pong": PONG,

@@ -46,6 +46,10 @@ CASES = {
         *("policy=gru", "algorithm=a2c", "baseline=shared_value", "policy.hidden=16", "num_seeds=2"),
         *("env.max_steps=4000", "env.threshold=inf"),
     ),
+    "gaussian": (
+        *("env=pendulum", "algorithm=a2c", "policy.hidden=16", "num_seeds=2", "env.max_steps=6000"),
+        *("env.threshold=inf", "env.max_episode_steps=37"),
+    ),
     "sac": (
         *("algorithm=sac", "env=gymnasium", "env.id=Pendulum-v1", "env.max_episodes=null", "env.threshold=inf"),
         *("env.max_steps=3000", "num_seeds=2", "policy.hidden=16", "algorithm.critic_hidden=16"),
