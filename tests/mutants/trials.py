@@ -136,6 +136,7 @@ def _start(trial: Trial, tree: Path, directory: Path, share: bool) -> _Running:
         file.write_text(trial.text, encoding="utf-8")
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
             compiled.unlink()  # Python takes a file of the same size and second for the one that it has compiled
+    (directory / "output").touch()  # also read if the fork is killed before it writes
     process = multiprocessing.get_context("fork").Process(target=_in_fork, args=(copy, directory, trial.tests))
     process.start()
     return _Running(trial, directory, process)
