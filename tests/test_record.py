@@ -18,6 +18,7 @@ from pg_experiments.run.tracking.sentences import headline, job_line, status_lin
 from pg_experiments.support.errors import UserError
 from pg_experiments.support.run_directory import RunDirectory
 from tests.conftest import make_run, track, train_in
+from tests.symptoms import texts
 
 
 def events(directory: Path) -> EventAccumulator:
@@ -79,6 +80,20 @@ def test_histograms_of_weights_and_gradients_are_there(directory):
         assert f"{prefix}/policy.network.weights.0" in tags
         assert f"{prefix}/baseline.network.weights.0" in tags
     assert len(events(directory).Histograms("weights/policy.network.weights.0")) == 3
+
+
+def test_of_a_gaussian_policy_its_deviations_and_an_entropy_below_zero_are_shown(tmp_path):
+    overrides = ("env=pendulum", "policy.hidden=8", "policy.initial_std=0.1", "env.max_episodes=4")
+    run = make_run(*overrides, "env.max_episode_steps=20")
+    tracker = track(run, tmp_path / "run", *overrides)
+    tracker.histograms_every = 1
+    run.execute(tracker)
+    shown = events(tmp_path / "run")
+    assert {"weights/policy.network.log_std", "gradients/policy.network.log_std"} <= set(shown.Tags()["histograms"])
+    entropies = [point.value for point in shown.Scalars("losses/entropy")]
+    assert entropies == pytest.approx([float(row["entropy"]) for row in rows(tmp_path / "run")])
+    assert entropies[0] == pytest.approx(math.log(0.1) + math.log(2 * math.pi * math.e) / 2, abs=1e-3)
+    assert texts(tmp_path / "run") == {}, "a low differential entropy is no collapsed policy"
 
 
 def test_hparams_are_in_the_runs_own_directory_with_the_final_metrics(directory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -63,6 +64,23 @@ def test_the_command_records_each_seed_in_each_way_and_names_files_after_their_r
         assert 1000 < cart.sum() < 3000
         assert 250 < np.argwhere(cart)[:, 1].mean() < 350, "it begins in the middle"
         assert not np.array_equal(shown[0], shown[-1])
+
+
+def test_a_gaussian_policy_is_recorded_and_a_greedy_file_has_the_return_that_was_evaluated(tmp_path):
+    run = save_run(
+        tmp_path / "run", "env=pendulum", "policy.hidden=8", "env.max_episodes=4", "env.max_episode_steps=20"
+    )
+    evaluate.evaluate(evaluate.parse([f"run={run}", "episodes=1", "video=true"]))
+    greedy, sampling = sorted((run / "videos").iterdir())
+    (seed,) = json.loads((run / "evaluation.json").read_text())["ways"]["greedy"]["seeds"]
+    assert greedy.stem == f"seed_0_greedy_return_{round(seed['mean'], 2):.10g}"
+    assert sampling.stem.startswith("seed_0_sampling_return_-")
+    for file in (greedy, sampling):
+        shown, _ = pictures(file)
+        assert len(shown) == 20 + 1
+        rod = near(shown[:, CAPTION:], (204, 77, 77))  # Gymnasium's colour
+        assert rod.any((1, 2)).all()
+        assert not np.array_equal(rod[0], rod[-1]), "it moves"
 
 
 def test_progress_is_printed_at_intervals_though_nothing_is_a_terminal(cartpole, capsys, monkeypatch):

@@ -52,7 +52,7 @@ def record(
     with NamedTemporaryFile(suffix=".mp4") as unfinished:  # the encoder opens it by name, and seeks
         episode_return = _film(run, Path(unfinished.name), greedy=greedy, seconds=seconds, done=done)
         way = "greedy" if greedy else "sampling"
-        name = f"{directory.name}/seed_{run.seed}_{way}_return_{episode_return:.10g}.mp4"
+        name = f"{directory.name}/seed_{run.seed}_{way}_return_{round(episode_return, 2):.10g}.mp4"
         files.replace(name, lambda file: copyfileobj(unfinished, file))
     return files.path / name
 
