@@ -196,7 +196,7 @@ def a_missing_extra_says_how_to_install_it(hour: Hour) -> None:
     hour.run("-m", "pg_experiments.evaluate", "run=first", "video=true", "episodes=2", code=None)
     hour.says("pg-experiments[video]", "pip install -e '.[video]'")
     hour.train("env=gymnasium", "env.id=LunarLander-v3", code=1)
-    hour.says("gymnasium[box2d]")
+    hour.says("pg-experiments[box2d]")
 
 
 @task

@@ -62,5 +62,5 @@ def test_an_environment_without_its_extra_says_what_to_install(monkeypatch):
     monkeypatch.setattr(gymnasium, "make", make)
     env = check(composed("env=hopper")).env
     assert isinstance(env, GymnasiumEnv)
-    with pytest.raises(UserError, match=r"env\.id=Hopper-v5: needs .*: pip install 'gymnasium\[mujoco\]'"):
+    with pytest.raises(UserError, match=r"env\.id=Hopper-v5: needs .*: pip install 'pg-experiments\[mujoco\]'"):
         env.single()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from pg_experiments.app.command_line import config_directory, parse_overrides
 from pg_experiments.app.hints import Hints
 from pg_experiments.app.mistakes import no_such_option
 from pg_experiments.support.errors import UserError
+from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "submitit_slurm", "ray"])
@@ -37,3 +40,17 @@ def test_a_launcher_that_does_not_exist_is_answered_with_those_that_do(command):
     assert done.returncode == 1
     assert "hydra/launcher=basik: no such option; expected one of basic" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_extras_and_locks_bring_one_package_for_the_module_pygame():
+    """Of pygame and pygame-ce, which both install it, and overwrite each other."""
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {re.split(r"[<>=~ ]", line)[0] for lines in extras.values() for line in lines}
+    assert "pygame" in named
+    brings_the_other = {
+        "pygame-ce",
+        *(f"gymnasium[{extra}]" for extra in ("all", "box2d", "classic-control", "toy-text")),
+    }
+    assert named.isdisjoint(brings_the_other)
+    for lock in REPOSITORY.glob("requirements*.txt"):
+        assert "pygame-ce" not in lock.read_text().lower(), lock.name

@@ -12,7 +12,7 @@ from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.registered import NAMESPACE
 from pg_experiments.support.errors import nearest
 
-# folder of Gymnasium's environments → (extra of Gymnasium, module that it installs)
+# folder of Gymnasium's environments → (extra of this project, module that it installs)
 EXTRAS = {"box2d": ("box2d", "Box2D"), "mujoco": ("mujoco", "mujoco")}
 
 
@@ -42,7 +42,7 @@ def missing_extra(id: str) -> str | None:
     spec = gymnasium.registry.get(id)
     folder = "" if spec is None else str(spec.entry_point).removeprefix("gymnasium.envs.").partition(".")[0]
     extra, module = EXTRAS.get(folder, ("", ""))
-    return None if not extra or find_spec(module) else f"pip install 'gymnasium[{extra}]'"
+    return None if not extra or find_spec(module) else f"pip install 'pg-experiments[{extra}]'"
 
 
 def is_of_ale(spec: EnvSpec) -> bool:
