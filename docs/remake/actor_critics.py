@@ -18,6 +18,8 @@ PUBLISHED = {  # each trained with ten seeds in lockstep
     "a2c_acrobot": "",
     "ppo_acrobot": "-86.4 ± 1.3 (CleanRL, Acrobot-v1)",
     "ppo_lunarlander": "242 (SB3 zoo, LunarLander-v2, 1 M)",
+    "ppo_pendulum": "-172 (SB3 zoo, 100 k)",
+    "ppo_mountaincar_continuous": "88 (SB3 zoo, 20 k)",
     "sac_pendulum": "-157 (SB3 zoo, 20 k)",
     "sac_mountaincar_continuous": "94.7 (SB3 zoo, 50 k)",
     "ppo_mountaincar": "-110 (SB3 zoo, 1 M)",
