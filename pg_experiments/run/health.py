@@ -64,7 +64,7 @@ class Health:
 
     def _symptoms(self, update: int, rollout: Rollout, entropy: Tensor | None) -> Iterator[Symptom]:
         if self.max_entropy is not None and entropy is not None:
-            highest = self._highest_entropy(rollout)
+            highest = _highest_entropy(rollout, self.max_entropy)
             low = (entropy.cpu() < COLLAPSED * highest).numpy()
             if low.any():
                 yield from self._collapsed(update, rollout, rollout.learners.cpu().numpy()[low])
@@ -72,13 +72,6 @@ class Health:
         if update % LOOK_EVERY == 0:
             for name, part in self.agent.parts.items():
                 yield from self._dead(update, name, part, rollout)
-
-    def _highest_entropy(self, rollout: Rollout) -> Tensor:
-        """[R] upper bound of the entropy; with action masks, the mean of log(number of allowed actions) over steps."""
-        if rollout.action_masks is None:
-            return torch.full((len(rollout.learners),), self.max_entropy)
-        allowed = rollout.action_masks.sum(-1).clamp(min=1).log() * rollout.mask
-        return (allowed.sum((0, 2)) / rollout.mask.sum((0, 2)).clamp(min=1)).cpu()
 
     def _collapsed(self, update: int, rollout: Rollout, learners: np.ndarray) -> Iterator[Symptom]:
         poor = [learner for learner in learners.tolist() if self._is_poor(self.accounts.seeds[learner])]
@@ -148,6 +141,14 @@ class Health:
         """Restores a state."""
         for kind, seeds in state["warned"].items():
             self.warned[kind].copy_(seeds)
+
+
+def _highest_entropy(rollout: Rollout, unmasked: float) -> Tensor:
+    """Upper bound [R] of the entropy: with action masks, the mean of log(number of allowed actions) over steps."""
+    if rollout.action_masks is None:
+        return torch.full((len(rollout.learners),), unmasked)
+    allowed = rollout.action_masks.sum(-1).clamp(min=1).log() * rollout.mask
+    return (allowed.sum((0, 2)) / rollout.mask.sum((0, 2)).clamp(min=1)).cpu()
 
 
 def is_poor(mean_return: float, first: float, solved_at: float) -> bool:
