@@ -108,7 +108,7 @@ CONTENT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a parameter of float64": (
         lambda run: first_weight(run, lambda weight: weight.double()),
-        "network.weights.0: expected torch.float32 of 2 learners, not torch.float64",
+        "network.weights.0: expected torch.float32, not torch.float64",
     ),
     "a parameter of one seed": (
         lambda run: first_weight(run, lambda weight: weight[:1]),

@@ -78,7 +78,7 @@ MEANT = {
     "lambda": "with returns=reward_to_go; choose returns=gae for returns.gae_lambda",
     "policy.frobnicate": (
         "policy=mlp has activation, bias, dropout, head, hidden, initial_std, initialisation, layers, max_std, "
-        "min_std, std"
+        "min_std, norm, std"
     ),
     "baseline.frobnicate": "baseline=none has none",
     "frobnicate": "python -m pg_experiments.train --help lists the keys",

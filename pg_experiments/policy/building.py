@@ -49,6 +49,9 @@ def loaded(make: Callable[[], Policy], parameters: Mapping[str, Tensor]) -> Poli
         if (found := sum(parameter.numel() for parameter in parameters.values())) != expected:
             raise ValueError(f"{found} parameters, not {expected}")
         policy = make()
+        for name, value in policy.state_dict().items():
+            if name in parameters and parameters[name].dtype != value.dtype:  # PyTorch would round it silently
+                raise ValueError(f"{name}: expected {value.dtype}, not {parameters[name].dtype}")
         policy.load_state_dict(parameters)
     except (RuntimeError, TypeError, OverflowError) as error:
         raise ValueError(one_line(str(error))) from None

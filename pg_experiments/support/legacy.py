@@ -17,8 +17,8 @@ MOVED = {
 STD: dict[str, Any] = {"std": "state_independent", "initial_std": 1, "min_std": 0.001, "max_std": 10}
 # values of keys that were added later, with which an option does what it did before: by group and name of the option
 ADDED: dict[tuple[str, str], dict[str, Any]] = {
-    ("policy", "linear"): STD,
-    ("policy", "mlp"): STD,
+    ("policy", "linear"): {**STD, "initial_weights": None},
+    ("policy", "mlp"): {**STD, "norm": "none"},
     ("baseline", "value"): {"loss_coefficient": 0.5, "clip_range": None},
     ("env", "gymnasium"): {"observation_keys": None},
 }
