@@ -147,8 +147,10 @@ def _wait(process: subprocess.Popen[bytes], what: Callable[[], bool], seconds: f
 
 
 def _records(directory: Path, since: float) -> bool:
-    result = directory / "result.json"
-    return result.exists() and result.stat().st_mtime >= since
+    try:
+        return (directory / "result.json").stat().st_mtime >= since
+    except FileNotFoundError:  # not there yet, or a run that begins has just taken the earlier one away
+        return False
 
 
 def torture(
