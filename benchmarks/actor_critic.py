@@ -11,15 +11,7 @@ with which it is faster. The sides take turns, and a ratio is the median over ro
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
-import statistics
-import time
-
-import torch
-
-from benchmarks.common import machine, prepared, write_speeds
+from benchmarks.stable_baselines3 import THEIRS, Speeds, measure, our_steps_per_second, their_steps_per_second
 
 ENVS = 8
 TARGETS = {"a2c, num_seeds=1": 4, "a2c, num_seeds=32": 40, "ppo, num_seeds=1": 5, "ppo, num_seeds=32": 30}
@@ -40,8 +32,8 @@ STEPS = {("a2c", 1): 40_000, ("a2c", 32): 20_000, ("ppo", 1): 40_000, ("ppo", 32
 THEIR_STEPS = {"a2c": 20_000, "ppo": 20_000}
 
 
-def their_steps_per_second(algorithm: str, seed: int) -> float:
-    """Stable-Baselines3, one seed, without recording."""
+def theirs(algorithm: str, seed: int) -> float:
+    """The speed of Stable-Baselines3 with one seed."""
     from stable_baselines3 import A2C, PPO
     from stable_baselines3.common.env_util import make_vec_env
 
@@ -51,61 +43,30 @@ def their_steps_per_second(algorithm: str, seed: int) -> float:
     else:
         settings = {"n_steps": 128, "batch_size": 256, "n_epochs": 4, "learning_rate": 0.001}
         model = PPO("MlpPolicy", env, seed=seed, device="cpu", **settings)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    model.learn(THEIR_STEPS[algorithm])
-    elapsed = time.perf_counter() - started
-    torch.set_num_threads(threads)
-    return model.num_timesteps / elapsed
+    return their_steps_per_second(model, THEIR_STEPS[algorithm])
 
 
-def our_steps_per_second(algorithm: str, num_seeds: int, seed: int, steps: int) -> float:
-    """A whole run, tracking and all."""
+def ours(algorithm: str, num_seeds: int, seed: int, steps: int) -> float:
+    """Our speed with some seeds."""
     limits = (f"env.max_steps={steps}", "env.threshold=inf", f"collect.num_envs={ENVS}")
-    overrides = (*OVERRIDES[algorithm], *limits, f"num_seeds={num_seeds}", f"seed={seed}", "device=cpu")
-    with prepared(*overrides) as (run, tracker):
-        started = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()):
-            run.execute(tracker)
-        elapsed = time.perf_counter() - started
-        return sum(account.env_steps for account in run.accounts.seeds) / elapsed
+    return our_steps_per_second(*OVERRIDES[algorithm], *limits, f"num_seeds={num_seeds}", f"seed={seed}")
 
 
-def one_round(index: int) -> dict[str, float]:
+def one_round(index: int) -> Speeds:
     """Each side once, in turn."""
     speeds = {}
     for algorithm in OVERRIDES:
-        speeds[f"{algorithm}, Stable-Baselines3"] = their_steps_per_second(algorithm, index)
+        speeds[f"{algorithm}, {THEIRS}"] = theirs(algorithm, index)
         for num_seeds in (1, 32):
-            steps = STEPS[algorithm, num_seeds]
-            speed = our_steps_per_second(algorithm, num_seeds, num_seeds * index, steps)
+            speed = ours(algorithm, num_seeds, num_seeds * index, STEPS[algorithm, num_seeds])
             speeds[f"{algorithm}, num_seeds={num_seeds}"] = speed
     return speeds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("file", nargs="?", help="a JSON file that is written")
-    arguments = parser.parse_args()
     for algorithm in OVERRIDES:  # what is imported or compiled on first use is no part of training
-        our_steps_per_second(algorithm, 1, 1000, 2_000)
-    rounds = []
-    for index in range(arguments.rounds):
-        rounds.append(one_round(index))
-        print(f"round {index + 1}: " + "  ".join(f"{k} {v:,.0f}" for k, v in rounds[-1].items()), flush=True)
-    ratios = {
-        name: statistics.median(r[name] / r[f"{name.partition(',')[0]}, Stable-Baselines3"] for r in rounds)
-        for name in TARGETS
-    }
-    print(f"\n{machine()}, torch {torch.__version__}\n\n{'side':<28}{'steps/s':>10}{'ratio':>8}{'target':>8}")
-    for name in rounds[0]:
-        speed = statistics.median(r[name] for r in rounds)
-        target = f"{ratios[name]:>8.1f}{TARGETS[name]:>8}" if name in TARGETS else ""
-        print(f"{name:<28}{speed:>10,.0f}{target}")
-    write_speeds(arguments.file, rounds, ratios)
-    print(f"\nratio {min(ratios[name] / target for name, target in TARGETS.items()):.2f}")
+        ours(algorithm, 1, 1000, 2_000)
+    measure(__doc__, TARGETS, one_round)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Normalization:
         return cast(Option, NormalizedPolicy(cast(Any, option), partial(kind, limit=self.observation_clip)))
 
     def of_baseline(self, option: Option) -> Option:
-        """The option of the group `baseline`, likewise; for the network of `of_policy`."""
+        """The option of the group `baseline`, whose network gets the observations that the policy gets."""
         return option if self.observations == "none" else cast(Option, NormalizedBaseline(cast(Any, option)))
 
     def reward_scale(self, config: Any, learners: Learners, device: torch.device) -> RewardScale:

@@ -26,11 +26,11 @@ from pg_experiments.tensors.networks import (
     Pullback,
     Repeatable,
     WithFeatures,
-    as_compilable,
     with_pullback,
 )
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sequences import Sequences, SequenceSteps
+from pg_experiments.tensors.wrapped import WrappedNetwork
 
 SMALLEST = 1e-8  # added to the variance, as in Gymnasium and Stable-Baselines3
 
@@ -39,7 +39,7 @@ class Affine(NamedTuple):
     """(x − shift) · factor, limited to ±limit."""
 
     shift: Tensor  # [R, 1, *shape] float32
-    factor: Tensor  # likewise
+    factor: Tensor  # [R, 1, *shape] float32
     limit: float
 
     def __call__(self, observations: Tensor) -> Tensor:
@@ -163,29 +163,15 @@ class RepeatableNormalized(BoundNormalized):
         return RepeatableNormalized(self.network.repeated(times), Affine(shift, factor, self.affine.limit))
 
 
-class NormalizedNetwork(nn.Module):
+class NormalizedNetwork(WrappedNetwork):
     """A network that is given normalised observations. It has a compiled form where the network has one."""
 
     def __init__(self, network: Network, scale: Running | Bounds, *, owner: bool) -> None:
         """`owner` is False for a network that shares the scale of another, which saves it."""
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         self.shared = [scale]  # in a list, which `nn.Module` does not search
         if owner:
             self.scale = scale
-        self.outputs, self.noise_shape = network.outputs, network.noise_shape
-        compilable = as_compilable(network)
-        self.has_dense_form = compilable is not None
-        self.inputs = 0 if compilable is None else compilable.inputs
-
-    @property
-    def has_noise(self) -> bool:
-        """That of the network."""
-        return self.network.has_noise
-
-    def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
-        """That of the network."""
-        return self.network.draw_noise(learner, stream, count)
 
     def bind(self, learners: Tensor | None = None) -> BoundNormalized:
         """The networks and numbers of the learners with indices [R]; None: all learners."""

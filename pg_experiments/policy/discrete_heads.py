@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ class _Finite:
         return self.num_outputs
 
 
-class _OfDiscrete(_Finite):
+class _OfDiscrete(_Finite, ABC):
     """Base class of heads over a `Discrete` space. Heads count actions from 0, the space counts from `start`."""
 
     def __init__(self, space: gymnasium.Space[Any]) -> None:
@@ -51,8 +52,9 @@ class _OfDiscrete(_Finite):
     def for_environment(self, actions: np.ndarray) -> np.ndarray:
         return actions + self.start
 
+    @abstractmethod
     def probabilities(self, outputs: Tensor) -> Tensor:
-        raise NotImplementedError
+        """π(a | s) of every action, [..., A]."""
 
     def summaries(self, outputs: Tensor, names: Sequence[str] | None) -> dict[str, Tensor]:
         """The probabilities of each action (of two actions, only of the second)."""

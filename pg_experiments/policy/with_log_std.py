@@ -19,9 +19,9 @@ from pg_experiments.tensors.networks import (
     Observations,
     Pullback,
     WithFeatures,
-    as_compilable,
     with_pullback,
 )
+from pg_experiments.tensors.wrapped import WrappedNetwork
 
 
 @dataclass(frozen=True)
@@ -72,28 +72,14 @@ class BoundFromFeatures(BoundWithLogStd):
         return self._appended(self.network.from_features(features))
 
 
-class WithLogStd(nn.Module):
+class WithLogStd(WrappedNetwork):
     """R networks with A parameters each, which begin at 0. There is a compiled form where the network has one."""
 
     def __init__(self, network: Network, learners: int, numbers: int) -> None:
         """`learners` is R, `numbers` is A."""
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         self.log_std = nn.Parameter(torch.zeros(learners, 1, numbers))
         self.outputs = network.outputs + numbers
-        self.noise_shape = network.noise_shape
-        compilable = as_compilable(network)
-        self.has_dense_form = compilable is not None
-        self.inputs = 0 if compilable is None else compilable.inputs
-
-    @property
-    def has_noise(self) -> bool:
-        """That of the network."""
-        return self.network.has_noise
-
-    def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
-        """That of the network."""
-        return self.network.draw_noise(learner, stream, count)
 
     def bind(self, learners: Tensor | None = None) -> BoundNetwork:
         """The networks and parameters of the learners with indices [R]; None: all learners."""

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors.networks import Observations
 from pg_experiments.tensors.stacked import BoundMLP, StackedMLP, flat, perceptron
+from pg_experiments.tensors.wrapped import WrappedNetwork
 
 Norm = Literal["none", "layer"]
 
@@ -60,27 +60,17 @@ class BoundNormedMLP:
         return torch.addcmul(self.offset[:, layer, None], standardised, self.gain[:, layer, None])
 
 
-class NormedMLP(nn.Module):
+class NormedMLP(WrappedNetwork):
     """R perceptrons with normalised hidden layers. Gains begin at 1, offsets at 0."""
+
+    network: StackedMLP
 
     def __init__(self, network: StackedMLP) -> None:
         """`network` has the linear maps and the dropout, and at least one hidden layer."""
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         shape = (len(network.weights[0]), *network.noise_shape)
         self.gain = nn.Parameter(torch.ones(shape))
         self.offset = nn.Parameter(torch.zeros(shape))
-        self.outputs = network.outputs
-        self.noise_shape = network.noise_shape
-
-    @property
-    def has_noise(self) -> bool:
-        """Whether any learner uses dropout."""
-        return self.network.has_noise
-
-    def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
-        """As `StackedMLP.draw_noise`."""
-        return self.network.draw_noise(learner, stream, count)
 
     def bind(self, learners: Tensor | None = None) -> BoundNormedMLP:
         """The perceptrons of the learners with indices [R] (None: all), with the graph to the stacked parameters."""
