@@ -52,13 +52,15 @@ def slow_foreground(screen: np.ndarray) -> np.ndarray:
     return seen
 
 
-def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_colour():
-    run = make_run(*SMALL, "env.num_envs=2", "collect.points=4", "env.max_frames=560")
-    half, differences = run.env.halves[0], run.collector.halves[0].differences
-    look, send = differences.look, half.send
+@pytest.mark.parametrize("observation", ["differences", "frames"])
+def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_colour(observation):
+    shown = f"env.observation={observation}"
+    run = make_run(*SMALL, "env.num_envs=2", "collect.points=4", "env.max_frames=560", shown)
+    half, observer = run.env.halves[0], run.collector.halves[0].observer
+    look, send = observer.look, half.send
     looked: list[Look] = []
     seen_and_done: list[tuple[Look, int]] = []
-    differences.look = lambda *arguments: (looked.append(look(*arguments)), looked[-1])[1]
+    observer.look = lambda *arguments: (looked.append(look(*arguments)), looked[-1])[1]
     half.send = lambda actions, playing: (
         seen_and_done.append((looked[-1], int(actions[0, 0]))),
         send(actions, playing),
@@ -67,18 +69,17 @@ def test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_c
         run.collector.collect(update, np.arange(1))
 
     colour = emulator(emulator_seeds(0, 2)[0], run, grayscale=False)
-    screen, before, fresh = colour.first_screen, np.zeros((80, 80)), True
+    screen, before = colour.first_screen, slow_foreground(colour.first_screen[0, 0])
     assert len(seen_and_done) > 200
     assert sum(len(seen.columns) for seen, _ in seen_and_done) > 2000
     for seen, action in seen_and_done:
         now = slow_foreground(screen[0, 0])
-        expected = np.zeros((80, 80)) if fresh else now - before
-        ours = np.zeros(PIXELS)
+        expected = now - before if observation == "differences" else np.stack([now, before])
+        ours = np.zeros(expected.size)
         ours[seen.columns] = seen.values
-        assert np.array_equal(ours.reshape(80, 80), expected)
-        before = now
+        assert np.array_equal(ours.reshape(expected.shape), expected)
         screen, _, terminated, truncated, _ = colour.step(np.array([action]))
-        fresh = bool(terminated[0] | truncated[0])
+        before = slow_foreground(screen[0, 0]) if terminated[0] or truncated[0] else now
 
 
 BATCHES = {
@@ -205,8 +206,12 @@ def test_nothing_that_was_played_is_lost_when_nobody_waits():
     assert learned + run.collector.tape.length - int(run.collector.in_flight.sum()) == received
 
 
-def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
-    overrides = (*SMALL, "env.num_envs=4", "collect.points=10", "env.max_frames=1200", "num_seeds=2")
+@pytest.mark.parametrize(
+    ("observation", "images", "count"), [("differences", "mean_difference", 1), ("frames", "mean_frames", 2)]
+)
+def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path, observation, images, count):
+    shown = f"env.observation={observation}"
+    overrides = (*SMALL, "env.num_envs=4", "collect.points=10", "env.max_frames=1200", "num_seeds=2", shown)
     run = make_run(*overrides)
     tracker = track(run, tmp_path / "run", *overrides)
     tracker.histograms_every = 5
@@ -225,7 +230,7 @@ def test_ten_updates_of_pong_leave_the_expected_counts_and_pictures(tmp_path):
         assert all(-21 <= episode_return <= 21 for episode_return in account.returns)
     board = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0, "histograms": 0}).Reload()
     sizes = {name: {(i.width, i.height) for i in board.Images(name)} for name in board.Tags()["images"]}
-    assert sizes == {"policy/first_layer": {(8 * 80, 2 * 80)}, "observations/mean_difference": {(80, 80)}}
+    assert sizes == {"policy/first_layer": {(8 * 80, 2 * count * 80)}, f"observations/{images}": {(count * 80, 80)}}
     assert len(board.Histograms("policy/probability_of_UP")) == 2
 
 

@@ -15,7 +15,7 @@ import pg_experiments
 from pg_experiments import evaluate
 from pg_experiments.evaluation import progress, video
 from pg_experiments.evaluation.episodes import AT_ONCE, play
-from pg_experiments.evaluation.pictures import CAME, CAPTION, GAP, LARGER, NOTHING, WENT
+from pg_experiments.evaluation.pictures import CAME, CAPTION, GAP, LARGER, NOTHING, STAYED, WENT, tones_of
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.streams import episode_seeds, evaluation_seed
 from tests.saved_runs import SMALL_PONG, save_run
@@ -108,6 +108,11 @@ def test_a_greedy_video_is_of_the_first_episode_that_is_evaluated(cartpole, tmp_
     file = video.record(run, tmp_path, greedy=True, seconds=0.001)
     assert len(pictures(file)[0]) == 1
     assert file.name == f"seed_0_greedy_return_{play(run, 3, greedy=True).returns[0]:g}.mp4"
+
+
+def test_tones_of_frames_say_what_came_went_and_stayed():
+    now, before = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [0, 1]])
+    assert tones_of(np.stack([now, before])).tolist() == [[[*NOTHING], [*STAYED]], [[*CAME], [*WENT]]]
 
 
 def test_pong_is_shown_in_colour_beside_what_the_policy_sees_of_it(pong):

@@ -16,6 +16,7 @@ batch ends:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from pg_experiments.collect.assembly import Unit, assemble
 from pg_experiments.collect.noise import Noise
 from pg_experiments.collect.tape import Rows, Tape
 from pg_experiments.env.arcade import WIDTH, Arcade, ArcadeHalf
-from pg_experiments.env.screens import Differences
+from pg_experiments.env.screens import Observer
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.networks import CompiledStep
 from pg_experiments.tensors.rollout import Episodes, Rollout
@@ -42,7 +43,7 @@ class _Half:
     """One half of the emulators, with views [R, E of the half] of the collector's arrays."""
 
     emulators: ArcadeHalf
-    differences: Differences
+    observer: Observer
     first: int  # index of its first environment
     playing: np.ndarray
     in_flight: np.ndarray
@@ -77,7 +78,7 @@ class ArcadeCollector:
         self.return_ends_at_points = return_ends_at_points
         self.carry_over = carry_over
         self.device = device
-        self.size = arcade.image_shape[0] * arcade.image_shape[1]
+        self.size = math.prod(arcade.single_observation_space.shape)
         self.playing = np.zeros((R, E), dtype=np.bool_)  # is stepped in this batch
         self.in_flight = np.zeros((R, E), dtype=np.bool_)  # an action was sent, and its outcome not yet received
         self.pending = np.zeros((R, E), dtype=np.int64)  # row on the tape of the action in flight
@@ -94,7 +95,7 @@ class ArcadeCollector:
 
     def _half(self, emulators: ArcadeHalf, span: slice) -> _Half:
         views = {name: getattr(self, name)[:, span] for name in ("playing", "in_flight", *KEPT)}
-        return _Half(emulators, Differences(emulators.shape, WIDTH, self.arcade.crop), span.start, **views)
+        return _Half(emulators, Observer(emulators.shape, WIDTH, self.arcade.crop), span.start, **views)
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
         """Collects the quota of every active learner. Arguments as in `Collector.collect`."""
@@ -120,7 +121,7 @@ class ArcadeCollector:
             "told": [torch.from_numpy(actions.copy()) for actions in self.arcade.told()],
             "moving": self.arcade.moving(),
             "screens": self.arcade.checksum(),
-            "seen": [torch.from_numpy(half.differences.seen.copy()) for half in self.halves],
+            "seen": [torch.from_numpy(half.observer.seen.copy()) for half in self.halves],
             "ended": [torch.tensor(ended, dtype=torch.float64).view(-1, 2) for ended in self.ended],
             "units": self.units,
             "complete": [[(unit.id, unit.terminated, unit.truncated) for unit in units] for units in self.complete],
@@ -135,7 +136,7 @@ class ArcadeCollector:
             getattr(self, name)[:] = state[name].numpy()
         self.in_flight[:] = self.arcade.in_motion()
         for half, screens in zip(self.halves, state["seen"], strict=True):
-            half.differences.seen[:] = screens.numpy()
+            half.observer.seen[:] = screens.numpy()
         self.ended = [[(score, int(length)) for score, length in ended.tolist()] for ended in state["ended"]]
         self.units = state["units"]
         self.complete = [[Unit(*unit) for unit in units] for units in state["complete"]]
@@ -163,7 +164,7 @@ class ArcadeCollector:
         acting = at.playing & ~at.in_flight
         if not np.count_nonzero(acting):
             return
-        look = at.differences.look(at.emulators.screens, acting, at.fresh & acting)
+        look = at.observer.look(at.emulators.screens, acting, at.fresh & acting)
         actions = self.policy.head.sample(act(*look, masks), noise)
         at.emulators.send(self.arcade.actions[actions], acting)
         kept = None if masks is None else masks[acting].astype(np.bool_)
@@ -204,7 +205,7 @@ class ArcadeCollector:
 
     def _record_final(self, at: _Half, cut_off: np.ndarray) -> None:
         """Records the final observations of truncated episodes, which bootstrapping needs."""
-        look = at.differences.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
+        look = at.observer.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
         nothing = np.zeros(cut_off.shape, dtype=np.int64)
         count = int(cut_off.sum())
         shape = (count, *self.policy.network.noise_shape)

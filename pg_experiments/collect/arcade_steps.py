@@ -6,6 +6,7 @@ are strictly on-policy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import torch
 
 from pg_experiments.collect.noise import CHUNK, Noise
 from pg_experiments.env.arcade import WIDTH, Arcade, ArcadeHalf
-from pg_experiments.env.screens import Differences, Look
+from pg_experiments.env.screens import Look, Observer
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.networks import CompiledStep
 from pg_experiments.tensors.rollout import Episodes, Finals, Rollout
@@ -28,7 +29,7 @@ class _Half(NamedTuple):
     """One half of the emulators."""
 
     emulators: ArcadeHalf
-    differences: Differences
+    observer: Observer
     envs: slice  # its environments among the E of a learner
 
 
@@ -56,7 +57,7 @@ class ArcadeStepsCollector:
         self.scores = np.zeros((R, E))  # return of the episode so far
         self.lengths = np.zeros((R, E), dtype=np.int64)
         self.halves = [
-            _Half(half, Differences(half.shape, WIDTH, arcade.crop), span)
+            _Half(half, Observer(half.shape, WIDTH, arcade.crop), span)
             for half, span in zip(arcade.halves, arcade.spans, strict=True)
         ]
 
@@ -93,7 +94,7 @@ class ArcadeStepsCollector:
             **{name: torch.from_numpy(getattr(self, name).copy()) for name in KEPT},
             "told": [torch.from_numpy(actions.copy()) for actions in self.arcade.told()],
             "screens": self.arcade.checksum(),
-            "seen": [torch.from_numpy(half.differences.seen.copy()) for half in self.halves],
+            "seen": [torch.from_numpy(half.observer.seen.copy()) for half in self.halves],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -104,19 +105,18 @@ class ArcadeStepsCollector:
         for name in KEPT:
             getattr(self, name)[:] = state[name].numpy()
         for half, screens in zip(self.halves, state["seen"], strict=True):
-            half.differences.seen[:] = screens.numpy()
+            half.observer.seen[:] = screens.numpy()
 
     @property
     def _size(self) -> int:
-        height, width = self.arcade.image_shape
-        return height * width
+        return math.prod(self.arcade.single_observation_space.shape)
 
     def _act(
         self, at: _Half, t: int, fragment: _Fragment, act: CompiledStep, noise: np.ndarray, masks: np.ndarray | None
     ) -> None:
         """Observes the screens, and sends the next actions."""
         playing = fragment.playing_of(at.envs)
-        look = at.differences.look(at.emulators.screens, playing, self.fresh[:, at.envs] & playing)
+        look = at.observer.look(at.emulators.screens, playing, self.fresh[:, at.envs] & playing)
         fragment.observe(t, at.envs, look)
         actions = self.policy.head.sample(act(*look, masks), noise)
         at.emulators.send(self.arcade.actions[actions], playing)
@@ -136,7 +136,7 @@ class ArcadeStepsCollector:
         if not over.any():
             return
         if (cut_off := truncated & ~terminated).any():
-            look = at.differences.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
+            look = at.observer.look(at.emulators.final_screens, cut_off, np.zeros_like(cut_off))
             fragment.observe_final(t, at.envs, look, cut_off)
         for r, within_half in np.argwhere(over).tolist():
             e = at.envs.start + within_half
@@ -145,12 +145,12 @@ class ArcadeStepsCollector:
 
     def _observe_last(self, at: _Half, fragment: _Fragment) -> None:
         """Observes what follows the fragment, without counting it as seen: it is the next one's first observation."""
-        seen = at.differences.seen.copy()
+        seen = at.observer.seen.copy()
         ended = fragment.terminated[-1, :, at.envs] | fragment.truncated[-1, :, at.envs]
         going_on = fragment.playing_of(at.envs) & ~ended
-        look = at.differences.look(at.emulators.screens, going_on, np.zeros_like(going_on))
+        look = at.observer.look(at.emulators.screens, going_on, np.zeros_like(going_on))
         fragment.observe_final(self.num_steps - 1, at.envs, look, going_on)
-        at.differences.seen[:] = seen
+        at.observer.seen[:] = seen
 
 
 class _Fragment:
@@ -187,7 +187,7 @@ class _Fragment:
         return [score for score, _ in self.ended[learner]], [length for _, length in self.ended[learner]]
 
     def steps(self, active: np.ndarray, size: int, return_ends_at_points: bool, device: torch.device) -> dict[str, Any]:
-        """The rollout's steps of the active learners. `size` is D, the number of pixels of an observation."""
+        """The rollout's steps of the active learners. `size` is D, the number of numbers in an observation."""
 
         def tensor(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(array).to(device)

@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
 
 from pg_experiments.env.screens import Crop
@@ -154,7 +154,7 @@ class Arcade:
         self.actions = np.array(actions)
         self.action_names = list(names)
         self._emulator_names = list(emulator_names)
-        self.single_observation_space = Box(-1, 1, self.image_shape, np.float32)
+        self.single_observation_space = crop.space(WIDTH)
         self.single_action_space = Discrete(len(actions))
         self.shape = (len(seeds), E)
         self.spans = [slice(a, b) for a, b in pairwise(split)]  # of the E environments, those of each half
@@ -165,7 +165,7 @@ class Arcade:
 
     @property
     def image_shape(self) -> tuple[int, int]:
-        """h and w of an observation."""
+        """h and w of the images in an observation."""
         return self.crop.shape(WIDTH)
 
     @property

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import ale_py
-import numpy as np
 from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from annotated_types import Ge, Le
@@ -17,7 +16,7 @@ from gymnasium.spaces import Box, Discrete
 
 from pg_experiments.env.arcade import AUTORESET, HEIGHT, WIDTH, Arcade
 from pg_experiments.env.limits import require_limit
-from pg_experiments.env.screens import Crop
+from pg_experiments.env.screens import Crop, Observation
 from pg_experiments.env.single import SingleAtari
 from pg_experiments.support.errors import UserError, by_nearness
 from pg_experiments.tensors.streams import emulator_seeds
@@ -27,7 +26,7 @@ GYMNASIUM_ID = re.compile(r"(?:ALE/)?(?P<game>[A-Z]\w*?)(?:-ram)?(?:NoFrameskip|
 
 @dataclass(frozen=True)
 class AtariEnv:
-    """A game of ale-py, observed as differences of screens."""
+    """A game of ale-py, observed as differences of screens, or as two screens."""
 
     game: str
     actions: dict[str, str] | None
@@ -45,6 +44,7 @@ class AtariEnv:
     bottom: Annotated[int, Ge(1), Le(HEIGHT)]
     stride: Literal[1, 2, 4, 8]
     background: list[Annotated[int, Ge(0), Le(255)]]
+    observation: Observation
     threshold: float | None
     window: Annotated[int, Ge(1)]
     max_episodes: Annotated[int, Ge(1)] | None
@@ -100,7 +100,7 @@ class AtariEnv:
     def spaces(self) -> tuple[Box, Discrete]:
         """The observation space and the action space. Raises as `make` does."""
         self._check_game()
-        return Box(-1, 1, self._crop().shape(WIDTH), np.float32), Discrete(len(self._chosen_actions()[1]))
+        return self._crop().space(WIDTH), Discrete(len(self._chosen_actions()[1]))
 
     def sized(self, environments: int) -> AtariEnv:
         """A copy of this option with that many environments per learner."""
@@ -139,7 +139,7 @@ class AtariEnv:
             raise UserError(
                 f"env.bottom={self.bottom}: expected more than env.top={self.top}; the nearest is {self.top + 1}"
             )
-        return Crop(self.top, self.bottom, self.stride, tuple(self.background))
+        return Crop(self.top, self.bottom, self.stride, tuple(self.background), self.observation)
 
     def _check_game(self) -> None:
         known = roms.get_all_rom_ids()

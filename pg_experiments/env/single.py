@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 import numpy as np
 from ale_py.env import AtariEnv as Emulator
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Discrete
 
 from pg_experiments.env.arcade import WIDTH
-from pg_experiments.env.screens import Crop, Differences
+from pg_experiments.env.screens import Crop, Observer
 
 if TYPE_CHECKING:
     from pg_experiments.env.atari import AtariEnv
@@ -25,7 +25,7 @@ Step = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
 
 
 class SingleAtari(gymnasium.Env[np.ndarray, Any]):
-    """One game. Observations [h, w]: 1 where a pixel became foreground, −1 where it became background, else 0."""
+    """One game. Observations are those of `Crop.space`."""
 
     def __init__(self, settings: AtariEnv, crop: Crop, actions: list[int], render_mode: str | None) -> None:
         """Make the emulator.
@@ -51,9 +51,9 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         )
         self.names = [action.name for action in self.emulator.ale.getMinimalActionSet()]
         self.metadata = {**Emulator.metadata, "render_fps": max(1, round(FRAMES_PER_SECOND / settings.frame_skip))}
-        self.observation_space = Box(-1, 1, crop.shape(WIDTH), np.float32)
+        self.observation_space = crop.space(WIDTH)
         self.action_space = Discrete(len(actions))
-        self.differences = Differences((1, 1), WIDTH, crop)
+        self.observer = Observer((1, 1), WIDTH, crop)
         self.frames = 0  # of the episode
 
     def reset(
@@ -98,7 +98,7 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
     def _look(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
         screens = np.ascontiguousarray(screen)[None, None]  # [R = 1, E = 1, height, width]
         one = np.ones((1, 1), dtype=np.bool_)
-        look = self.differences.look(screens, one, one & fresh)
+        look = self.observer.look(screens, one, one & fresh)
         observation = np.zeros(self.observation_space.shape or (), dtype=np.float32)
         observation.reshape(-1)[look.columns] = look.values
         return observation

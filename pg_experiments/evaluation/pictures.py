@@ -15,8 +15,8 @@ CAPTION = 28  # height of the caption in pixels
 GAP = 12  # pixels between the screen and the observation
 LARGER = 2  # scale of an Atari screen
 INK, PAPER = (235, 235, 235), 24  # PAPER is a tone of grey
-NOTHING = (46, 46, 50)  # where the observation is 0
-CAME, WENT = (255, 170, 60), (70, 140, 255)  # where the observation is 1, and where it is −1
+NOTHING, STAYED = (46, 46, 50), (150, 150, 150)  # background, and foreground on both screens
+CAME, WENT = (255, 170, 60), (70, 140, 255)  # foreground on this screen only, and on the previous one only
 
 
 def picture(env: EnvOption, screen: np.ndarray, observation: np.ndarray, caption: str) -> np.ndarray:
@@ -31,13 +31,22 @@ def picture(env: EnvOption, screen: np.ndarray, observation: np.ndarray, caption
     if not isinstance(env, AtariEnv):
         return _framed(_caption(caption, screen.shape[1]), [(screen, 0)])
     large = screen.repeat(LARGER, 0).repeat(LARGER, 1)
-    tones = np.array([WENT, NOTHING, CAME], dtype=np.uint8)[observation.astype(np.int64) + 1]
+    tones = tones_of(observation)
     scale = env.stride * LARGER
     observed = tones.repeat(scale, 0).repeat(scale, 1)
     legend = {0: ("what comes", CAME), 110: ("what goes", WENT)}
     width = large.shape[1] + GAP + observed.shape[1]
     strip = _caption(caption, width, {large.shape[1] + GAP + left: text for left, text in legend.items()})
     return _framed(strip, [(large, 0), (observed, env.top * LARGER)])
+
+
+def tones_of(observation: np.ndarray) -> np.ndarray:
+    """Colours of an observation [h, w] or [2, h, w] as of `Crop.space` -> uint8 [h, w, 3]."""
+    numbers = observation.astype(np.int64)
+    two = numbers.ndim == 3
+    kinds = 2 * numbers[0] + numbers[1] if two else numbers + 1
+    tones: np.ndarray = np.array([NOTHING, WENT, CAME, STAYED] if two else [WENT, NOTHING, CAME], np.uint8)[kinds]
+    return tones
 
 
 def _framed(caption: np.ndarray, parts: list[tuple[np.ndarray, int]]) -> np.ndarray:

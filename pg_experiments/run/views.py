@@ -1,4 +1,4 @@
-"""Views of a batch for TensorBoard: first-layer weights, mean image differences, and distributions over actions."""
+"""Views of a batch for TensorBoard: first-layer weights, mean images, and distributions over actions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ def views(env: Environments, policy: Policy, rollout: Rollout) -> Views:
         if isinstance(policy.network, WithFirstLayer):
             images["policy/first_layer"] = policy.network.strongest_units(0, UNITS).reshape(-1, h, w).cpu().numpy()
         if isinstance(rollout.observations, SparseSteps):
-            images["observations/mean_difference"] = _mean_of(rollout.observations).reshape(h, w)
+            mean = _mean_of(rollout.observations).reshape(-1, h, w)
+            images["observations/mean_difference" if len(mean) == 1 else "observations/mean_frames"] = mean
     return Views(images, _distributions(policy, rollout, env.action_names))
 
 
 def _mean_of(steps: SparseSteps) -> np.ndarray:
-    """[D]: the fraction of steps in which each pixel changed."""
-    changed = torch.bincount(steps.columns.long(), minlength=steps.size).double()
-    mean: np.ndarray = (changed / (len(steps.starts) - 1)).cpu().numpy()
+    """[D]: the fraction of steps in which each number was not 0."""
+    used = torch.bincount(steps.columns.long(), minlength=steps.size).double()
+    mean: np.ndarray = (used / (len(steps.starts) - 1)).cpu().numpy()
     return mean
 
 

@@ -21,6 +21,7 @@ ADDED: dict[tuple[str, str], dict[str, Any]] = {
     ("policy", "mlp"): {**STD, "norm": "none"},
     ("baseline", "value"): {"loss_coefficient": 0.5, "clip_range": None},
     ("env", "gymnasium"): {"observation_keys": None},
+    ("env", "atari"): {"observation": "differences"},
 }
 OVER = {"returns": "episode", "advantages": "batch"}  # former option of `normalization` -> default of its key `over`
 NOT_NORMALIZED = {

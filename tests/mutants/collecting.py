@@ -37,6 +37,7 @@ COLUMN = (
     OF_TAPE + "test_a_column_has_the_steps_of_its_own_point_in_their_order_and_a_cut_off_one_ends_before_its_last_row"
 )
 FINAL = OF_TAPE + "test_what_stood_after_a_cut_off_column_is_its_last_row_and_nothing_after_one_that_ended"
+FRAMES = "tests/test_pong.py::test_what_a_policy_sees_is_what_a_slow_reference_makes_of_the_same_game_in_colour[frames]"
 REPLAYED = (
     "tests/test_pong.py::"
     "test_a_batch_holds_whole_returns_and_each_step_is_the_one_that_an_emulator_of_its_own_makes"
@@ -414,6 +415,18 @@ MUTANTS = [
         "foreground[now_levels[r, e, row, x]] - foreground[seen_levels[r, e, y, x]]",
         "foreground[seen_levels[r, e, y, x]] - foreground[now_levels[r, e, row, x]]",
         REPLAYED,
+    ),
+    screens(
+        "the frame before comes first",
+        "columns[n], values[n] = ((2 * r * h + y) * width + x) // stride, 1",
+        "columns[n], values[n] = (((2 * r + 1) * h + y) * width + x) // stride, 1",
+        FRAMES,
+    ),
+    screens(
+        "the first frame of an episode has the last of the one before beside it",
+        "for y in range(rows if fresh[r, e] else 0):",
+        "for y in range(0):",
+        FRAMES,
     ),
     emulators(
         "both halves are the same emulators",

@@ -123,7 +123,7 @@ MUTANTS = [
     ),
     games(
         "what follows a fragment counts as seen",
-        "        at.differences.seen[:] = seen\n",
+        "        at.observer.seen[:] = seen\n",
         "",
         NEXT,
     ),
@@ -153,8 +153,8 @@ MUTANTS = [
     ),
     games(
         "a truncated game is continued from the first screen of the next one",
-        "at.differences.look(at.emulators.final_screens, cut_off,",
-        "at.differences.look(at.emulators.screens, cut_off,",
+        "at.observer.look(at.emulators.final_screens, cut_off,",
+        "at.observer.look(at.emulators.screens, cut_off,",
         CUT,
     ),
     games(
@@ -177,7 +177,7 @@ MUTANTS = [
     ),
     games(
         "the screens that were seen are not restored",
-        "            half.differences.seen[:] = screens.numpy()\n",
+        "            half.observer.seen[:] = screens.numpy()\n",
         "            pass\n",
         OF_GAMES + "test_after_a_restore_the_next_fragments_have_the_same_bits",
     ),
