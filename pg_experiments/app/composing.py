@@ -16,15 +16,14 @@ from threading import RLock
 from typing import Any, cast
 
 from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from pg_experiments.app.config_loader import ConfigLoader
 from pg_experiments.support.files import Directory
 
 VERSION_BASE = "1.3"
@@ -53,7 +52,7 @@ def composing(directories: Sequence[Path], config_name: str = "config") -> Itera
         Plugins.instance()  # once in a process, plugins of Hydra put their configs into the store
         with restored():
             version.setbase(VERSION_BASE)
-            loader = ConfigLoaderImpl(create_config_search_path(str(directories[0])))
+            loader = ConfigLoader(create_config_search_path(str(directories[0])))
             yield Compose(loader, config_name, search_path(directories))
 
 

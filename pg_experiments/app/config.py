@@ -33,11 +33,14 @@ class Config:
 
     def __getitem__(self, key: str) -> Any:
         """The value of a dotted key. Raises UserError where there is no such key; its message has the nearest."""
+        value: Any = self.values
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                break
+            value = value[part]
+        else:
+            return value
         keys = flat(self.values)
-        if key in keys:
-            return keys[key]
-        if key in self.values:
-            return self.values[key]
         near = nearest(key, keys)
         raise UserError(f"{key}: no such key; " + (f"did you mean {near}?" if near else "print(config) lists the keys"))
 

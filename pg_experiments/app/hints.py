@@ -71,6 +71,8 @@ class Hints:
     def unknown_key(self, name: str, value: str = "") -> str:
         """The message for a key that the composed config does not have, without the key itself."""
         group = name.rpartition(".")[0]
+        if "." in group and isinstance(OmegaConf.select(self.config, group), DictConfig):  # a mapping, as env.actions
+            return f"no such key; +{name}={value or 'VALUE'} adds it, and {group}={{…}} replaces all of {group}"
         if said := self.meant(name, value):
             where = f" with {self._chosen(said.split()[1].partition('=')[0])}" if said.startswith("choose ") else ""
             return f"no such key{where}; {said}"

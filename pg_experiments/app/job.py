@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from pg_experiments.app.command_line import config_directory
 from pg_experiments.app.composing import Composed
+from pg_experiments.app.config_loader import in_hydra_main
 from pg_experiments.app.places import refuse_directory
 from pg_experiments.app.sweep import JobFailed, done_before, is_plain, note_place, place_of
 from pg_experiments.app.sweep_progress import Progress, say_of_job, total_of_command
@@ -122,6 +123,7 @@ def compose_and_train() -> None:
             failed.append(error)  # raised below: Hydra would print an additional line
             return None
 
-    hydra.main(config_path=config_directory(), config_name="config", version_base="1.3")(task)()
+    with in_hydra_main():
+        hydra.main(config_path=config_directory(), config_name="config", version_base="1.3")(task)()
     if failed:
         raise failed[0]

@@ -126,5 +126,9 @@ def _unknown_key(key: str, overrides: Sequence[Override], hints: Hints) -> str:
         return f"{key}: is called {MOVED[key]} now"
     if key.startswith("hydra."):
         return f"{key}: no such key of Hydra's, or of its launcher and sweeper; --cfg hydra shows them"
-    value = next((str(o.input_line).partition("=")[2] for o in overrides if o.key_or_group == key), "")
+    override = next((o for o in overrides if o.key_or_group == key), None)
+    if override is not None and key in hints.keys and isinstance(given := override.value(), dict):  # checkpoint={…}
+        wrong = next((f"{key}.{leaf}" for leaf in given if f"{key}.{leaf}" not in hints.keys), key)
+        return f"{wrong}: {hints.unknown_key(wrong)}"
+    value = "" if override is None else str(override.input_line).partition("=")[2]
     return f"{key}: {hints.unknown_key(key, value)}"

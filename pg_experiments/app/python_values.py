@@ -30,7 +30,7 @@ def overrides_from(given: Iterable[Given]) -> list[str]:
         elif isinstance(each, Config):
             found += each.overrides
         elif isinstance(each, Mapping):
-            found += [f"{key}={text_of(value)}" for key, value in _flat(each, "")]
+            found += [f"{key}={text_of(value)}" for key, value in _flat(each)]
         else:
             raise TypeError(f"{each!r}: expected an override as 'key=value', a mapping, or what compose returns")
     for override in found:
@@ -47,7 +47,7 @@ def sweep_from(grid: Mapping[str, object]) -> list[str]:
         TypeError: the values of a key are not a sequence.
     """
     found = []
-    for key, values in _flat(grid, ""):
+    for key, values in _flat(grid, values_too=True):
         if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray | range):
             raise TypeError(f"{key}={values!r}: expected a list of the values to compare, as [{values!r}]")
         if not len(values):
@@ -58,12 +58,20 @@ def sweep_from(grid: Mapping[str, object]) -> list[str]:
     return found
 
 
-def _flat(values: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
+def _flat(values: Mapping[str, object], prefix: str = "", *, values_too: bool = False) -> Iterator[tuple[str, object]]:
+    """The dotted keys of nested groups, with their values.
+
+    Args:
+        values: keys to values or groups.
+        prefix: of all keys.
+        values_too: whether the value of a dotted key is flattened, too, where it is a mapping.
+    """
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and (values_too or "." not in name):
+            yield from _flat(value, f"{name}.", values_too=values_too)
         else:
-            yield f"{prefix}{key}", value
+            yield name, value
 
 
 def text_of(value: object) -> str:
@@ -83,10 +91,16 @@ def text_of(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        return value if BARE.fullmatch(value) and value.lower() not in WORDS else quoted(value)
+        return value if _is_bare(value) else quoted(value)
     if isinstance(value, list | tuple | range):
         return f"[{','.join(map(text_of, value))}]"
-    raise TypeError(f"{shown(value)}: expected a number, a text, True, False, None, or a list of them")
+    if isinstance(value, Mapping) and all(isinstance(key, str) and _is_bare(key) for key in value):
+        return f"{{{','.join(f'{key}:{text_of(each)}' for key, each in value.items())}}}"
+    raise TypeError(f"{shown(value)}: expected a number, a text, True, False, None, a list, or a mapping from names")
+
+
+def _is_bare(text: str) -> bool:
+    return BARE.fullmatch(text) is not None and text.lower() not in WORDS
 
 
 def quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,4 +63,5 @@ def total_of_command(hydra: DictConfig) -> int | None:
 
 def _differs(hydra: DictConfig) -> str:
     job = hydra.job
-    return str(job.override_dirname).replace(str(job.config.override_dirname.item_sep), " ")
+    separator = re.escape(str(job.config.override_dirname.item_sep))
+    return re.sub(rf"{separator}(?=[\w.@/]+=)", " ", str(job.override_dirname))  # not within a list or mapping

@@ -164,6 +164,9 @@ class AtariEnv:
         minimal = minimal_actions(self.game)
         if self.actions is None:
             return minimal, list(range(len(minimal)))
+        if len(self.actions) < 2:
+            given = ",".join(f"{name}:{emulators_name}" for name, emulators_name in self.actions.items())
+            raise UserError(f"env.actions={{{given}}}: expected two actions or more; null: the game's own")
         for name, emulators_name in self.actions.items():
             if emulators_name not in minimal:
                 near = by_nearness(emulators_name.upper(), minimal)

@@ -59,7 +59,7 @@ class _OfDiscrete(_Finite, ABC):
     def summaries(self, outputs: Tensor, names: Sequence[str] | None) -> dict[str, Tensor]:
         """The probabilities of each action (of two actions, only of the second)."""
         labels = names or [str(action) for action in range(self.num_actions)]
-        shown = range(len(labels)) if len(labels) > 2 else [1]
+        shown = [1] if len(labels) == 2 else range(len(labels))
         probabilities = self.probabilities(outputs)
         return {f"probability_of_{labels[action]}": probabilities[..., action] for action in shown}
 

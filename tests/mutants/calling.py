@@ -16,7 +16,7 @@ VALUES = FROM_PYTHON + "test_a_value_arrives_as_it_was_given"
 OTHER_APPLICATION = "tests/test_hydra_state.py::test_another_application_of_hydra_is_not_disturbed_in_a_run_or_a_sweep"
 
 MUTANTS = [
-    values("a text with the name of a value is that value", "and value.lower() not in WORDS", "and True", VALUES),
+    values("a text with the name of a value is that value", "and text.lower() not in WORDS", "and True", VALUES),
     values("backslashes before a quote are not doubled", "found[1] * 2", "found[1]", VALUES),
     composing(
         "the version base stays ours",
