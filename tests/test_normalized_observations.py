@@ -143,7 +143,7 @@ def test_shared_layers_are_given_normalised_observations_once():
     one_update(run)
     x = torch.randn(2, 5, 4)
     policy, critic = run.agent.policy.network, run.agent.critic.network
-    trunk, output = policy.network.bind(), critic.network.output.bind()
+    trunk, output = policy.network.bind(), critic.output.bind()
     torch.testing.assert_close(critic.bind()(x), output(trunk.features(policy.scale.affine(x))))
     assert isinstance(policy.bind(), BoundNormalized)
     assert len(list(policy.bind().hidden(x))) == 2

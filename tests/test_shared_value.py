@@ -137,9 +137,13 @@ def test_a_gaussian_policy_shares_its_layers_and_a_step_is_the_gradient_of_both_
         torch.testing.assert_close((old - after) / 0.001, gradient, rtol=1e-2, atol=2e-2, msg=name)
 
 
-@pytest.mark.parametrize("std", ["state_independent", "state_dependent"])
-def test_policy_and_value_take_one_evaluation_of_a_recurrent_network_in_a_gradient_step(std, monkeypatch):
-    run = make_run(*PENDULUM, "policy=gru", "policy.hidden=8", f"policy.std={std}")
+@pytest.mark.parametrize(
+    "overrides",
+    [("policy.std=state_independent",), ("policy.std=state_dependent",), ("normalization.observations=running",)],
+    ids=" ".join,
+)
+def test_policy_and_value_take_one_evaluation_of_a_recurrent_network_in_a_gradient_step(overrides, monkeypatch):
+    run = make_run(*PENDULUM, "policy=gru", "policy.hidden=8", *overrides)
     rollout = run.collector.collect(0, np.arange(2))
     calls, features = [], BoundGRU.features
     monkeypatch.setattr(BoundGRU, "features", lambda *given: calls.append(given) or features(*given))

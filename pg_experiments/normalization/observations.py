@@ -20,6 +20,7 @@ from pg_experiments.tensors.networks import (
     BoundNetwork,
     CompilableDense,
     DenseForm,
+    FromFeatures,
     Layered,
     Network,
     Observations,
@@ -163,6 +164,15 @@ class RepeatableNormalized(BoundNormalized):
         return RepeatableNormalized(self.network.repeated(times), Affine(shift, factor, self.affine.limit))
 
 
+class FromFeaturesNormalized(BoundNormalized):
+    """The same around a network whose features are used twice at the cost of one evaluation."""
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """As `FromFeatures.from_features`."""
+        assert isinstance(self.network, FromFeatures), "checked by `NormalizedNetwork.bind`"
+        return self.network.from_features(features)
+
+
 class NormalizedNetwork(WrappedNetwork):
     """A network that is given normalised observations. It has a compiled form where the network has one."""
 
@@ -176,8 +186,10 @@ class NormalizedNetwork(WrappedNetwork):
     def bind(self, learners: Tensor | None = None) -> BoundNormalized:
         """The networks and numbers of the learners with indices [R]; None: all learners."""
         network = self.network.bind(learners)
-        kind = RepeatableNormalized if isinstance(network, Repeatable) else BoundNormalized
-        return kind(network, self.shared[0].affine.of(learners))
+        affine = self.shared[0].affine.of(learners)
+        if isinstance(network, Repeatable):
+            return RepeatableNormalized(network, affine)
+        return (FromFeaturesNormalized if isinstance(network, FromFeatures) else BoundNormalized)(network, affine)
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """That of the network, with what observations are normalised with."""

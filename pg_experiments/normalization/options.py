@@ -78,6 +78,8 @@ class NormalizedBaseline:
     def build(self, observations: Any, policy: Network, learners: Learners, device: torch.device) -> Any:
         """As `BaselineOption.build`."""
         assert isinstance(policy, NormalizedNetwork), "the policy is that of `NormalizedPolicy`"
+        if getattr(self.option, "shares_features", False):  # of the policy's network, which normalises
+            return self.option.build(observations, policy, learners, device)
         built: HasNetwork = self.option.build(observations, policy.network, learners, device)
         if built.network is not None:
             built.network = NormalizedNetwork(built.network, policy.shared[0], owner=False)

@@ -9,6 +9,7 @@ from tests.mutants.mutant import Mutant
 moments = partial(Mutant, "normalising", "pg_experiments/normalization/moments.py")
 observations = partial(Mutant, "normalising", "pg_experiments/normalization/observations.py")
 rewards = partial(Mutant, "normalising", "pg_experiments/normalization/rewards.py")
+options = partial(Mutant, "normalising", "pg_experiments/normalization/options.py")
 run = partial(Mutant, "normalising", "pg_experiments/run/run.py")
 compiled = partial(Mutant, "normalising", "pg_experiments/tensors/compiled_dense.py")
 
@@ -54,6 +55,12 @@ MUTANTS = [
         "if learner not in broken]",
         "]",
         OF_OBSERVATIONS + "test_the_statistics_of_a_learner_that_is_stopped_or_breaks_do_not_change",
+    ),
+    options(
+        "shared layers are given plain observations for V(s)",
+        "return self.option.build(observations, policy, learners",
+        "return self.option.build(observations, policy.network, learners",
+        OF_OBSERVATIONS + "test_shared_layers_are_given_normalised_observations_once",
     ),
     observations(
         "repeated networks have their neighbours' numbers",
