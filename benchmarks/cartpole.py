@@ -6,7 +6,7 @@ Both sides train learners for the default's 500 episodes, without stopping at th
 reader of the text would write: one environment, one `Categorical` per step, one update per episode, nothing recorded;
 since its speed does not depend on how far it is, it is timed for some seconds of it. Ours is the default experiment
 with everything that it records, with one seed and with 32. Steps that are masked, because an episode is over while
-another one goes on, do not count. The sides take turns, and a ratio is the median over rounds.
+another one continues, do not count. The sides take turns, and a ratio is the median over rounds.
 
 The last row is for information: the default experiment with 32 seeds as one runs it, where a seed that is solved stops
 and leaves its place empty, so that the slowest seeds end up nearly alone.

@@ -2,7 +2,7 @@
 
     python -m benchmarks.soak [FILE.json]
 
-The default experiment, which goes on when it is solved, with all that it records and a checkpoint every 100 updates,
+The default experiment, which continues when it is solved, with all that it records and a checkpoint every 100 updates,
 against the same updates, to the last bit, with nothing recorded. Each side is a process of its own, and they go through
 their updates in turns, 50 at a time, so that other work disturbs both alike. Resident memory is that of the
 side with everything on.

@@ -82,7 +82,7 @@ def test_an_installed_plugin_is_used_like_the_projects_own_options_and_missed_by
     assert "suggestions" in run("pg_experiments.train", "--help").stdout
     assert "did you mean policy.blocks?" in run("pg_experiments.train", *short, "policy.blokcs=3").stderr
     resumed = run("pg_experiments.train", "resume=run", "env.max_episodes=24")
-    assert "goes on after update 2" in resumed.stdout, resumed.stderr
+    assert "resumes after update 2" in resumed.stdout, resumed.stderr
     evaluated = run("pg_experiments.evaluate", "run=run", "episodes=4", "greedy=true")
     assert evaluated.returncode == 0, evaluated.stderr
     table = run("pg_suggestions.table", "run")

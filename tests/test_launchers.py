@@ -74,8 +74,8 @@ def test_a_job_whose_machine_is_wanted_back_saves_itself_is_queued_again_and_goe
         end(process)
     assert process.returncode == 0, err
     assert statuses(tmp_path) == SEEDS
-    assert "INFO goes on after update" in (job / "train.log").read_text()
-    assert not (tmp_path / "sweep" / "1_seed=1" / "train.log").read_text().count("goes on")
+    assert "INFO resumes after update" in (job / "train.log").read_text()
+    assert not (tmp_path / "sweep" / "1_seed=1" / "train.log").read_text().count("resumes after")
 
 
 @pytest.mark.parametrize("launcher", [JOBLIB, LOCAL, RAY])

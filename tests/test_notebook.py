@@ -74,5 +74,5 @@ pg_experiments.train("env.max_episodes=20", "policy.hidden=4", "device=cpu", dir
         with pytest.raises(CellExecutionError, match="Interrupted"):
             client.execute_cell(notebook.cells[0], 0)
         client.execute_cell(notebook.cells[1], 1)
-    assert "goes on after update 3" in printed(notebook.cells[1])
+    assert "resumes after update 3" in printed(notebook.cells[1])
     assert json.loads((kernel / "run" / "result.json").read_text())["status"] == "done"

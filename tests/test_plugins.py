@@ -91,7 +91,7 @@ WITH_BOTH = ("--plugin", "elsewhere/my_env.py", "--plugin", "elsewhere/my_net.py
 
 def test_a_run_with_plugins_is_resumed_evaluated_and_loaded(trained):
     said = trained.run("resume=run", "env.max_episodes=10", *WITH_BOTH)
-    assert "goes on after update 4" in said
+    assert "resumes after update 4" in said
     assert "sampling" in trained.run("run=run", "episodes=5", *WITH_BOTH, module="evaluate")
     said = trained.python(
         "import sys; sys.path.append('elsewhere'); import my_env, my_net\n"

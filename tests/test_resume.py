@@ -78,7 +78,7 @@ def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_
     again = command("resume=run", f"env.max_episodes={episodes}")
     assert again.returncode == 0, again.stderr
     assert f"env.max_episodes: 1000000 → {episodes}" in again.stdout
-    assert f"goes on after update {state['update']}: run" in again.stdout
+    assert f"resumes after update {state['update']}: run" in again.stdout
     straight = command(*LONG, f"env.max_episodes={episodes}", "hydra.run.dir=straight")
     assert straight.returncode == 0
     differs = Result(run).differs_from(Result(tmp_path / "straight"))
@@ -204,7 +204,7 @@ def run(tmp_path: Path, trained: Path) -> Path:
             "resume=.: no run is there (it would have a .hydra/config.yaml); of a sweep's jobs each is a run",
         ),
         (["resume=run/checkpoints"], "resume=run/checkpoints: no run is there (it would have a .hydra/config.yaml)\n"),
-        (["-m", "resume=run", "seed=0,1"], "resume=run: for one run; a sweep goes on by its own command"),
+        (["-m", "resume=run", "seed=0,1"], "resume=run: for one run; a sweep is resumed by its own command"),
         (["--cfg", "job", "resume=run"], "resume=run: takes the run's saved configuration and trains; not with --cfg"),
         (["preview=true", "resume=run"], "not with preview=true"),
     ],
@@ -281,7 +281,7 @@ def test_a_sweeps_interrupted_job_goes_on_from_its_checkpoint_by_the_same_comman
     assert saved is not None
     done = sweep(tmp_path, *overrides)
     assert done.returncode == 0, done.stderr
-    assert f"goes on after update {saved['update']}: sweep/0_seed=0" in done.stdout
+    assert f"resumes after update {saved['update']}: sweep/0_seed=0" in done.stdout
     (tmp_path / "other").mkdir()
     assert sweep(tmp_path / "other", *overrides).returncode == 0
     for name in ("0_seed=0", "1_seed=1"):

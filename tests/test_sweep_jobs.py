@@ -34,7 +34,7 @@ def test_a_copy_of_a_finished_job_does_not_stand_in_for_one_that_is_not_finished
     (tmp_path / "mine" / "0_seed=0" / "checkpoints").rename(tmp_path / "mine" / "0_seed=0" / "elsewhere")
     again = train_here(*SWEEP)
     assert again.code == 0, again.err
-    assert "has no checkpoint, and begins anew: mine/0_seed=0" in again.out
+    assert "no checkpoint, starts from the beginning: mine/0_seed=0" in again.out
     assert state(tmp_path / "mine" / "0_seed=0") == "done"
 
 

@@ -104,7 +104,7 @@ def _refuse_other_groups(config: Any) -> None:
             "nearest is algorithm=ppo"
         )
     if config.collect.steps_per_batch is None:
-        raise UserError("algorithm=sac: learns while episodes go on; the nearest is collect=steps")
+        raise UserError("algorithm=sac: learns within episodes; the nearest is collect=steps")
     if not isinstance(config.returns, TD):
         raise UserError(
             "algorithm=sac: its targets are one reward and the soft value of the next state; the nearest is returns=td"

@@ -93,7 +93,7 @@ def _start(command: Callable[[], object], flags: Flags, overrides: list[str]) ->
     if resumed is not None:
         if sweeping:
             raise UserError(
-                f"resume={resumed}: for one run; a sweep goes on by its own command, with its hydra.sweep.dir"
+                f"resume={resumed}: for one run; a sweep is resumed by its own command, with its hydra.sweep.dir"
             )
         if flags.given or wanted:
             with_what = next(iter(flags.given), "preview=true")

@@ -61,7 +61,7 @@ def resume(which: str, overrides: Sequence[Override], feedback: Feedback = COMMA
     changes = differences(flat(before), flat(now))
     out = console(quiet=feedback.quiet)
     if not changes and (objective := done_before(path)) is not None:
-        out.print(f"{os.path.relpath(path)} is done; {_what_goes_on(path, before)} continues it")
+        out.print(f"{os.path.relpath(path)} is done; {_what_continues(path, before)} continues it")
         return objective
     if _has_nothing_to_do(path, flat(before), flat(now)) and (objective := done_before(path)) is not None:
         out.print(
@@ -104,11 +104,11 @@ def _latest() -> Path:
 def _instead(path: Path) -> str:
     """A hint for a path without a run: it is a sweep, or the nearest directory."""
     if Directory(path).glob(f"*/{CONFIG}"):
-        return "; of a sweep's jobs each is a run, and the sweep's own command goes on with all of them"
+        return "; of a sweep's jobs each is a run, and the sweep's own command resumes all of them"
     return near_directory(path)
 
 
-def _what_goes_on(path: Path, config: dict[str, Any]) -> str:
+def _what_continues(path: Path, config: dict[str, Any]) -> str:
     """The setting that lets a finished run continue: a higher threshold if it was solved, else a longer limit."""
     if _is_solved(path):
         return f"it was solved; a higher env.threshold (it is {_threshold(config)})"

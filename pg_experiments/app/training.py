@@ -111,7 +111,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         if result is not None and result["status"] == "done":
             raise UserError(f"{where}: is done, and its checkpoints are gone; what it has recorded stays as it is")
         if result is not None:
-            tracker.feedback.say(f"has no checkpoint, and begins anew: {where}")
+            tracker.feedback.say(f"no checkpoint, starts from the beginning: {where}")
         directory.begin_anew()
         run.keep_in(directory.files)
         return
@@ -119,7 +119,7 @@ def _take_up(run: Run, tracker: Tracker, directory: RunDirectory, config: Mappin
         differ = {k: v for k, v in differences(state["config"], config).items() if k not in RESUMABLE}
         if differ:
             raise UserError(f"{where}: its checkpoint is of another configuration ({in_words(differ)})")
-        tracker.feedback.say(f"goes on after update {state['update']}: {where}{run.resume_note(state)}")
+        tracker.feedback.say(f"resumes after update {state['update']}: {where}{run.resume_note(state)}")
         run.restore(state)
         _refuse_shorter(run, state["config"])
         tracker.restore(state["record"])

@@ -73,7 +73,7 @@ class Baseline(nn.Module):
         raise TypeError(f"{type(self).__name__} does not estimate V(s)")
 
     def next_values(self, rollout: Rollout, values: Tensor) -> Tensor:
-        """[T, R, E]: V of the state after each step, where the return goes on.
+        """[T, R, E]: V of the state after each step, where the return continues.
 
         Args:
             rollout: the batch.

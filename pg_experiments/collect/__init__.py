@@ -120,7 +120,7 @@ class Episodes:
             )
         if config.env.emulators is None and self.unfinished != "wait":
             raise UserError(
-                f"collect.unfinished={self.unfinished}: for games that go on from batch to batch, as env=pong; not for "
+                f"collect.unfinished={self.unfinished}: for games that span several batches, as env=pong; not for "
                 f"{config.env.label}; the nearest is wait"
             )
         refuse_idle_environments(config.env, "episodes", self.episodes)
@@ -181,7 +181,7 @@ class Points:
         """Raises UserError where the environment has no points, or a learner more environments than points."""
         if config.env.emulators is None:
             raise UserError(
-                f"collect=points: for games of points that go on, as env=pong; not for {config.env.label}; the nearest "
+                f"collect=points: for games of several points, as env=pong; not for {config.env.label}; the nearest "
                 "is collect=episodes"
             )
         if not config.env.has_points:

@@ -105,7 +105,7 @@ def play(  # type: ignore[no-untyped-def]
         rewards: [T, R, E].
         flags: [3, T, R, E]: whether there is a step; terminated; truncated.
         kept: [T, R, E, U] hidden units that dropout kept; U is 0 without dropout.
-        finals: [R, E, G, D] the observation after each episode, and after the last row for one that goes on.
+        finals: [R, E, G, D] the observation after each episode, and after the last row for one that continues.
         results: [R, E, G, 3] return and length of each finished episode, and the row of its last step.
         rows: [R] rows of each learner up to now.
     """

@@ -67,7 +67,7 @@ class CompiledStepsCollector:
             getattr(self.games, name)[:] = state[name].numpy()
 
     def _games(self, numbers: np.ndarray) -> Games:
-        """Environments with room for as many episodes as a fragment can finish, and the one that goes on."""
+        """Environments with room for as many episodes as a fragment can finish, and the one that continues."""
         form, inputs = self.player.form, self.player.network.inputs
         return Games.new(numbers, self.num_steps + 1, form.state_size, inputs)
 

@@ -231,8 +231,8 @@ class Arcade:
         """Raises UserError where the screens are not those of an earlier `checksum`."""
         if self.checksum() != checksum:
             raise UserError(
-                "after the same actions the emulators show other screens than at the time of the checkpoint; to go on "
-                "exactly takes the ale-py and the ROM that the run began with"
+                "after the same actions the emulators show other screens than at the time of the checkpoint; "
+                "resuming exactly needs the ale-py and the ROM that the run began with"
             )
 
     @property

@@ -36,7 +36,7 @@ class GRU(Spread):
         """Raises UserError where another option needs a policy without a state."""
         if config.env.emulators is not None:
             raise UserError(
-                f"policy=gru with {config.env.label}: games that go on from batch to batch are played without a state; "
+                f"policy=gru with {config.env.label}: games that span batches are played without a state; "
                 "the nearest is policy=mlp"
             )
         shares = getattr(config.baseline, "shares_features", False)

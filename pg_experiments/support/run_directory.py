@@ -202,9 +202,9 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except NoSuchFile:
         return None
     except Damaged as error:
-        raise FileError(f"{error}; a run can go on without it") from None
+        raise FileError(f"{error}; a run can be resumed without it") from None
     if not isinstance(result, dict) or "status" not in result:
-        raise FileError(f"{path / RESULT}: has no status; a run can go on without it")
+        raise FileError(f"{path / RESULT}: has no status; a run can be resumed without it")
     return result
 
 

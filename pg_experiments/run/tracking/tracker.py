@@ -139,7 +139,7 @@ class Tracker:
         before = self._restored
         if before is not None:
             self.updates, self._started = before["updates"], self._started - before["seconds"]
-            log.info("goes on after update %d", self.updates)
+            log.info("resumes after update %d", self.updates)
         self.metrics = MetricsFile(self.directory.files, seeds, self.declared, goes_on=before is not None)
         self.board = Board(self.directory.files, seeds, self.declared)
         if before is None:
@@ -252,7 +252,7 @@ class Tracker:
             "curves": browse_command(self.browse),
         }
         if status == "interrupted":
-            lines["go on"] = resume_command(self.directory.path)
+            lines["resume"] = resume_command(self.directory.path)
             self.console.closing(f"Interrupted. {head}", lines)
         elif self.job is not None:
             self.console.job_done(job_line(result), head, lines)
