@@ -25,6 +25,7 @@ PUBLISHED = {  # each trained with ten seeds in lockstep
     "ppo_mountaincar": "-110 (SB3 zoo, 1 M)",
 }
 PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (1,)}  # seeds, each trained in a run of its own
+GAME_LIMIT = 27_000  # steps of a game of Pong
 FILES = ("result.json", "evaluation.json")
 
 
@@ -44,6 +45,7 @@ def values() -> dict[str, str]:
     return {
         "actor_critics.table": _table(),
         "actor_critics.pong": _pong(),
+        **_of_pong(),
         "actor_critics.reinforce_solved": f"{is_solved.sum()} of {len(is_solved)}",
         "actor_critics.reinforce_interval": f"{share.low:.2f} to {share.high:.2g}",
         "actor_critics.reinforce_median": f"{np.median(episodes):.0f}",
@@ -69,6 +71,27 @@ def _pong() -> str:
         seeds, steps, greedy, sampling, minutes = _cells(*runs)
         rows.append((f"`{name}`", seeds, steps, greedy, sampling, minutes))
     return table(head, rows)
+
+
+def _of_pong() -> dict[str, str]:
+    """Single figures of the text below the table."""
+    results, evaluations = (
+        [json.loads((RESULTS / "actor_critics" / run / file).read_text()) for run in _runs("ppo_pong")]
+        for file in FILES
+    )
+    a2c = json.loads((RESULTS / "actor_critics" / _runs("a2c_pong")[0] / "result.json").read_text())
+    *some, last = [f"{result['env_steps'] / 1e6:.2f}" for result in results]
+    solved = np.array([seed["solved"] for result in results for seed in result["seeds"]])
+    share = fraction([solved])
+    lengths = np.array(evaluations[2]["ways"]["greedy"]["seeds"][0]["lengths"])
+    return {
+        "actor_critics.pong_solved": f"{solved.sum()} of {len(solved)}",
+        "actor_critics.pong_solved_share": f"{share.low:.2f} to {share.high:.2f}",
+        "actor_critics.pong_steps": f"{', '.join(some)} and {last}",
+        "actor_critics.pong_minutes": f"{results[1]['wall_time_s'] / 60:.1f}",
+        "actor_critics.pong_a2c_steps": f"{a2c['env_steps'] / 1e6:.2f}",
+        "actor_critics.pong_rallies": f"{(lengths >= GAME_LIMIT).sum()} of {len(lengths)}",
+    }
 
 
 def _runs(name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from docs.remake.artefact import RESULTS, Artefact, table
 
@@ -33,10 +34,17 @@ def values() -> dict[str, str]:
         for column, name in enumerate(("used", "bootstrap"))
     ]
     used = [float(cells[0].split()[0]) for (_, seeds), cells in found.items() if _fewest(seeds) >= LEAST_SEEDS]
+    three = sorted(float(cells[0].split()[0]) for (_, seeds), cells in found.items() if seeds == "3, 3")
+    newcombe, logit = (min(float(cells[column].split()[0]) for cells in found.values()) for column in (2, 3))
+    strata = _strata(text)
     low = sum(float(cells[1].split()[0]) < 0.9 for cells in found.values())
     return {
         "intervals.improvement": table(("seeds", "interval", *(f">{case}" for case in CASES)), rows),
         "intervals.least": f"{min(used):.3f}",
+        "intervals.three": f"{three[1]:.2f} to {three[-1]:.2f} in {len(three) - 1} cases, and {three[0]:.3f} in one",
+        "intervals.newcombe": f"{newcombe:.2f}",
+        "intervals.logit": f"{logit:.2f}",
+        "intervals.strata": f"{min(strata):.3f} to {max(strata):.3f}",
         "intervals.low_bootstrap": f"{low} of {len(found)}",
         "intervals.mean": _means(text),
     }
@@ -44,6 +52,12 @@ def values() -> dict[str, str]:
 
 def _fewest(seeds: str) -> int:
     return min(map(int, seeds.split(", ")))
+
+
+def _strata(text: str) -> list[float]:
+    """The share of each layout of strata."""
+    after = text[text.index("with strata") :].splitlines()[1:]
+    return [float(line.split()[-1]) for line in takewhile(str.strip, after)]
 
 
 def _means(text: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import fisher_exact
 
 from docs.plot_pong import at_the_end, curves, passed
 from docs.remake.artefact import RESULTS, Artefact, copied, spread, table
 from docs.remake.marked import ROOT
+from pg_experiments.comparison.statistics import fraction
 
 LIMIT = 1_500_000  # agent steps of the comparison with the numbers of others
 STEPS = 5  # limit of `env=pong` in millions of agent steps; a run that ends before it has reached 18
@@ -31,7 +33,8 @@ def values() -> dict[str, str]:
     timed = curves(RESULTS / "pong", timed=True)
     minutes = {score: [float(run["minutes"][_first(run, score)]) for run in timed] for score in (0, 15, 18)}
     more = curves(RESULTS / "pong_more", timed=False)
-    to_18 = [float(run["steps"][_first(run, 18)]) for run in [*timed, *more]]
+    default = [*timed, *more]
+    to_18 = [float(run["steps"][_first(run, 18)]) for run in default]
     breakout = _breakout()
     wait = curves(RESULTS / "pong_wait", timed=False)
     v5 = [run for name in ("pong_v5", "pong_v5_more") for run in curves(RESULTS / name, timed=False)]
@@ -40,7 +43,15 @@ def values() -> dict[str, str]:
     return {
         "pong.table": _with_scores("pong", timed),
         "pong.wait": _with_scores("wait", wait),
-        "pong.wait_to_18": f"{sum(run['steps'][-1] < STEPS for run in wait)} of {len(wait)}",
+        "pong.wait_to_18": _count(wait, _solved),
+        "pong.wait_to_18_share": _interval(wait, _solved),
+        "pong.wait_p": f"{_fisher(default, wait):.2f}",
+        "pong.wait_seed_0": f"{wait[0]['score'][-1]:.1f}",
+        "pong.timed_to_0": _count(timed, _above_0),
+        "pong.to_18": _count(default, _solved),
+        "pong.to_18_share": _interval(default, _solved),
+        "pong.v5_above_0": _count(v5, _above_0),
+        "pong.v5_above_0_share": _interval(v5, _above_0),
         "pong.more": table(
             ("run", "reached 0", "reached 15", "reached 18"),
             [(f"pong, seed {3 + i}", *(passed(run, score) for score in (0, 15, 18))) for i, run in enumerate(more)],
@@ -68,6 +79,31 @@ def values() -> dict[str, str]:
 def _first(run: Curve, score: float) -> int:
     """Index of the first update after which the mean of the last 100 games is at least the score."""
     return int(np.flatnonzero(run["score"] >= score)[0])
+
+
+def _above_0(run: Curve) -> bool:
+    return bool(run["score"].max() > 0)
+
+
+def _solved(run: Curve) -> bool:
+    """Whether the run stopped before its limit of steps."""
+    return bool(run["steps"][-1] < STEPS)
+
+
+def _count(runs: Sequence[Curve], has: Callable[[Curve], bool]) -> str:
+    return f"{sum(map(has, runs))} of {len(runs)}"
+
+
+def _interval(runs: Sequence[Curve], has: Callable[[Curve], bool]) -> str:
+    """Wilson's 95 % interval of the fraction of seeds."""
+    share = fraction([np.array([has(run) for run in runs])])
+    return f"{share.low:.2f} to {share.high:.2f}"
+
+
+def _fisher(first: Sequence[Curve], second: Sequence[Curve]) -> float:
+    """The two-sided p-value of Fisher's exact test that the same fraction of both is solved."""
+    counts = [(solved := sum(map(_solved, runs)), len(runs) - solved) for runs in (first, second)]
+    return float(fisher_exact(counts).pvalue)
 
 
 def _with_scores(name: str, runs: Sequence[Curve]) -> str:
