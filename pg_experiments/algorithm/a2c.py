@@ -33,6 +33,7 @@ class A2C:
     """Advantage actor-critic (Mnih et al. 2016, without asynchrony): one gradient step per batch."""
 
     is_actor_critic: ClassVar[bool] = True
+    learns_from_whole_batches: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
 

@@ -36,6 +36,7 @@ class A3C:
     """Actor-critic with several workers and stale gradients (Mnih et al. 2016), in a fixed order."""
 
     is_actor_critic: ClassVar[bool] = True
+    learns_from_whole_batches: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
     workers: Annotated[int, Ge(1)]

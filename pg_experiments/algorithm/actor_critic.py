@@ -19,10 +19,12 @@ from pg_experiments.algorithm.experience import Experience, MiniBatch, Steps
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, Means, named, policy_hint
 from pg_experiments.algorithm.minibatches import minibatches
 from pg_experiments.algorithm.scores import episode_gradients
+from pg_experiments.algorithm.whole_batches import evaluated_blocks, old_log_probs
 from pg_experiments.baseline import ValueBaseline
 from pg_experiments.baseline.shared_value import BoundSharedValue, Evaluated
 from pg_experiments.optimizer.stacked import Differentiated, Losses, Step
 from pg_experiments.support.metric import Metric
+from pg_experiments.tensors.batch_statistics import with_running_statistics
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import with_pullback
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
@@ -102,6 +104,7 @@ class ActorCritic:
         self.learning_rate = learners.values("optimizer.learning_rate", choices.optimizer.learning_rate).float()
         self.entropy_bonus = learners.values("algorithm.entropy_bonus", settings.entropy_bonus).float().to(device)
         self.has_bonus = bool(self.entropy_bonus.any())
+        self.has_batch_statistics = with_running_statistics(self.policy.network) is not None
         self.updates = 0  # number of updates made so far
         self.modules: Mapping[str, nn.Module] = {"policy": self.policy, "baseline": critic}
         rate = "optimizer.learning_rate" if critic.optimizer is None else "baseline.learning_rate"
@@ -121,11 +124,12 @@ class ActorCritic:
         experience = Experience(rollout, credit, self._old_log_probs(rollout))
         learners = experience.learners
         stopped, broken, means = [False] * len(learners), dict[int, Broken](), Means()
-        for index in self._minibatches(rollout):
+        for batch in self._batches(experience):
+            index = batch.index
             has_steps = [True] * len(learners) if index.full else index.valid.any(1).tolist()
             takes_part = [has and not stops for has, stops in zip(has_steps, stopped, strict=True)]
             factors = [factor if takes else 0.0 for takes, factor in zip(takes_part, schedule, strict=True)]
-            measured, failed = self._step(MiniBatch.of(experience, index, self.normalization), factors)
+            measured, failed = self._step(batch, factors)
             means.add(measured, takes_part)
             broken |= {learner: failed[learner] for learner in compress(learners, takes_part) if learner in failed}
             far = self._has_gone_far(measured)
@@ -167,6 +171,17 @@ class ActorCritic:
         seeds = [self.seeds[learner] for learner in rollout.learners.tolist()]
         return minibatches(rollout.flat, self.settings.num_minibatches, self.settings.epochs, seeds, self.updates)
 
+    def _batches(self, experience: Experience) -> Iterator[MiniBatch]:
+        """Yields the mini-batches in the order of the gradient steps."""
+        indices = self._minibatches(experience.rollout)
+        if not (self.has_batch_statistics and self.objective.uses_old_log_probs):
+            for index in indices:
+                yield MiniBatch.of(experience, index, self.normalization)
+            return
+        of_all = [(index, old_log_probs(self.policy, experience.rollout, index)) for index in indices]
+        for index, log_probs in of_all:
+            yield MiniBatch.of(experience, index, self.normalization).with_old_log_probs(log_probs)
+
     def _joint_step(self, losses: Losses, learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Makes one gradient step of policy and V(s). Arguments as in `StackedOptimizer.step`."""
         return self.optimizer.step(losses, learners, factors)
@@ -176,10 +191,12 @@ class ActorCritic:
         learners = batch.experience.learners
         measured: Measured = {}
         if self.critic.optimizer is None:
-            together = (Differentiated(self._common_loss(batch, steps, measured)) for steps in batch.blocks())
+            blocks = self._evaluated(batch)
+            together = (Differentiated(self._common_loss(batch, steps, measured, policy)) for steps, policy in blocks)
             step = self._joint_step(together, learners, factors)
             return measured | {"policy_gradient_norm": step.norms}, self._why(step.broken, "policy")
-        of_policy = (Differentiated(self._policy_loss(batch, steps, measured)) for steps in batch.blocks())
+        blocks = self._evaluated(batch)
+        of_policy = (Differentiated(self._policy_loss(batch, steps, measured, policy)) for steps, policy in blocks)
         step = self.optimizer.step(of_policy, learners, factors)
         measured["policy_gradient_norm"] = step.norms
         broken = self._why(step.broken, "policy")
@@ -192,11 +209,21 @@ class ActorCritic:
             broken |= self._why(step.broken, "value")
         return measured, broken
 
-    def _common_loss(self, batch: MiniBatch, steps: Steps, measured: Measured) -> Tensor:
+    def _evaluated(self, batch: MiniBatch) -> Iterator[tuple[Steps, Evaluated | None]]:
+        """Yields the blocks of a mini-batch, with the policy's outputs where they depend on all of its steps."""
+        if self.has_batch_statistics:
+            yield from evaluated_blocks(self.policy, batch)
+        else:
+            yield from ((steps, None) for steps in batch.blocks())
+
+    def _common_loss(
+        self, batch: MiniBatch, steps: Steps, measured: Measured, policy: Evaluated | None = None
+    ) -> Tensor:
         """A term [R] of the sum of both losses; from one evaluation of layers that both share, where possible."""
-        critic = self.critic.network.bind(batch.experience.rollout.learners)
+        critic, value = self.critic.network.bind(batch.experience.rollout.learners), None
         together = critic.with_policy(steps.observations) if isinstance(critic, BoundSharedValue) else None
-        policy, value = (None, None) if together is None or steps.noise is not None else together
+        if together is not None and steps.noise is None:
+            policy, value = together
         return self._policy_loss(batch, steps, measured, policy) + self._value_loss(batch, steps, measured, value)
 
     def _policy_loss(
@@ -237,7 +264,7 @@ class ActorCritic:
     @torch.no_grad()
     def _old_log_probs(self, rollout: Rollout) -> Tensor:
         """[T, R, E]: log π(a | s) of the policy that acted, under the same noise; 0 where they are not used."""
-        if not self.objective.uses_old_log_probs:
+        if not self.objective.uses_old_log_probs or self.has_batch_statistics:
             return torch.zeros_like(rollout.rewards)
         rows = [self._log_probs(rollout, block) for block in rollout.flat.blocks()]
         return rollout.flat.scatter(torch.cat(rows, 1))

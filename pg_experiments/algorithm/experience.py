@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -57,6 +57,10 @@ class MiniBatch:
         if (normalized := normalization.of_minibatch(advantages, index.valid)) is not advantages:
             computed[0] = normalized
         return cls(index, experience, computed, index.counts.clamp(min=1))
+
+    def with_old_log_probs(self, log_probs: Tensor) -> MiniBatch:
+        """The same with log π(a | s) [R, N] from before the update."""
+        return replace(self, computed=torch.cat([self.computed[:3], log_probs[None]]))
 
     def blocks(self) -> Iterator[Steps]:
         """Yields the steps in blocks that bound the memory."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import gymnasium
 import torch
@@ -19,6 +19,7 @@ from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
 from pg_experiments.algorithm.scores import episode_gradients
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.batch_statistics import WholeBatch, of_batch, with_running_statistics
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import BoundNetwork, Repeatable
 from pg_experiments.tensors.repeated import sum_in_order
@@ -31,6 +32,7 @@ FEW_BLOCKS = 32  # blocks of steps of all learners that are evaluated at once; m
 class Reinforce:
     """REINFORCE (Williams 1992): one gradient step per batch of whole episodes, or of whole points."""
 
+    learns_from_whole_batches: ClassVar[bool] = True
     reduction: Literal["mean", "sum"]
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
@@ -123,10 +125,14 @@ class ReinforceAgent:
         """Yields terms of the loss; the loss is their sum.
 
         `recomputed` evaluates the policy again with the noise that was used while acting, one block of steps at a time.
-        `stored` uses the outputs whose graph was kept while acting. Both give the same gradient.
+        `stored` uses the outputs whose graph was kept while acting. Both give the same gradient. A policy with batch
+        normalisation is evaluated on all blocks together, with the statistics of the batch.
         """
         if rollout.outputs is not None:
             yield self._loss(rollout.flat, rollout.flat.gather(rollout.outputs), rollout, advantages)
+            return
+        if with_running_statistics(self.policy.network) is not None:
+            yield self._loss_of_whole_batch(rollout, advantages)
             return
         if (together := self._loss_of_few_blocks(rollout, advantages)) is not None:
             yield together
@@ -146,8 +152,15 @@ class ReinforceAgent:
             return None
         steps = rollout.flat.folded()
         terms = self._loss(steps, self._outputs(network.repeated(blocks), steps, rollout), rollout, advantages)
-        entropy = terms.entropy.view(R, blocks).T.contiguous().sum(0)
-        return PolicyLoss(sum_in_order(terms.loss, blocks), entropy)
+        return _of_learners(terms, blocks)
+
+    def _loss_of_whole_batch(self, rollout: Rollout, advantages: Tensor) -> PolicyLoss:
+        """The loss of a policy whose outputs depend on all steps of the batch."""
+        batch = WholeBatch.of(rollout, rollout.flat)
+        outputs = of_batch(self.policy.bind(rollout.learners), batch).outputs
+        steps = FlatIndex(rollout.flat.shape, batch.block, rollout.flat.positions, rollout.flat.valid).folded()
+        terms = self._loss(steps, outputs.reshape(-1, batch.block, outputs.shape[2]), rollout, advantages)
+        return _of_learners(terms, batch.valid.shape[1] // batch.block)
 
     def _outputs(self, network: BoundNetwork, steps: FlatIndex, rollout: Rollout) -> Tensor:
         # as floats: multiplying by booleans takes three times as long
@@ -208,3 +221,8 @@ class ReinforceAgent:
             "learning_rate": self.learning_rate[rollout.learners.cpu()] * torch.tensor(factors),
         }
         return metrics, step.broken
+
+
+def _of_learners(terms: PolicyLoss, blocks: int) -> PolicyLoss:
+    """[R · blocks] -> [R]: the sums of the terms of each learner's blocks, in order."""
+    return PolicyLoss(sum_in_order(terms.loss, blocks), terms.entropy.view(-1, blocks).T.contiguous().sum(0))

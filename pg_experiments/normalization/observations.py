@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pg_experiments.normalization.moments import Moments
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.batch_statistics import OfBatch, WholeBatch, of_batch
 from pg_experiments.tensors.networks import (
     BoundNetwork,
     CompilableDense,
@@ -135,6 +136,10 @@ class BoundNormalized:
     def with_pullback(self, observations: Observations, noise: Tensor | None) -> tuple[Tensor, Pullback]:
         """As `Differentiable.with_pullback`."""
         return with_pullback(self.network, self._normalized(observations), noise)
+
+    def of_batch(self, batch: WholeBatch) -> OfBatch:
+        """As `NormalizesByBatch.of_batch`, for a network that is."""
+        return of_batch(self.network, batch._replace(observations=self._normalized(batch.observations)))
 
     def features(self, observations: Observations) -> Tensor:
         """As `WithFeatures.features`."""

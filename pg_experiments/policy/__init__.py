@@ -12,6 +12,7 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
+from pg_experiments.policy.batch_norm import refuse_with_batch_norm
 from pg_experiments.policy.building import FIRST_POLICY_GAIN, has_log_std, loaded, network_outputs, policy_of
 from pg_experiments.policy.convolutional import CNN
 from pg_experiments.policy.gaussian_heads import Spread
@@ -19,6 +20,7 @@ from pg_experiments.policy.heads import HeadName, head_of
 from pg_experiments.policy.policy import Policy
 from pg_experiments.policy.recurrent import GRU
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.batch_normed_mlp import BatchNormedMLP
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import Network
@@ -58,6 +60,11 @@ class MLP(Spread):
     initialisation: Initialisation
     norm: Norm = "none"
 
+    def validate(self, config: Any) -> None:
+        """Raises UserError where another option does not learn with the statistics of the whole batch."""
+        if self.norm == "batch":
+            refuse_with_batch_norm(config)
+
     def build(self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], learners: Learners) -> Policy:
         """Builds the policy of all learners. Images are flattened. Raises UserError where the head does not fit."""
         policy, network = self._uninitialised(observations, actions, learners)
@@ -68,7 +75,7 @@ class MLP(Spread):
         self, observations: gymnasium.Space[Any], actions: gymnasium.Space[Any], parameters: Mapping[str, Tensor]
     ) -> Policy:
         """As `PolicyOption.load`. The number of parameters is checked before anything is allocated."""
-        of_norm = 0 if self.norm == "none" else 2
+        of_norm = {"none": 0, "layer": 2, "batch": 5}[self.norm]  # gain and offset; mean, variance and their count
         expected = (self.layers + 1) * (1 + self.bias) + of_norm + has_log_std(head_of(self.head, actions, self))
         if len(parameters) != expected:
             raise ValueError(f"{len(parameters)} tensors of parameters, not {expected}")
@@ -89,7 +96,8 @@ class MLP(Spread):
             bias=self.bias,
             dropout=learners.values("policy.dropout", self.dropout),
         )
-        network = perceptrons if self.norm == "none" else NormedMLP(perceptrons)
+        wrappers = {"none": lambda network: network, "layer": NormedMLP, "batch": BatchNormedMLP}
+        network = wrappers[self.norm](perceptrons)
         return policy_of(network, head, observations, learners), perceptrons
 
 

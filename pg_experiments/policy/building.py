@@ -45,7 +45,7 @@ def loaded(make: Callable[[], Policy], parameters: Mapping[str, Tensor]) -> Poli
     """
     try:
         with torch.device("meta"):
-            expected = sum(parameter.numel() for parameter in make().parameters())
+            expected = sum(value.numel() for value in make().state_dict().values())
         if (found := sum(parameter.numel() for parameter in parameters.values())) != expected:
             raise ValueError(f"{found} parameters, not {expected}")
         policy = make()

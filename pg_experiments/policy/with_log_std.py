@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.tensors.batch_statistics import OfBatch, WholeBatch, of_batch
 from pg_experiments.tensors.networks import (
     BoundNetwork,
     CompilableDense,
@@ -48,6 +49,11 @@ class BoundWithLogStd:
             parameter.grad = found if parameter.grad is None else parameter.grad + found
 
         return self._appended(outputs).detach(), pull_back
+
+    def of_batch(self, batch: WholeBatch) -> OfBatch:
+        """As `NormalizesByBatch.of_batch`, for a network that is."""
+        found = of_batch(self.network, batch)
+        return found._replace(outputs=self._appended(found.outputs))
 
     def features(self, observations: Observations) -> Tensor:
         """As `WithFeatures.features`."""

@@ -25,6 +25,7 @@ from pg_experiments.run.views import views
 from pg_experiments.support.files import Directory
 from pg_experiments.support.interruption import Interruption
 from pg_experiments.support.metric import Metric
+from pg_experiments.tensors.batch_statistics import merge_statistics
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseSteps
@@ -128,6 +129,7 @@ class Run:
         progress = torch.tensor(self.accounts.progress, dtype=torch.float64)
         update = self.agent.learn(self.rewards.scaled(rollout), progress[active])
         add_observations(self.agent.policy.network, rollout, update.broken)
+        merge_statistics(self.agent.policy.network, rollout, update.broken)
         return update
 
     def state(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pg_experiments.tensors.networks import Observations
 from pg_experiments.tensors.stacked import BoundMLP, StackedMLP, flat, perceptron
 from pg_experiments.tensors.wrapped import WrappedNetwork
 
-Norm = Literal["none", "layer"]
+Norm = Literal["none", "layer", "batch"]
 
 EPSILON = 1e-5  # added to variances; torch's default
 

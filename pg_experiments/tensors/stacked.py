@@ -79,6 +79,25 @@ def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: 
     return product if isinstance(scale, float) and scale == 1.0 else product.mul_(scale)
 
 
+def dense_form_of(layers: Sequence[Layer], activation: Activation, drop_below: Tensor) -> DenseForm:
+    """Perceptrons as plain arrays, with a copy of the parameters; `drop_below` [R] is that of `StackedMLP`."""
+    weights = [weight.detach().numpy() for weight, _ in layers]
+    biases = [
+        np.zeros_like(w[:, :1]) if b is None else b.detach().numpy() for w, (_, b) in zip(weights, layers, strict=True)
+    ]
+    widths = [weights[0].shape[1], *(weight.shape[2] for weight in weights)]
+    weights[-1] = weights[-1].swapaxes(1, 2)
+    parts = [part.reshape(len(part), -1) for pair in zip(weights, biases, strict=True) for part in pair]
+    below = drop_below.numpy()
+    return DenseForm(
+        np.concatenate(parts, 1),
+        np.array(widths),
+        CODES[activation],
+        (LEVELS / (LEVELS - below)).astype(np.float32),
+        below.astype(np.uint16),
+    )
+
+
 def flat(observations: Observations) -> Tensor | SparseRows:
     """[R, N, *shape] -> [R, N, D]."""
     if isinstance(observations, Sequences):
@@ -225,22 +244,7 @@ class StackedMLP(nn.Module):
 
     def dense_form(self, learners: Tensor) -> DenseForm:
         """The perceptrons of the learners with indices [R] as plain arrays."""
-        rows = learners.numpy()
-        weights = [weight.detach().numpy()[rows] for weight in self.weights]
-        biases = [np.zeros_like(w[:, :1]) for w in weights]
-        if self.biases is not None:
-            biases = [bias.detach().numpy()[rows] for bias in self.biases]
-        widths = [weights[0].shape[1], *(weight.shape[2] for weight in weights)]
-        weights[-1] = weights[-1].swapaxes(1, 2)
-        parts = [part.reshape(len(rows), -1) for pair in zip(weights, biases, strict=True) for part in pair]
-        drop_below = self.drop_below.numpy()[rows]
-        return DenseForm(
-            np.concatenate(parts, 1),
-            np.array(widths),
-            CODES[self.activation],
-            (LEVELS / (LEVELS - drop_below)).astype(np.float32),
-            drop_below.astype(np.uint16),
-        )
+        return dense_form_of(self.bind(learners).layers, self.activation, self.drop_below[learners])
 
     def strongest_units(self, learner: int, count: int) -> Tensor:
         """First-layer weights [units, D] of the units with the largest weights to the next layer, at most `count`."""

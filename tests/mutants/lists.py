@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants import (
     actor_critics,
     baselines,
+    batch_norm,
     calling,
     collecting,
     comparing,
@@ -40,6 +41,7 @@ MUTANTS: list[Mutant] = [
     *gaussians.MUTANTS,
     *networks.MUTANTS,
     *norms.MUTANTS,
+    *batch_norm.MUTANTS,
     *recurrence.MUTANTS,
     *normalizing.MUTANTS,
     *images.MUTANTS,
