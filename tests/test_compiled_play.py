@@ -18,6 +18,7 @@ from pg_experiments.run.run import Run
 from pg_experiments.tensors import compiled_dense as dense
 from pg_experiments.tensors.networks import TANH
 from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.sequences import Sequences, SequenceSteps
 from pg_experiments.tensors.streams import episode_seeds
 from tests.conftest import REPOSITORY, make_run
 
@@ -47,6 +48,7 @@ def rebuilt(run: Run) -> Collector:
 
 
 def assert_same(ours: Rollout, theirs: Rollout) -> None:
+    """The same bits; the states of a recurrent network up to rounding."""
     assert torch.equal(ours.learners, theirs.learners)
     assert torch.equal(ours.mask, theirs.mask)
     for name in PER_STEP:
@@ -54,9 +56,19 @@ def assert_same(ours: Rollout, theirs: Rollout) -> None:
         if y is None:
             assert x is None
             continue
+        if isinstance(y, SequenceSteps):
+            assert isinstance(x, SequenceSteps)
+            torch.testing.assert_close(x.states, y.states, rtol=1e-5, atol=1e-5)
+            assert (x.fresh is None) == (y.fresh is None)
+            assert y.fresh is None or torch.equal(x.fresh, y.fresh)
+            x, y = x.observations, y.observations
         assert (x.dtype, x.shape) == (y.dtype, y.shape), name
         assert torch.equal(x[ours.mask], y[ours.mask]), name
     for ours_of, theirs_of in zip(ours.finals, theirs.finals, strict=True):
+        if isinstance(theirs_of, Sequences):
+            assert isinstance(ours_of, Sequences)
+            torch.testing.assert_close(ours_of.states, theirs_of.states, rtol=1e-5, atol=1e-5)
+            ours_of, theirs_of = ours_of.observations, theirs_of.observations
         assert torch.equal(ours_of, theirs_of)
 
 
@@ -75,6 +87,8 @@ def assert_same(ours: Rollout, theirs: Rollout) -> None:
         (*ACROBOT, "num_seeds=3", "collect.episodes=2", "normalization.observations=bounds"),
         ("num_seeds=3", "collect.episodes=4", "normalization=observations", "normalization.observation_clip=1.5"),
         (*MOUNTAIN_CAR, "policy.hidden=8", "normalization=running"),
+        ("env=cartpole_masked", "policy=gru", "policy.hidden=9", "num_seeds=3", "collect.episodes=3"),
+        ("policy=gru", "policy.hidden=8", "normalization=observations", "collect.episodes=2"),
     ],
     ids=" ".join,
 )
@@ -95,6 +109,7 @@ def test_whole_batches_equal_those_through_gymnasium_over_several_updates(overri
     "overrides",
     [
         ("env.id=Pendulum-v1",),
+        ("env.id=Pendulum-v1", "policy=gru", "policy.hidden=8"),
         ("env.id=Pendulum-v1", "policy=linear", "policy.head=squashed_gaussian", "policy.bias=true"),
         ("env.id=MountainCarContinuous-v0", "policy.std=state_dependent", "policy.initial_std=3", "policy.dropout=0"),
         ("env.id=MountainCarContinuous-v0", "policy.head=squashed_gaussian", "policy.layers=2", "policy.hidden=9"),
@@ -110,7 +125,10 @@ def test_batches_of_continuous_actions_equal_those_through_gymnasium_up_to_round
         ours, theirs = run.collector.collect(update, active), other.collect(update, active)
         assert torch.equal(ours.mask, theirs.mask)
         for name in ("observations", "actions", "rewards"):
-            x, y = getattr(ours, name), getattr(theirs, name)
+            x, y = (
+                of.observations if isinstance(of, SequenceSteps) else of
+                for of in (getattr(ours, name), getattr(theirs, name))
+            )
             assert x.dtype == y.dtype
             torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-4)
         assert ours.actions.std() > 0.1
@@ -181,7 +199,7 @@ def test_an_environment_begins_one_episode_after_another():
     """A column then has several, as fragments need. The seed of each follows from its number."""
     run = make_run("num_seeds=2", "collect.episodes=2", "policy.hidden=8")
     collector, active = run.collector, np.arange(2)
-    games = Games.new(np.zeros((2, 2), dtype=np.int64), 3, 4, 4)
+    games = Games.new(np.zeros((2, 2), dtype=np.int64), 3, 4, 0, 4)
     columns, rows = collector._play(0, active, games)
     columns = Columns(*(c[:, :rows] if c is columns.flags else c[:rows] for c in columns))
     steps, terminated, truncated = columns.flags

@@ -12,11 +12,12 @@ from pg_experiments.support.errors import UserError
 from tests.conftest import make_run
 from tests.test_compiled_play import assert_same
 
-COMMON = ("algorithm=a2c", "collect.num_envs=3", "collect.num_steps=37", "policy.hidden=8", "baseline.hidden=8")
+COMMON = ("algorithm=a2c", "collect.num_envs=3", "collect.num_steps=37", "policy.hidden=8")
 ENVIRONMENTS = {
     "cartpole": ("policy.dropout=0.3",),
     "cartpole_short": ("env.max_episode_steps=11", "policy.head=bernoulli"),  # truncated, and terminated
     "acrobot": ("env=acrobot", "env.max_episode_steps=30"),
+    "recurrent": ("env=cartpole_masked", "env.max_episode_steps=23", "policy=gru", "baseline=shared_value"),
     "mountain_car": ("env=gymnasium", "env.id=MountainCar-v0", "env.max_episode_steps=13"),
 }
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 import pg_experiments
-from pg_experiments.collect.steps import StepsCollector
 from pg_experiments.run.run import Run
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
@@ -17,6 +16,7 @@ from pg_experiments.tensors.sequences import BLOCK, Sequences
 from pg_experiments.tensors.stacked_gru import StackedGRU
 from pg_experiments.tensors.streams import Purpose
 from tests.conftest import make_run, one_update, total_loss
+from tests.recall_env import ID
 from tests.saved_runs import save_run
 
 R, E, T, D, S, K = 3, 2, BLOCK + 5, 4, 8, 3
@@ -105,18 +105,8 @@ def outputs_of(run: Run, rollout: Rollout) -> Tensor:
 
 def with_outputs(run: Run) -> Run:
     """The run with a collector that keeps the outputs of acting."""
-    run.collector = type(run.collector)(
-        run.env,
-        run.agent.policy,
-        seeds=run.learners.seeds,
-        device=run.device,
-        keep_graph=True,
-        **(
-            {"num_envs": 4, "num_steps": 10}
-            if isinstance(run.collector, StepsCollector)
-            else {"episodes": run.config.collect.episodes}
-        ),
-    )
+    collect, env = run.config.collect, run.config.env
+    run.collector = collect.build(run.env, run.agent.policy, run.learners, env=env, device=run.device, keep_graph=True)
     return run
 
 
@@ -198,7 +188,15 @@ def test_a_learner_learns_the_same_bits_beside_any_other_learners(overrides):
         assert torch.equal(a[1], b[0])
 
 
-@pytest.mark.parametrize("overrides", [PPO, SMALL, (*A2C, "algorithm=a3c", "algorithm.workers=2")])
+RESTORED = {
+    "compiled": PPO,
+    "gymnasium": (*PPO, "env=gymnasium", f"env.id={ID}", "env.threshold=1", "collect.num_steps=9"),
+    "episodes": SMALL,
+    "a3c": (*A2C, "algorithm=a3c", "algorithm.workers=2"),
+}
+
+
+@pytest.mark.parametrize("overrides", RESTORED.values(), ids=RESTORED)
 def test_a_restored_run_continues_with_the_same_bits(overrides):
     run, again = make_run(*overrides), make_run(*overrides)
     for update in range(3):

@@ -13,6 +13,7 @@ from pg_experiments.collect.compiled_player import Columns, Games, Parts, Player
 from pg_experiments.collect.episodes import finals_of
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.rollout import Rollout
+from pg_experiments.tensors.sequences import Sequences, sequence_steps
 
 FIRST_ROWS = 64  # rows that are allocated for the first batch
 
@@ -35,20 +36,23 @@ class CompiledEpisodeCollector:
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
         """Runs one episode in every environment of the active learners. Arguments as in `Collector.collect`."""
-        inputs = self.player.network.inputs
-        numbers = np.full((len(active), self.episodes), update, dtype=np.int64)
-        games = Games.new(numbers, 1, self.player.form.state_size, inputs)
+        games = self.player.games(np.full((len(active), self.episodes), update, dtype=np.int64), 1)
         columns, rows = self._play(update, active, games)
         mask, terminated, truncated = (torch.from_numpy(flag[:rows]) for flag in columns.flags)
+        observations = torch.from_numpy(columns.observations[:rows])
+        finals, memories = (torch.from_numpy(x[:, :, 0]) for x in (games.finals, games.final_memories))
+        is_recurrent = self.player.memory_size > 0  # its state is 0 in the first row
         return Rollout(
             learners=torch.from_numpy(active),
-            observations=torch.from_numpy(columns.observations[:rows]),
+            observations=sequence_steps(observations, torch.zeros_like(memories), None)
+            if is_recurrent
+            else observations,
             actions=columns.chosen(rows),
             rewards=torch.from_numpy(columns.rewards[:rows]),
             mask=mask,
             terminated=terminated,
             truncated=truncated,
-            finals=finals_of(torch.from_numpy(games.finals[:, :, 0]), mask),
+            finals=finals_of(Sequences(finals, memories) if is_recurrent else finals, mask),
             dropout_masks=columns.dropout_masks(rows, self.player.noise_shape),
         )
 

@@ -13,12 +13,14 @@ from pg_experiments.env import compiled as env
 from pg_experiments.policy import compiled_heads as heads
 from pg_experiments.tensors import compiled_dense as dense
 from pg_experiments.tensors import compiled_random as random
+from pg_experiments.tensors import compiled_recurrent as recurrent
 from pg_experiments.tensors.compiled import compiled, helper
 from pg_experiments.tensors.streams import Purpose
 
 env_reset, env_observe, env_step = env.reset, env.observe, env.step
 choose, choose_vector, bound = heads.choose, heads.choose_vector, heads.bound
 dense_outputs, take_observation = dense.dense_outputs, dense.take_observation
+recurrent_outputs = recurrent.recurrent_outputs
 seed_sfc64, fill_raw, fill_uniform = random.seed_sfc64, random.fill_raw, random.fill_uniform
 seed_pool, pool_halves = random.seed_pool, random.pool_halves
 OF_STREAMS = (np.uint64(Purpose.ACTIONS), np.uint64(Purpose.DROPOUT))
@@ -64,35 +66,37 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
 @compiled(
     "int64", "int64", "int64", "int64",
     "int64", "float64[::1]", "int64",
-    "int64[:, ::1]", "float64[:, :, ::1]", "int64[:, ::1]", "float64[:, ::1]", "int64[:, ::1]",
+    "int64[:, ::1]", "float64[:, :, ::1]", "float32[:, :, ::1]", "int64[:, ::1]", "float64[:, ::1]", "int64[:, ::1]",
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
     "float32[:, ::1]", "float32[:, ::1]", "float64",
     "int64", "boolean", "boolean", "float64[::1]", "float32[:, ::1]",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
-    "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "float64[:, :, :, ::1]", "int64[::1]",
-    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, seed_streams, begin, draw),
+    "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "float32[:, :, :, ::1]", "float64[:, :, :, ::1]", "int64[::1]",
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, *recurrent.HELPERS, seed_streams, begin, draw),
     nogil=True,
 )  # fmt: skip
 def play(  # type: ignore[no-untyped-def]
     first, last, start, stop,
     kind, constants, limit,
-    numbers, states, steps, scores, episodes,
+    numbers, states, memories, steps, scores, episodes,
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
     shift, factor, obs_limit,
     rule, is_greedy, is_continuous, limits, bounds,
-    observations, actions, vectors, rewards, flags, kept, finals, results, rows,
+    observations, actions, vectors, rewards, flags, kept, finals, final_memories, results, rows,
 ):  # fmt: skip
     """Plays the learners from `first` to before `last`, in the rows from `start` to before `stop`.
 
     Row 0 is the first of a batch; `start` is a multiple of STEPS_PER_DRAW. Below, R learners, E environments of each,
-    S numbers in a state, D in an observation, T rows, U hidden units in all layers.
+    S numbers in a state, M in that of a recurrent
+    network (0 for others), D in an observation, T rows, U hidden units in all layers.
 
     Args:
         kind, constants, limit: the environment, as in `CompiledForm`.
         numbers: [R, E] number of the next episode of each environment, from which its seed follows.
         states: [R, E, S] states of the environments.
+        memories: [R, E, M] states of a recurrent network; 0 where the environment must be reset.
         steps: [R, E] steps of the current episode so far; NOT_BEGUN where the environment must be reset.
         scores: [R, E] return of the current episode so far.
         episodes: [R, E] episodes that each environment has finished in this batch; after G of them, it stops.
@@ -106,10 +110,13 @@ def play(  # type: ignore[no-untyped-def]
         flags: [3, T, R, E]: whether there is a step; terminated; truncated.
         kept: [T, R, E, U] hidden units that dropout kept; U is 0 without dropout.
         finals: [R, E, G, D] the observation after each episode, and after the last row for one that continues.
+        final_memories: [R, E, G, M] states of a recurrent network with these observations before it.
         results: [R, E, G, 3] return and length of each finished episode, and the row of its last step.
         rows: [R] rows of each learner up to now.
     """
     E, G = finals.shape[1:3]
+    M = memories.shape[2]
+    products = np.empty((2, 3 * M), dtype=np.float32)
     K, U = widths[-1], kept.shape[3]
     widest = 0
     for width in widths:
@@ -145,7 +152,10 @@ def play(  # type: ignore[no-untyped-def]
                     kept[t, r, e, u] = keeps[draws * U + u]
                 env_observe(kind, states[r, e], steps[r, e] == 0, observations[t, r, e])
                 take_observation(observations[t, r, e], shift, factor, obs_limit, r, units[0])
-                row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
+                if M > 0:
+                    row = recurrent_outputs(parameters[r], widths, memories[r, e], products, units)
+                else:
+                    row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
                 numbers_of_action, action = uniform[draws * N : (draws + 1) * N], np.int64(0)
                 if is_continuous:
                     choose_vector(is_greedy, limits, units[row, :K], numbers_of_action, vectors[t, r, e])
@@ -161,6 +171,8 @@ def play(  # type: ignore[no-untyped-def]
                 if terminated or truncated:
                     g = episodes[r, e]
                     env_observe(kind, states[r, e], False, finals[r, e, g])
+                    for m in range(M):
+                        final_memories[r, e, g, m], memories[r, e, m] = memories[r, e, m], 0.0
                     results[r, e, g, 0], results[r, e, g, 1], results[r, e, g, 2] = scores[r, e], steps[r, e], t
                     episodes[r, e] += 1
                     going -= episodes[r, e] == G
@@ -168,3 +180,5 @@ def play(  # type: ignore[no-untyped-def]
         for e in range(E):
             if steps[r, e] != NOT_BEGUN and episodes[r, e] < G:
                 env_observe(kind, states[r, e], False, finals[r, e, episodes[r, e]])
+                for m in range(M):
+                    final_memories[r, e, episodes[r, e], m] = memories[r, e, m]

@@ -17,7 +17,7 @@ from pg_experiments.collect.compiled_play import NOT_BEGUN, play
 from pg_experiments.env.compiled import CompilableEnvironments, CompiledForm
 from pg_experiments.policy.compiled_heads import CompilableHead
 from pg_experiments.policy.policy import Policy
-from pg_experiments.tensors.networks import CompilableDense, DenseForm, as_compilable
+from pg_experiments.tensors.networks import CompilableDense, DenseForm, as_compilable, state_size_of
 from pg_experiments.tensors.streams import stream_words
 
 SLICES = 4  # per thread, as learners do not play equally long
@@ -90,23 +90,27 @@ class Games:
 
     numbers: np.ndarray
     states: np.ndarray
+    memories: np.ndarray
     steps: np.ndarray
     scores: np.ndarray
     episodes: np.ndarray
     finals: np.ndarray
+    final_memories: np.ndarray
     results: np.ndarray
 
     @classmethod
-    def new(cls, numbers: np.ndarray, most: int, state_size: int, inputs: int) -> Games:
+    def new(cls, numbers: np.ndarray, most: int, state_size: int, memory_size: int, inputs: int) -> Games:
         """Environments that begin with the episodes of these numbers [R, E], and finish at most `most` in a batch."""
         R, E = numbers.shape
         return cls(
             numbers,
             states=np.zeros((R, E, state_size)),
+            memories=np.zeros((R, E, memory_size), dtype=np.float32),
             steps=np.full((R, E), NOT_BEGUN, dtype=np.int64),
             scores=np.zeros((R, E)),
             episodes=np.zeros((R, E), dtype=np.int64),
             finals=np.zeros((R, E, most, inputs), dtype=np.float32),
+            final_memories=np.zeros((R, E, most, memory_size), dtype=np.float32),
             results=np.zeros((R, E, most, 3)),
         )
 
@@ -122,12 +126,17 @@ class Player:
     def __init__(self, parts: Parts, policy: Policy, seeds: Sequence[int]) -> None:
         """`parts` are those of the policy, and of environments without automatic resets."""
         self.form, self.network, self.head = parts
+        self.memory_size = state_size_of(policy.network)
         self.constants = np.array(self.form.constants, dtype=np.float64)
         self.noise_shape = policy.network.noise_shape if policy.has_noise else None
         self.units = 0 if self.noise_shape is None else math.prod(self.noise_shape)
         self._words = [stream_words(seed) for seed in seeds]
         self._threads = ThreadPoolExecutor(count) if (count := _threads(len(seeds))) > 1 else None
         self._slices = count * SLICES if count > 1 else 1
+
+    def games(self, numbers: np.ndarray, most: int) -> Games:
+        """Environments as `Games.new` makes them."""
+        return Games.new(numbers, most, self.form.state_size, self.memory_size, self.network.inputs)
 
     def columns(self, rows: int, games: Games) -> Columns:
         """Empty rows of these environments."""
@@ -153,11 +162,11 @@ class Player:
         arguments = (
             start, stop,
             self.form.kind, self.constants, self.form.max_episode_steps,
-            games.numbers, games.states, games.steps, games.scores, games.episodes,
+            games.numbers, games.states, games.memories, games.steps, games.scores, games.episodes,
             batch.update, batch.entropy, batch.words, batch.streams,
             *batch.network,
             self.head.rule, self.head.is_greedy, self.head.is_continuous, self.head.limits, self.head.bounds,
-            *columns, games.finals, games.results, batch.rows,
+            *columns, games.finals, games.final_memories, games.results, batch.rows,
         )  # fmt: skip
         loop = play.ready()
         if self._threads is None:

@@ -13,8 +13,9 @@ from pg_experiments.collect.steps import finals_of
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.rollout import Episodes, Finals, Rollout
+from pg_experiments.tensors.sequences import sequence_steps
 
-KEPT = ("numbers", "states", "steps", "scores")  # of the environments, across batches
+KEPT = ("numbers", "states", "memories", "steps", "scores")  # of the environments, across batches
 
 
 class CompiledStepsCollector:
@@ -36,14 +37,18 @@ class CompiledStepsCollector:
         for name in KEPT:
             getattr(games, name)[:] = getattr(self.games, name)[active]
         player = self.player
+        memories = torch.from_numpy(games.memories.copy())  # before the first row
         columns = player.columns(self.num_steps, games)
         player.play(player.batch(update, active, games), columns, 0, self.num_steps)
         for name in KEPT:
             getattr(self.games, name)[active] = getattr(games, name)
+        observations = torch.from_numpy(columns.observations)
         mask, terminated, truncated = map(torch.from_numpy, columns.flags)
         return Rollout(
             learners=torch.from_numpy(active),
-            observations=torch.from_numpy(columns.observations),
+            observations=sequence_steps(observations, memories, terminated | truncated)
+            if player.memory_size
+            else observations,
             actions=columns.chosen(self.num_steps),
             rewards=torch.from_numpy(columns.rewards),
             mask=mask,
@@ -57,19 +62,20 @@ class CompiledStepsCollector:
 
     def state(self) -> dict[str, Any]:
         """The states of all environments."""
-        return {name: torch.from_numpy(getattr(self.games, name).copy()) for name in KEPT}
+        arrays = {name: getattr(self.games, name) for name in KEPT}
+        return {name: torch.from_numpy(array.copy()) for name, array in arrays.items() if array.size}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state. Raises UserError for that of a run that played through Gymnasium."""
         if "states" not in state:
             raise UserError("the checkpoint is of environments that were played through Gymnasium, on another device")
         for name in KEPT:
-            getattr(self.games, name)[:] = state[name].numpy()
+            if getattr(self.games, name).size:
+                getattr(self.games, name)[:] = state[name].numpy()
 
     def _games(self, numbers: np.ndarray) -> Games:
         """Environments with room for as many episodes as a fragment can finish, and the one that continues."""
-        form, inputs = self.player.form, self.player.network.inputs
-        return Games.new(numbers, self.num_steps + 1, form.state_size, inputs)
+        return self.player.games(numbers, self.num_steps + 1)
 
 
 def _finals(columns: Columns, games: Games) -> Finals:
@@ -79,8 +85,9 @@ def _finals(columns: Columns, games: Games) -> Finals:
     is_cut = truncated.copy()
     is_cut[-1] |= ~over[-1]
     t, r, e = np.nonzero(is_cut)
-    finished_before = over.cumsum(0)[t, r, e] - over[t, r, e]
-    return finals_of(is_cut, games.finals[r, e, finished_before], torch.device("cpu"))
+    places = (r, e, over.cumsum(0)[t, r, e] - over[t, r, e])
+    states = games.final_memories[places] if games.memories.size else None
+    return finals_of(is_cut, games.finals[places], states, torch.device("cpu"))
 
 
 def _finished(games: Games) -> list[Episodes]:

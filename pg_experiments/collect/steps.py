@@ -22,6 +22,7 @@ from pg_experiments.env.action_masks import KEY as ACTION_MASK
 from pg_experiments.policy.policy import Policy
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.rollout import Finals, Rollout
+from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.threads import one_thread
 
 
@@ -118,14 +119,10 @@ class StepsCollector:
         steps, envs = np.nonzero(is_cut.reshape(len(over), -1))
         shown = [after[t][env] for t, env in zip(steps.tolist(), envs.tolist(), strict=True)]
         observations = np.array(shown, dtype=after[0].dtype).reshape(-1, *after[0].shape[1:])
-        finals = finals_of(is_cut, observations, self.device)
-        if not network.is_recurrent:
-            return finals
-        assert isinstance(finals.observations, Tensor)
-        carried = torch.stack(tuple(states)).detach().flatten(1, 2).numpy(force=True)[steps, envs]
-        placed = finals_of(is_cut, carried, self.device).observations
-        assert isinstance(placed, Tensor)
-        return finals._replace(observations=network.finals(finals.observations, placed))
+        carried = None
+        if network.is_recurrent:
+            carried = torch.stack(tuple(states)).detach().flatten(1, 2).numpy(force=True)[steps, envs]
+        return finals_of(is_cut, observations, carried, self.device)
 
     def _play(self, envs: np.ndarray, network: Acting, noise: Noise) -> Iterator[_Step]:
         """Yields one step after another of these environments [n], and resets those whose episodes end."""
@@ -216,7 +213,7 @@ class StepsCollector:
         return tensor.view(len(arrays), -1, self.num_envs, *tensor.shape[2:])
 
 
-def finals_of(is_cut: np.ndarray, shown: np.ndarray, device: torch.device) -> Finals:
+def finals_of(is_cut: np.ndarray, shown: np.ndarray, states: np.ndarray | None, device: torch.device) -> Finals:
     """The observations with which the data is cut: after truncated episodes, and after the last step.
 
     Their number differs between learners. It is padded to a multiple of E, so that networks can be evaluated on E of
@@ -225,6 +222,7 @@ def finals_of(is_cut: np.ndarray, shown: np.ndarray, device: torch.device) -> Fi
     Args:
         is_cut: [T, R, E] bool: the data is cut after this step.
         shown: [n, *shape] the observations after these steps, in order of time, then of learner and environment.
+        states: [n, S] of a recurrent network before these observations; None for other networks.
         device: the device of the result.
     """
     _, R, E = is_cut.shape
@@ -234,8 +232,14 @@ def finals_of(is_cut: np.ndarray, shown: np.ndarray, device: torch.device) -> Fi
     learner, counts = learner_of[order], np.bincount(learner_of, minlength=R)
     place = np.arange(len(order)) - (np.cumsum(counts) - counts)[learner]
     M = E * max(1, -(-int(counts.max()) // E))
-    observations = np.zeros((R, M, *shown.shape[1:]), dtype=shown.dtype)
-    positions = np.zeros((R, M), dtype=np.int64)
-    observations[learner, place], positions[learner, place] = shown[order], positions_of[order]
-    valid = np.arange(M) < counts[:, None]
-    return Finals(*(torch.from_numpy(array).to(device) for array in (observations, positions, valid)))
+
+    def placed(rows: np.ndarray) -> Tensor:
+        """[n, *rest] -> [R, M, *rest]."""
+        found = np.zeros((R, M, *rows.shape[1:]), dtype=rows.dtype)
+        found[learner, place] = rows[order]
+        return torch.from_numpy(found).to(device)
+
+    observations = placed(shown)
+    valid = torch.from_numpy(np.arange(M) < counts[:, None]).to(device)
+    before = observations if states is None else Sequences(observations, placed(states))
+    return Finals(before, placed(positions_of), valid)

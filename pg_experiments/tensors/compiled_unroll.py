@@ -9,22 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from pg_experiments.tensors import compiled_dense as dense
-from pg_experiments.tensors.compiled import compiled, helper
+from pg_experiments.tensors import compiled_recurrent as recurrent_step
+from pg_experiments.tensors.compiled import compiled
 from pg_experiments.tensors.networks import TANH
 
-activate, tanh = dense.activate, dense.tanh
+activate, sigmoid = dense.activate, recurrent_step.sigmoid
 
 NEVER = np.empty((0, 0, 0), dtype=np.bool_)  # no episode begins
-HALF, ONE = np.float32(0.5), np.float32(1.0)
-
-
-@helper
-def sigmoid(x):  # type: ignore[no-untyped-def]
-    """x -> σ(x) = (1 + tanh(x / 2)) / 2, in place."""
-    for i in range(len(x)):
-        x[i] = HALF + HALF * tanh(HALF * x[i])
-
-
+ONE = np.float32(1.0)
 HELPERS = (*dense.HELPERS, sigmoid)
 STEPS = "float32[:, :, :, ::1]"
 

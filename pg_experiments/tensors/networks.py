@@ -102,7 +102,10 @@ AS_IT_IS = np.zeros((0, 0), dtype=np.float32)  # shift and factor of observation
 
 
 class DenseForm(NamedTuple):
-    """Perceptrons of R learners as plain arrays, for compiled loops over dense observations."""
+    """Perceptrons of R learners as plain arrays, for compiled loops over dense observations.
+
+    Recurrent networks have the same form: their hidden layer is the units, whose parameters are those of `unroll.Cell`.
+    """
 
     parameters: (
         np.ndarray

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pg_experiments.tensors.initialisation import Initialisation, initialise_layer
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import Observations
+from pg_experiments.tensors.networks import TANH, DenseForm, Observations
 from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.stacked import Layer, perceptron
 from pg_experiments.tensors.streams import Purpose, torch_stream
@@ -86,6 +86,15 @@ class StackedGRU(nn.Module):
         every = learners is None or learners.tolist() == list(range(len(self.output)))
         rows = [p if every else p[learners] for p in self.parameters()]
         return BoundGRU(Cell(*rows[:4]), (rows[4], rows[5]))
+
+    def dense_form(self, learners: Tensor) -> DenseForm:
+        """As `CompilableDense.dense_form`."""
+        rows, R = learners.numpy(), len(learners)
+        *of_units, weights, biases = (parameter.detach().numpy()[rows] for parameter in self.parameters())
+        parts = [part.reshape(R, -1) for part in (*of_units, weights.swapaxes(1, 2), biases)]
+        widths = np.array([self.inputs, self.state_size, self.outputs])
+        no_dropout = np.ones(R, dtype=np.float32), np.zeros(R, dtype=np.uint16)
+        return DenseForm(np.concatenate(parts, 1), widths, TANH, *no_dropout)
 
     @torch.no_grad()
     def initialise(self, learners: Learners, purpose: Purpose, how: Initialisation, output_gain: float) -> None:

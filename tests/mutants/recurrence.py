@@ -8,6 +8,9 @@ from tests.mutants.mutant import Mutant
 
 units = partial(Mutant, "recurrence", "pg_experiments/tensors/unroll.py")
 compiled = partial(Mutant, "recurrence", "pg_experiments/tensors/compiled_unroll.py")
+step = partial(Mutant, "recurrence", "pg_experiments/tensors/compiled_recurrent.py")
+play = partial(Mutant, "recurrence", "pg_experiments/collect/compiled_play.py")
+compiled_steps = partial(Mutant, "recurrence", "pg_experiments/collect/compiled_steps.py")
 acting = partial(Mutant, "recurrence", "pg_experiments/collect/acting.py")
 steps = partial(Mutant, "recurrence", "pg_experiments/collect/steps.py")
 batches = partial(Mutant, "recurrence", "pg_experiments/algorithm/minibatches.py")
@@ -17,7 +20,8 @@ AS_TORCH = OF_GRU + "test_learner_k_of_a_stack_is_torchs_gru_and_so_are_its_grad
 AS_SLOW = OF_GRU + "test_the_compiled_loops_compute_what_torchs_operations_do"
 AS_ACTED = OF_GRU + "test_learning_computes_what_acted_across_ends_and_batches"
 AT_CUTS = OF_GRU + "test_the_values_where_the_data_is_cut_are_those_of_the_state_with_which_the_episode_would_go_on"
-RESTORED = OF_GRU + "test_a_restored_run_continues_with_the_same_bits"
+RESTORED = OF_GRU + "test_a_restored_run_continues_with_the_same_bits[gymnasium]"
+PLAYED = "tests/test_compiled_steps.py::test_a_fragment_is_the_one_that_is_played_through_gymnasium[recurrent-2]"
 
 MUTANTS = [
     units(
@@ -43,7 +47,28 @@ MUTANTS = [
         "a fragment begins without the state of the one before",
         "self.states[learners] = network.states.detach()",
         "pass",
+        PLAYED,
+    ),
+    step(
+        "the reset gate has no effect while acting",
+        "candidates[j] += gates[j] * of_h[2 * S + j]",
+        "candidates[j] += of_h[2 * S + j]",
+        PLAYED,
+    ),
+    play(
+        "the state is kept after an episode in the compiled loop",
+        "final_memories[r, e, g, m], memories[r, e, m] = memories[r, e, m], 0.0",
+        "final_memories[r, e, g, m] = memories[r, e, m]",
+        PLAYED,
+    ),
+    play(
+        "the state before a cut is not kept in the compiled loop",
+        "final_memories[r, e, episodes[r, e], m] = memories[r, e, m]",
+        "pass",
         AT_CUTS,
+    ),
+    compiled_steps(
+        "a compiled fragment begins without the state of the one before", '"states", "memories",', '"states",', PLAYED
     ),
     steps("the state is not restored", 'self.states.copy_(state["states"])', "pass", RESTORED),
     batches(
