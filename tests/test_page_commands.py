@@ -38,6 +38,7 @@ NOT_RUN = {
     "docs/scaling.md": 1,
     "docs/speed.md": 3,
     "docs/tensorboard.md": 1,
+    "docs/tricks.md": 1,
     "examples/pg-suggestions/README.md": 1,
 }
 SCRIPTS = {"pg-train": "train", "pg-evaluate": "evaluate", "pg-compare": "compare"}

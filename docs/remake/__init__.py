@@ -14,6 +14,7 @@ from docs.remake import (
     pong_batches,
     short_corridor,
     speed,
+    tricks,
 )
 from docs.remake.artefact import Artefact
 
@@ -24,6 +25,7 @@ _SINGLE = (
     actor_critics.ARTEFACT,
     intervals.ARTEFACT,
     short_corridor.ARTEFACT,
+    tricks.ARTEFACT,
     figures.ARTEFACT,
 )
 ARTEFACTS: dict[str, Artefact] = {
