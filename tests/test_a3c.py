@@ -12,9 +12,9 @@ from torch import Tensor
 from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
 from tests.conftest import composed, make_run
+from tests.reference_loop import assert_same, stacked_form
 from tests.test_actor_critic import are_equal, learned, parameters
 from tests.test_actor_critic_loop import Loop
-from tests.test_reference_loop import assert_same, stacked_form
 
 E, T = 4, 12
 FRAGMENTS = (f"collect.num_envs={E}", f"collect.num_steps={T}", "env.max_episode_steps=15", "env.max_steps=5000")

@@ -19,7 +19,7 @@ from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.streams import Purpose, numpy_stream
 from tests.conftest import composed, make_run
-from tests.test_reference_loop import Perceptron, assert_same, make_optimizer, norm_of, schedule, stacked_form
+from tests.reference_loop import Perceptron, assert_same, make_optimizer, norm_of, schedule, stacked_form
 
 UPDATES = 6
 FRAGMENTS = ("collect.num_envs=3", "collect.num_steps=16", "env.max_episode_steps=20", "env.max_steps=600")

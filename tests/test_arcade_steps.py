@@ -15,8 +15,8 @@ from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.streams import emulator_seeds
 from tests.conftest import dense_of, make_run
+from tests.reference_loop import ACTIVATIONS
 from tests.test_pong import PIXELS, emulator, foreground
-from tests.test_reference_loop import ACTIVATIONS
 
 E, T = 3, 11
 PONG = ("env=pong", "policy.hidden=8", "env.max_episodes=null", "env.max_steps=100000")

@@ -13,9 +13,9 @@ from pg_experiments.run.run import Run
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.stacked_gru import BoundGRU
 from tests.conftest import composed, make_run
+from tests.reference_loop import ACTIVATIONS, Perceptron, assert_same, stacked_form
 from tests.test_actor_critic import are_equal, learned, parameters
 from tests.test_actor_critic_loop import Loop
-from tests.test_reference_loop import ACTIVATIONS, Perceptron, assert_same, stacked_form
 
 SHARED = "baseline=shared_value"
 FRAGMENTS = ("collect.num_envs=3", "collect.num_steps=12", "env.max_episode_steps=15", "policy.hidden=8")
