@@ -152,7 +152,8 @@ def test_every_other_name_of_an_option_leads_to_an_option_that_there_is():
 def test_an_environment_whose_library_is_not_installed_says_what_to_install(monkeypatch, train_here):
     monkeypatch.setattr(names, "find_spec", lambda name: None)
     said = train_here("env=LunarLander-v3").err
-    assert said.endswith("did you mean env=lunarlander? First pip install 'pg-experiments[box2d]'\n")
+    command = "pip install 'pg-experiments[box2d]', or in a clone pip install -e '.[box2d]'"
+    assert said.endswith(f"did you mean env=lunarlander? First {command}\n")
     assert names.missing_extra("CartPole-v1") is None
 
 

@@ -42,7 +42,9 @@ def missing_extra(id: str) -> str | None:
     spec = gymnasium.registry.get(id)
     folder = "" if spec is None else str(spec.entry_point).removeprefix("gymnasium.envs.").partition(".")[0]
     extra, module = EXTRAS.get(folder, ("", ""))
-    return None if not extra or find_spec(module) else f"pip install 'pg-experiments[{extra}]'"
+    if not extra or find_spec(module):
+        return None
+    return f"pip install 'pg-experiments[{extra}]', or in a clone pip install -e '.[{extra}]'"
 
 
 def is_of_ale(spec: EnvSpec) -> bool:
