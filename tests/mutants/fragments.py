@@ -99,8 +99,8 @@ MUTANTS = [
     ),
     steps(
         "final observations stand at the steps of another learner",
-        "positions[learner, place] = shown[order], positions_of[order]",
-        "positions[learner, place] = shown[order], positions_of",
+        "return Finals(before, placed(positions_of), valid)",
+        "return Finals(before, placed(positions_of[np.argsort(order)]), valid)",
         SINGLE,
     ),
     steps(
