@@ -36,4 +36,29 @@ CARTPOLE = Ladder(
     ),
 )
 
-ENVIRONMENTS = (CARTPOLE,)
+PENDULUM_TRICKS = {
+    "none": ("none of them", ()),
+    "observations": ("observations normalised", ("normalization.observations=running",)),
+    "rewards": ("rewards normalised", ("normalization.rewards=running",)),
+    "both": ("both normalised", ("normalization=running",)),
+}
+
+PENDULUM = Ladder(
+    name="pendulum",
+    title="Pendulum",
+    experiment="ppo_pendulum",
+    threshold=float("inf"),
+    window=100,
+    returns=(-1400, -100),
+    learning_rates=(0.001,),
+    trial_seeds=range(0),
+    shown_seeds=range(10),
+    introduction="",
+    findings=(),
+    rungs=tuple(
+        Rung(name, title, ("collect.num_steps=256", "algorithm.num_minibatches=4", *overrides), "")
+        for name, (title, overrides) in PENDULUM_TRICKS.items()
+    ),
+)
+
+ENVIRONMENTS = (CARTPOLE, PENDULUM)

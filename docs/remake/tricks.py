@@ -9,7 +9,7 @@ from benchmarks.ladder.rungs import Ladder
 from benchmarks.tricks.figure import mean_over_the_run, measured_file, over_the_run
 from benchmarks.tricks.settings import CARTPOLE, ENVIRONMENTS
 from docs.remake.artefact import Artefact, table
-from pg_experiments.comparison.statistics import fraction, median, probability_of_improvement
+from pg_experiments.comparison.statistics import estimate, fraction, median, probability_of_improvement
 
 
 def values() -> dict[str, str]:
@@ -32,13 +32,24 @@ def _table(environment: Ladder) -> str:
         rows.append(
             (
                 rung.title,
-                *(_solved(results) if solves else ()),
+                *(_solved(results) if solves else _last(results)),
                 f"{mean.value:.0f} ({mean.low:.0f} to {mean.high:.0f})",
                 f"{better.value:.2f} ({better.low:.2f} to {better.high:.2f})" if place else "",
             )
         )
-    head = ("", *(("solved", "steps to 475") if solves else ()), "mean return over the run", "P(better than none)")
+    head = (
+        "",
+        *(("solved", "steps to 475") if solves else ("last 100 episodes",)),
+        "mean return over the run",
+        "P(better than none)",
+    )
     return table(head, rows)
+
+
+def _last(results: list[Result]) -> tuple[str]:
+    """The mean return at the end of the run."""
+    mean = estimate(np.mean, [np.array([result.final_return for result in results])])
+    return (f"{mean.value:.0f} ({mean.low:.0f} to {mean.high:.0f})",)
 
 
 def _solved(results: list[Result]) -> tuple[str, str]:
