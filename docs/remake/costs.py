@@ -34,11 +34,16 @@ def stacked_module() -> dict[str, str]:
     return {"stacked_module.table": table(("", ">one seed", ">32 seeds"), rows)}
 
 
+def recurrent() -> dict[str, str]:
+    ratios = measured("recurrent")["ratio"]
+    return {f"recurrent.ratio_{seeds}": f"{ratio:.1f}" for seeds, ratio in ratios.items()}
+
+
 ARTEFACTS = tuple(
     Artefact(
         values.__name__,
         (f"python -m benchmarks.{values.__name__} docs/results/measured/{values.__name__}.json",),
         values=values,
     )
-    for values in (pong_memory, soak, busy, compare, stacked_module)
+    for values in (pong_memory, soak, busy, compare, stacked_module, recurrent)
 )
