@@ -188,13 +188,6 @@ def test_the_smallest_images_are_those_of_the_messages():
         assert network_of(Box(0, 1, (size, size, 1)), network).dense.inputs in (32, 64)
 
 
-@pytest.mark.parametrize("override", ["env=atari", "env=pong"])
-def test_games_whose_observations_are_differences_of_frames_are_refused(override):
-    with pytest.raises(UserError, match=r"sparse differences of two frames.*policy=mlp") as error:
-        make_run("policy=cnn", override)
-    assert "\n" not in str(error.value)
-
-
 def test_observations_that_would_be_scaled_twice_are_refused():
     with pytest.raises(UserError, match=r"normalization.observations=running: .* the nearest is none"):
         make_run(*PPO, "normalization.observations=running")

@@ -47,6 +47,7 @@ class EpisodeCollector:
         self.episodes = episodes
         self.device = device
         self.keep_graph = keep_graph
+        self.keep_observations = True  # False: the rollout's observations are the last ones, repeated, without memory
 
     def collect(self, update: int, active: np.ndarray) -> Rollout:
         """Runs one episode in every environment of the active learners. Arguments as in `Collector.collect`."""
@@ -66,7 +67,8 @@ class EpisodeCollector:
             for action_noise, network_noise in noise:
                 output = network(self._columns(observation), network_noise)
                 action = self.policy.sample(output.detach(), action_noise, allowed)
-                observations.append(observation)
+                if self.keep_observations:
+                    observations.append(observation)
                 actions.append(action)
                 mask.append(alive)
                 network.keep(self._columns(alive))
@@ -88,7 +90,7 @@ class EpisodeCollector:
         steps_taken = self._stack(mask)
         return Rollout(
             learners=learners,
-            observations=network.steps(self._stack(observations)),
+            observations=network.steps(self._shown(observations, observation, len(mask))),
             actions=torch.stack(actions),
             rewards=self._stack(rewards).float(),
             mask=steps_taken,
@@ -115,6 +117,11 @@ class EpisodeCollector:
         """T arrays [R · E, *shape] -> [T, R, E, *shape] on the device."""
         tensor = torch.from_numpy(np.stack(arrays)).to(self.device)
         return tensor.view(len(arrays), -1, self.episodes, *tensor.shape[2:])
+
+    def _shown(self, observations: list[np.ndarray], last: np.ndarray, steps: int) -> Tensor:
+        if self.keep_observations:
+            return self._stack(observations)
+        return self._columns(last).expand(steps, -1, -1, *last.shape[1:])
 
     def _reset(self, update: int, envs: np.ndarray) -> tuple[np.ndarray, Tensor | None]:
         """Resets the environments `envs` for a batch. Returns their observations [R · E, *shape] and action masks."""

@@ -15,9 +15,11 @@ from annotated_types import Ge, Le
 from gymnasium.spaces import Box, Discrete
 
 from pg_experiments.env.arcade import AUTORESET, HEIGHT, WIDTH, Arcade
+from pg_experiments.env.grey import GreyScreens
 from pg_experiments.env.limits import require_limit
-from pg_experiments.env.screens import Crop, Observation
+from pg_experiments.env.screens import Crop, SingleObserver
 from pg_experiments.env.single import SingleAtari
+from pg_experiments.env.vector import StandingSyncVectorEnv
 from pg_experiments.support.errors import UserError, by_nearness
 from pg_experiments.tensors.streams import emulator_seeds
 
@@ -26,7 +28,7 @@ GYMNASIUM_ID = re.compile(r"(?:ALE/)?(?P<game>[A-Z]\w*?)(?:-ram)?(?:NoFrameskip|
 
 @dataclass(frozen=True)
 class AtariEnv:
-    """A game of ale-py, observed as differences of screens, or as two screens."""
+    """A game of ale-py."""
 
     game: str
     actions: dict[str, str] | None
@@ -44,7 +46,7 @@ class AtariEnv:
     bottom: Annotated[int, Ge(1), Le(HEIGHT)]
     stride: Literal[1, 2, 4, 8]
     background: list[Annotated[int, Ge(0), Le(255)]]
-    observation: Observation
+    observation: Literal["differences", "frames", "screens"]
     threshold: float | None
     window: Annotated[int, Ge(1)]
     max_episodes: Annotated[int, Ge(1)] | None
@@ -61,9 +63,9 @@ class AtariEnv:
         return self.game
 
     @property
-    def emulators(self) -> int:
-        """Number of environments per learner."""
-        return self.num_envs
+    def emulators(self) -> int | None:
+        """Number of environments per learner, which continue from batch to batch; None for grey screens."""
+        return None if self.observation == "screens" else self.num_envs
 
     @property
     def has_points(self) -> bool:
@@ -71,15 +73,20 @@ class AtariEnv:
         return self.return_ends == "point"
 
     def validate(self, config: Any) -> None:
-        """Raises UserError where the run has no limit."""
+        """Raises UserError where the run has no limit, or returns would end with points of grey screens."""
         require_limit(self.max_episodes, self.max_steps)
+        if self.observation == "screens" and self.has_points:
+            raise UserError(
+                "env.return_ends=point: with env.observation=screens a return ends with its episode; the nearest is "
+                "episode"
+            )
 
-    def make(self, seeds: Sequence[int], episodes: int, *, alone: bool) -> Arcade:
-        """Makes `num_envs` environments per learner, already in their first episodes.
+    def make(self, seeds: Sequence[int], episodes: int, *, alone: bool) -> Arcade | StandingSyncVectorEnv:
+        """Makes `num_envs` environments per learner, already in their first episodes; for grey screens, `episodes`.
 
         Args:
             seeds: [R] seeds of the learners.
-            episodes: ignored; the number of environments does not depend on the batch.
+            episodes: episodes in a batch of a learner, each in an environment of its own.
             alone: whether each environment can be paused alone, or all of a learner's in a half together.
 
         Raises:
@@ -87,6 +94,10 @@ class AtariEnv:
         """
         self._check_game()
         names, indices = self._chosen_actions()
+        if self.observation == "screens":
+            environments = StandingSyncVectorEnv([self.single] * (len(seeds) * episodes))
+            environments.action_names = names
+            return environments
         return Arcade(
             self.make_emulators,
             [emulator_seeds(seed, self.num_envs) for seed in seeds],
@@ -100,7 +111,7 @@ class AtariEnv:
     def spaces(self) -> tuple[Box, Discrete]:
         """The observation space and the action space. Raises as `make` does."""
         self._check_game()
-        return self._crop().space(WIDTH), Discrete(len(self._chosen_actions()[1]))
+        return self._view().space, Discrete(len(self._chosen_actions()[1]))
 
     def sized(self, environments: int) -> AtariEnv:
         """A copy of this option with that many environments per learner."""
@@ -110,7 +121,7 @@ class AtariEnv:
         """Makes one environment with Gymnasium's API. Raises as `make` does."""
         self._check_game()
         _, indices = self._chosen_actions()
-        return SingleAtari(self, self._crop(), indices, render_mode)
+        return SingleAtari(self, self._view(), indices, render_mode)
 
     def make_emulators(self, count: int, threads: int) -> AtariVectorEnv:
         """Makes ale-py's vector environment, with every setting passed explicitly."""
@@ -134,7 +145,12 @@ class AtariEnv:
             stack_num=1,
         )
 
+    def _view(self) -> GreyScreens | SingleObserver:
+        """Makes the observations of one game."""
+        return GreyScreens(HEIGHT, WIDTH) if self.observation == "screens" else SingleObserver(WIDTH, self._crop())
+
     def _crop(self) -> Crop:
+        assert self.observation != "screens", "grey screens are whole"
         if self.top >= self.bottom:
             raise UserError(
                 f"env.bottom={self.bottom}: expected more than env.top={self.top}; the nearest is {self.top + 1}"

@@ -17,7 +17,7 @@ from gymnasium.spaces import Box
 
 from pg_experiments.tensors.compiled import compiled
 
-Observation = Literal["differences", "frames"]
+Foreground = Literal["differences", "frames"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Crop:
     bottom: int  # the row after the last
     stride: int  # of rows and columns
     background: tuple[int, ...]  # grey levels, 0 to 255
-    observation: Observation
+    observation: Foreground
 
     def shape(self, width: int) -> tuple[int, int]:
         """h and w for screens that are `width` pixels wide."""
@@ -82,6 +82,24 @@ class Observer:
             self.foreground, chosen, fresh, self._columns, self._values, counts,
         )  # fmt: skip
         return Look(self._columns[:n].copy(), self._values[:n].copy(), counts)
+
+
+class SingleObserver:
+    """Observations of one game, from its screens one after the other, as dense arrays."""
+
+    def __init__(self, width: int, crop: Crop) -> None:
+        """`width` is that of a screen in pixels."""
+        self.space = crop.space(width)
+        self.observer = Observer((1, 1), width, crop)
+
+    def observe(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
+        """The observation after the next screen [height, width] uint8, which is the first of an episode if `fresh`."""
+        screens = np.ascontiguousarray(screen)[None, None]  # [R = 1, E = 1, height, width]
+        one = np.ones((1, 1), dtype=np.bool_)
+        look = self.observer.look(screens, one, one & fresh)
+        observation = np.zeros(self.space.shape, dtype=np.float32)
+        observation.reshape(-1)[look.columns] = look.values
+        return observation
 
 
 SIGNATURE = (

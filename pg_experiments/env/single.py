@@ -6,15 +6,12 @@ settings, both give identical observations and rewards, except for random number
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
 import numpy as np
 from ale_py.env import AtariEnv as Emulator
-from gymnasium.spaces import Discrete
-
-from pg_experiments.env.arcade import WIDTH
-from pg_experiments.env.screens import Crop, Observer
+from gymnasium.spaces import Box, Discrete
 
 if TYPE_CHECKING:
     from pg_experiments.env.atari import AtariEnv
@@ -24,20 +21,29 @@ NOOP = 0  # the emulator's index of doing nothing
 Step = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
 
 
-class SingleAtari(gymnasium.Env[np.ndarray, Any]):
-    """One game. Observations are those of `Crop.space`."""
+class View(Protocol):
+    """Observations of one game, from its screens one after the other."""
 
-    def __init__(self, settings: AtariEnv, crop: Crop, actions: list[int], render_mode: str | None) -> None:
+    space: Box
+
+    def observe(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
+        """The observation after the next screen [210, 160] uint8, which is the first of an episode if `fresh`."""
+
+
+class SingleAtari(gymnasium.Env[np.ndarray, Any]):
+    """One game."""
+
+    def __init__(self, settings: AtariEnv, view: View, actions: list[int], render_mode: str | None) -> None:
         """Make the emulator.
 
         Args:
             settings: the run's settings of the game.
-            crop: the pixels that are observed.
+            view: makes the observations.
             actions: [A] the emulator's index of each action.
             render_mode: None, `rgb_array` (the screen in colour, uint8 [210, 160, 3]) or `human`.
         """
         self.settings = settings
-        self.crop = crop
+        self.view = view
         self.actions = actions
         self.render_mode = render_mode
         # frameskip=1: max-pooling, frame skip and the limit of frames are implemented in this class
@@ -51,9 +57,8 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         )
         self.names = [action.name for action in self.emulator.ale.getMinimalActionSet()]
         self.metadata = {**Emulator.metadata, "render_fps": max(1, round(FRAMES_PER_SECOND / settings.frame_skip))}
-        self.observation_space = crop.space(WIDTH)
+        self.observation_space = view.space
         self.action_space = Discrete(len(actions))
-        self.observer = Observer((1, 1), WIDTH, crop)
         self.frames = 0  # of the episode
 
     def reset(
@@ -71,7 +76,7 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
             if over:
                 screen, info = self.emulator.reset()
         self.frames = 0
-        return self._look(screen, fresh=True), dict(info)
+        return self.view.observe(screen, fresh=True), dict(info)
 
     def step(self, action: int) -> Step:
         """Repeat an action for `frame_skip` frames. The reward is the sum over frames."""
@@ -89,16 +94,8 @@ class SingleAtari(gymnasium.Env[np.ndarray, Any]):
         shown = np.maximum.reduce(screens[-2:]) if settings.max_pool else screens[-1]
         if settings.reward_clipping:
             rewards = max(-1.0, min(1.0, rewards))
-        return self._look(shown, fresh=False), rewards, terminated, truncated, dict(info)
+        return self.view.observe(shown, fresh=False), rewards, terminated, truncated, dict(info)
 
     def render(self) -> Any:
         """The current screen in colour; with `human` the emulator shows it."""
         return self.emulator.render()
-
-    def _look(self, screen: np.ndarray, *, fresh: bool) -> np.ndarray:
-        screens = np.ascontiguousarray(screen)[None, None]  # [R = 1, E = 1, height, width]
-        one = np.ones((1, 1), dtype=np.bool_)
-        look = self.observer.look(screens, one, one & fresh)
-        observation = np.zeros(self.observation_space.shape or (), dtype=np.float32)
-        observation.reshape(-1)[look.columns] = look.values
-        return observation

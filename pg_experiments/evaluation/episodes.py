@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pg_experiments.collect import Episodes
+from pg_experiments.collect.episodes import EpisodeCollector
 from pg_experiments.evaluation.loaded_run import LoadedRun
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
@@ -45,6 +46,8 @@ def play(run: LoadedRun, count: int, *, greedy: bool, done: Callable[[int], obje
     env, batch = run.config.env.sized(at_once), Episodes(at_once, "wait")
     policy, cpu = run.learner(greedy=greedy), torch.device("cpu")
     collector = batch.build(batch.make(env, learners), policy, learners, env=env, device=cpu, keep_graph=False)
+    if isinstance(collector, EpisodeCollector):
+        collector.keep_observations = False  # those of long games with images take gigabytes
     batches = []
     for number in range(rounds):
         batches.append(collector.collect(number, np.arange(1)))

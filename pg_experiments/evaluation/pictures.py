@@ -23,12 +23,13 @@ def picture(env: EnvOption, screen: np.ndarray, observation: np.ndarray, caption
     """One frame, uint8 [height, width, 3], with even height and width as video encoders require.
 
     Args:
-        env: the environment's settings. For an Atari game, the observation is shown at the height of its crop.
+        env: the environment's settings. For an Atari game, the observation is shown at the height of its crop,
+            except for grey screens.
         screen: uint8 [H, W, 3], as rendered by the environment.
         observation: the observation of the same step.
         caption: text above the screen.
     """
-    if not isinstance(env, AtariEnv):
+    if not isinstance(env, AtariEnv) or env.observation == "screens":
         return _framed(_caption(caption, screen.shape[1]), [(screen, 0)])
     large = screen.repeat(LARGER, 0).repeat(LARGER, 1)
     tones = tones_of(observation)

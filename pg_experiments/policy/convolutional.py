@@ -54,8 +54,8 @@ class CNN(Spread):
         """Raises UserError where observations are not dense images, or are scaled twice."""
         if config.env.emulators is not None:
             raise UserError(
-                f"policy=cnn with {config.env.label}: its observations are sparse differences of two frames, not "
-                "frames; the nearest is policy=mlp"
+                f"policy=cnn with env.observation={config.env.observation}: few pixels are not 0, and their positions "
+                "are stored; the nearest is env.observation=screens"
             )
         if (chosen := getattr(config.normalization, "observations", "none")) != "none":
             raise UserError(
