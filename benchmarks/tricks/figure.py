@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.ladder.measure import POINTS, Result
 from benchmarks.ladder.page import limit_of
@@ -62,6 +63,7 @@ def figure(environment: Ladder, found: Found, file: Path) -> None:
     means.set_yticks(range(len(environment.rungs)), [rung.title for rung in environment.rungs])
     for label, colour in zip(means.get_yticklabels(), colours, strict=True):
         label.set_color(colour)
+    means.xaxis.set_major_locator(MaxNLocator(6))
     means.invert_yaxis()
     for axes in (curves, means):
         axes.spines[["top", "right"]].set_visible(False)

@@ -41,6 +41,11 @@ PENDULUM_TRICKS = {
     "observations": ("observations normalised", ("normalization.observations=running",)),
     "rewards": ("rewards normalised", ("normalization.rewards=running",)),
     "both": ("both normalised", ("normalization=running",)),
+    "layer": ("layer norm", ("policy.norm=layer",)),
+    "batch": ("batch norm", ("policy.norm=batch",)),
+    "torch": ("initialisation: torch", ("policy.initialisation=torch", "baseline.initialisation=torch")),
+    "dropout_20": ("dropout 0.2", ("policy.dropout=0.2",)),
+    "decay": ("weight decay 0.01", ("optimizer.weight_decay=1e-2",)),
 }
 
 PENDULUM = Ladder(
