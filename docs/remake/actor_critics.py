@@ -21,13 +21,14 @@ PUBLISHED = {  # each trained with ten seeds in lockstep
     "ppo_pendulum": "-172 (SB3 zoo, 100 k)",
     "ppo_mountaincar_continuous": "88 (SB3 zoo, 20 k)",
     "sac_pendulum": "-157 (SB3 zoo, 20 k)",
+    "a2c_mountaincar_continuous": "91 (SB3 zoo, 100 k)",
     "sac_mountaincar_continuous": "94.7 (SB3 zoo, 50 k)",
     "ppo_mountaincar": "-110 (SB3 zoo, 1 M)",
     "ppo_cartpole_masked": "500 (SB3 zoo, RecurrentPPO, 100 k)",
     "ppo_cartpole_masked_mlp": "",
 }
 CHANGED = {"ppo_cartpole_masked_mlp": ("ppo_cartpole_masked", "policy=mlp")}  # runs of an experiment with an override
-PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (1,)}  # seeds, each trained in a run of its own
+PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (0, 1), "ppo_pong_v5": (0,)}  # seeds, each trained in a run of its own
 GAME_LIMIT = 27_000  # steps of a game of Pong
 FILES = ("result.json", "evaluation.json")
 
@@ -82,7 +83,10 @@ def _of_pong() -> dict[str, str]:
         [json.loads((RESULTS / "actor_critics" / run / file).read_text()) for run in _runs("ppo_pong")]
         for file in FILES
     )
-    a2c = json.loads((RESULTS / "actor_critics" / _runs("a2c_pong")[0] / "result.json").read_text())
+    a2c_solved, a2c, *_ = [
+        json.loads((RESULTS / "actor_critics" / run / "result.json").read_text()) for run in _runs("a2c_pong")
+    ]
+    v5 = json.loads((RESULTS / "actor_critics" / _runs("ppo_pong_v5")[0] / "result.json").read_text())
     *some, last = [f"{result['env_steps'] / 1e6:.2f}" for result in results]
     solved = np.array([seed["solved"] for result in results for seed in result["seeds"]])
     share = fraction([solved])
@@ -93,6 +97,9 @@ def _of_pong() -> dict[str, str]:
         "actor_critics.pong_steps": f"{', '.join(some)} and {last}",
         "actor_critics.pong_minutes": f"{results[1]['wall_time_s'] / 60:.1f}",
         "actor_critics.pong_a2c_steps": f"{a2c['env_steps'] / 1e6:.2f}",
+        "actor_critics.pong_a2c_minutes": f"{a2c_solved['wall_time_s'] / 60:.1f}",
+        "actor_critics.pong_v5_steps": f"{v5['env_steps'] / 1e6:.2f}",
+        "actor_critics.pong_v5_mean": f"{v5['objective']:.1f}",
         "actor_critics.pong_rallies": f"{(lengths >= GAME_LIMIT).sum()} of {len(lengths)}",
     }
 
