@@ -28,7 +28,7 @@ PUBLISHED = {  # each trained with ten seeds in lockstep
     "ppo_cartpole_masked_mlp": "",
 }
 CHANGED = {"ppo_cartpole_masked_mlp": ("ppo_cartpole_masked", "policy=mlp")}  # runs of an experiment with an override
-PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (0, 1), "ppo_pong_v5": (0,)}  # seeds, each trained in a run of its own
+PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (0, 1, 2), "ppo_pong_v5": (0,)}  # seeds, each trained in a run of its own
 GAME_LIMIT = 27_000  # steps of a game of Pong
 FILES = ("result.json", "evaluation.json")
 
