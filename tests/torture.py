@@ -60,6 +60,15 @@ CASES = {
         *("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=8", "env.max_steps=6000"),
         "collect.unfinished=wait",
     ),
+    "batch_norm": (
+        *("algorithm=ppo", "policy.norm=batch", "num_seeds=2", "env.max_steps=8000", "env.threshold=inf"),
+        *("collect.num_steps=32", "policy.hidden=16"),
+    ),
+    "screens": (
+        *("env=atari", "env.game=breakout", "env.observation=screens", "policy=cnn", "policy.network=small"),
+        *("algorithm=ppo", "baseline=shared_value", "collect.num_envs=2", "collect.num_steps=16", "env.max_steps=320"),
+        *("env.max_frames=200", "env.repeat_action_probability=0.25"),
+    ),
 }  # fmt: skip
 OFTEN = ("device=cpu", "checkpoint.every_updates=2", "tracking.histograms_every=5")
 KILLS_PER_RUN = 2
