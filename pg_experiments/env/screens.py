@@ -1,9 +1,9 @@
 """Preprocessing of screens: the foreground of two consecutive screens, or the difference between them.
 
 As in "Pong from Pixels" (Karpathy 2016): the screen is cropped and subsampled, and pixels are 1 in the foreground and 0
-in the background. The policy observes the screen minus the previous one (`differences`, as there), or both of them
-(`frames`), which also shows what stands still. Axes: R learners, E environments, h × w pixels, D numbers in an
-observation.
+in the background. The policy observes the screen minus the previous one (`differences`, as in the article), or both
+screens (`frames`), which also show objects that do not move. Axes: R learners, E environments, h × w pixels, D numbers
+in an observation.
 """
 
 from __future__ import annotations
