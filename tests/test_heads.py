@@ -12,8 +12,9 @@ from gymnasium.spaces import Discrete
 from pg_experiments.policy import MLP
 from pg_experiments.policy.heads import Bernoulli, Categorical, Greedy
 from pg_experiments.policy.policy import Policy
+from pg_experiments.tensors.dense_form import LEVELS
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.stacked import LEVELS, StackedMLP
+from pg_experiments.tensors.stacked import StackedMLP
 from tests.conftest import spaces
 
 

@@ -10,9 +10,10 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from pg_experiments.algorithm.actor_critic import ActorCritic, Settings, Surrogate
+from pg_experiments.algorithm.actor_critic import ActorCritic, Settings
 from pg_experiments.algorithm.agent import Choices
 from pg_experiments.algorithm.checks import refuse_without_values
+from pg_experiments.algorithm.surrogate import Surrogate
 from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.learners import Learners
 

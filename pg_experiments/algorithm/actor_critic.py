@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import gymnasium
 import torch
@@ -19,46 +19,17 @@ from pg_experiments.algorithm.experience import Experience, MiniBatch, Steps
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, Means, named, policy_hint
 from pg_experiments.algorithm.minibatches import minibatches
 from pg_experiments.algorithm.scores import episode_gradients
+from pg_experiments.algorithm.surrogate import Objective
 from pg_experiments.algorithm.whole_batches import evaluated_blocks, old_log_probs
 from pg_experiments.baseline import ValueBaseline
 from pg_experiments.baseline.shared_value import BoundSharedValue, Evaluated
 from pg_experiments.optimizer.stacked import Differentiated, Losses, Step
-from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.batch_statistics import with_running_statistics
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import with_pullback
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
 
 Measured = dict[str, Tensor]  # metrics [R] of a mini-batch by name
-
-
-class Surrogate(NamedTuple):
-    """The policy's loss of each step, whose gradient is that of the objective; its value is no measure of progress."""
-
-    losses: Tensor  # [R, N]
-    slopes: Tensor  # [R, N] derivatives of the losses by log π(a | s)
-    metrics: dict[str, Tensor]  # [R, N] each
-
-
-class Objective(Protocol):
-    """The policy's part of the loss."""
-
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """What `surrogate` measures."""
-
-    @property
-    def uses_old_log_probs(self) -> bool:
-        """Whether the log-probabilities from before the update are needed."""
-
-    def surrogate(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> Surrogate:
-        """The loss of each step.
-
-        Args:
-            log_probs: [R, N] log π(a | s).
-            old_log_probs: [R, N] the same before the update; 0 where they are not used.
-            advantages: [R, N].
-        """
 
 
 @dataclass(frozen=True)

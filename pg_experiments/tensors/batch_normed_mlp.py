@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors.batch_statistics import OfBatch, WholeBatch
+from pg_experiments.tensors.dense_form import Layer, dense_form_of
 from pg_experiments.tensors.networks import DenseForm
 from pg_experiments.tensors.normed_mlp import EPSILON, NormedMLP
 from pg_experiments.tensors.repeated import repeated, sum_in_order
-from pg_experiments.tensors.stacked import BoundMLP, Layer, StackedMLP, dense_form_of, flat, perceptron
+from pg_experiments.tensors.stacked import BoundMLP, StackedMLP, flat, perceptron
 
 MOMENTUM = 0.1  # weight of the newest batch in the running statistics; torch's default
 

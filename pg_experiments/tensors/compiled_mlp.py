@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from pg_experiments.tensors.compiled import compiled
+from pg_experiments.tensors.dense_form import Layer
 from pg_experiments.tensors.fused import Activation
-from pg_experiments.tensors.stacked import Layer
 
 NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.float32)
 # slope for negative numbers; NaN stands for the hyperbolic tangent

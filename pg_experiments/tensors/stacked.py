@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors import compiled_perceptron as compiled
+from pg_experiments.tensors.compiled_mlp import CompiledMLP
 from pg_experiments.tensors.compiled_perceptron import Memory, memory_of
+from pg_experiments.tensors.dense_form import LEVELS, Layer, dense_form_of
 from pg_experiments.tensors.fused import (
     CODES,
     Activation,
@@ -32,9 +34,6 @@ from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows
 from pg_experiments.tensors.streams import Purpose, torch_stream
 
-Layer = tuple[Tensor, Tensor | None]  # weights [R, inputs, outputs]; biases [R, 1, outputs], or none
-
-LEVELS = 2**16  # dropout compares 16 random bits per unit, so its probability is exact to 1/65,536
 # in place, as the hidden units of a batch are the largest tensor of a run
 ACTIVATIONS = {"relu": torch.relu_, "leaky_relu": nn.functional.leaky_relu_, "tanh": torch.tanh_}
 
@@ -77,25 +76,6 @@ def _affine(x: Tensor | SparseRows, weight: Tensor, bias: Tensor | None, scale: 
     if bias is not None:
         product = product + bias
     return product if isinstance(scale, float) and scale == 1.0 else product.mul_(scale)
-
-
-def dense_form_of(layers: Sequence[Layer], activation: Activation, drop_below: Tensor) -> DenseForm:
-    """Perceptrons as plain arrays, with a copy of the parameters; `drop_below` [R] is that of `StackedMLP`."""
-    weights = [weight.detach().numpy() for weight, _ in layers]
-    biases = [
-        np.zeros_like(w[:, :1]) if b is None else b.detach().numpy() for w, (_, b) in zip(weights, layers, strict=True)
-    ]
-    widths = [weights[0].shape[1], *(weight.shape[2] for weight in weights)]
-    weights[-1] = weights[-1].swapaxes(1, 2)
-    parts = [part.reshape(len(part), -1) for pair in zip(weights, biases, strict=True) for part in pair]
-    below = drop_below.numpy()
-    return DenseForm(
-        np.concatenate(parts, 1),
-        np.array(widths),
-        CODES[activation],
-        (LEVELS / (LEVELS - below)).astype(np.float32),
-        below.astype(np.uint16),
-    )
 
 
 def flat(observations: Observations) -> Tensor | SparseRows:
@@ -162,8 +142,6 @@ class BoundMLP:
 
     def compiled(self) -> CompiledStep:
         """A compiled loop for one time step of sparse observations, with a copy of the current parameters."""
-        from pg_experiments.tensors.compiled_mlp import CompiledMLP  # deferred: circular import
-
         return CompiledMLP(self.layers, self.activation, self.scale)
 
     def features(self, observations: Observations) -> Tensor:

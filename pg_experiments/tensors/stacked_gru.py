@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pg_experiments.tensors.dense_form import Layer
 from pg_experiments.tensors.initialisation import Initialisation, initialise_layer
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import TANH, DenseForm, Observations
 from pg_experiments.tensors.sequences import Sequences
-from pg_experiments.tensors.stacked import Layer, perceptron
+from pg_experiments.tensors.stacked import perceptron
 from pg_experiments.tensors.streams import Purpose, torch_stream
 from pg_experiments.tensors.unroll import Cell, step, unroll
 
