@@ -1,82 +1,91 @@
-"""Gradients of the log-probabilities, separately for each episode of a batch."""
+"""Gradients of the log-probabilities, separately for each episode of a batch.
+
+An episode is given to a copy of its learner's policy. All copies are evaluated and differentiated at once, as stacked
+learners are, so that any network has a gradient for each episode at the cost of a batch's gradient.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from typing import TypeVar, cast
+
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
-from torch.nn.functional import pad
+from torch import Tensor
 
 from pg_experiments.policy.policy import Policy
-from pg_experiments.tensors.rollout import BLOCK, Rollout
+from pg_experiments.tensors.copies import copies
+from pg_experiments.tensors.networks import with_pullback
+from pg_experiments.tensors.rollout import BLOCK, FlatIndex, Rollout
+from pg_experiments.tensors.sequences import SequenceSteps
+from pg_experiments.tensors.sparse import SparseSteps, StepsByRow
 
-
-class _WeightedLogProb(nn.Module):
-    """Σ_t w_t log π(a_t | s_t) of one episode of each learner, summed over the learners, which share no parameters."""
-
-    def __init__(self, policy: Policy, learners: Tensor) -> None:
-        super().__init__()
-        self.policy = policy
-        self.learners = learners
-
-    def forward(
-        self, observations: Tensor, actions: Tensor, weights: Tensor, noise: Tensor | None, action_masks: Tensor | None
-    ) -> Tensor:
-        """[T, R, *rest] each, without the axis of episodes -> []."""
-        noise = None if noise is None else noise.transpose(0, 1)
-        outputs = self.policy.bind(self.learners)(observations.transpose(0, 1), noise)
-        distribution = self.policy.distribution(outputs, None if action_masks is None else action_masks.transpose(0, 1))
-        return (weights.transpose(0, 1) * distribution.log_prob(actions.transpose(0, 1))).sum()
+PART = 2**25  # parameters of copies that are made at once, 128 MiB
+PerStep = TypeVar("PerStep", bound=Tensor | SparseSteps | SequenceSteps | StepsByRow)
 
 
 def episode_gradients(policy: Policy, rollout: Rollout, weights: Tensor) -> Tensor:
     """Σ_t w_t ∇ log π(a_t | s_t) of each episode.
 
     With advantages as weights it is the policy-gradient estimate of each episode (Williams 1992), with ones the sum of
-    the episode's scores. The policy is evaluated again with the dropout masks that were used while acting. All episodes
-    are differentiated at once, in blocks of time steps of a fixed size, so that the padding, which depends on the other
-    learners, changes no bit.
+    the episode's scores. The policy is evaluated again with the dropout masks that were used while acting.
 
     Args:
-        policy: the policy of all learners.
-        rollout: the batch, with dense observations.
+        policy: the policy of all learners; without batch normalisation, with which episodes depend on each other.
+        rollout: the batch. A column that has several episodes, or a part of one, counts as one episode.
         weights: [T, R, E], ignored where there is no step.
 
     Returns:
         [R, E, P]: the P numbers of the policy's parameters, each flattened, in the order of `policy.parameters()`.
     """
-    observations, masks = rollout.observations, rollout.dropout_masks
-    assert isinstance(observations, Tensor), "images are sparse, and one gradient per episode is too large for them"
-    assert masks is None or isinstance(masks, Tensor)
-    parameters = {f"policy.{name}": parameter.detach() for name, parameter in policy.named_parameters()}
-    module = _WeightedLogProb(policy, rollout.learners)
-    gradient = grad(lambda *arguments: functional_call(module, arguments[0], arguments[1:]))
-    optional = [None if each is None else 2 for each in (masks, rollout.action_masks)]
-    of_episodes = vmap(gradient, in_dims=(None, 2, 2, 2, *optional), out_dims=1)
-    dtype = next(iter(parameters.values())).dtype
-    steps = (
-        _without_padding(observations, rollout.mask),
-        _without_padding(rollout.actions, rollout.mask),
-        _without_padding(weights, rollout.mask).to(dtype),
-        masks,
-        rollout.action_masks,
-    )
-    total: Tensor | None = None
-    for start in range(0, len(rollout.mask), BLOCK):
-        block = [x if x is None else _block(x, start) for x in steps]
-        found = of_episodes(parameters, *block)  # [learners, E, *shape] for each parameter
-        flat = torch.cat([g[rollout.learners].flatten(2) for g in found.values()], 2)
-        total = flat if total is None else total + flat
-    assert total is not None
-    return total
+    return torch.cat(list(gradients_in_parts(policy, rollout, weights)), 1)
 
 
-def _without_padding(per_step: Tensor, mask: Tensor) -> Tensor:
-    """[T, R, E, *rest] with 0 where there is no step, whose values may be anything."""
-    return torch.where(mask.view(*mask.shape, *(1 for _ in per_step.shape[3:])), per_step, 0)
+def gradients_in_parts(policy: Policy, rollout: Rollout, weights: Tensor) -> Iterator[Tensor]:
+    """Yields `episode_gradients` in parts [R, E', P] of consecutive episodes, which bound the memory."""
+    R, E = rollout.mask.shape[1:]
+    numbers = R * sum(parameter[0].numel() for parameter in policy.parameters())
+    size = max(1, PART // numbers)
+    for start in range(0, E, size):
+        yield _of_columns(policy, rollout, weights, slice(start, start + size))
 
 
-def _block(per_step: Tensor, start: int) -> Tensor:
-    """The `BLOCK` time steps from `start` on, [T, R, E, *rest] -> [BLOCK, R, E, *rest]; 0 after the last one."""
-    steps = per_step[start : start + BLOCK]
-    return pad(steps, (0, 0) * (steps.ndim - 1) + (0, BLOCK - len(steps)))
+def _of_columns(policy: Policy, rollout: Rollout, weights: Tensor, columns: slice) -> Tensor:
+    """[R, E', P]: those of some columns. Blocks of steps have a fixed size, so that padding changes no bit."""
+    mask, actions, weights = _apart(rollout.mask, columns), _apart(rollout.actions, columns), _apart(weights, columns)
+    observations = _apart(rollout.observations, columns)
+    masks = None if rollout.dropout_masks is None else _apart(rollout.dropout_masks, columns)
+    allowed = None if rollout.action_masks is None else _apart(rollout.action_masks, columns)
+    of_copies = copies(policy, rollout.learners.repeat_interleave(mask.shape[1] // len(rollout.learners)))
+    network = of_copies.bind()
+    for steps in _index(observations, mask, rollout.full).blocks():
+        # as floats: multiplying by booleans takes three times as long
+        noise = None if masks is None else steps.gather(masks).float()
+        outputs, pull_back = with_pullback(network, steps.gather(observations), noise)
+        distribution = of_copies.distribution(outputs, None if allowed is None else steps.gather(allowed))
+        slopes = distribution.log_prob_gradient(steps.gather(actions))
+        pull_back(steps.gather(weights).to(slopes.dtype)[..., None] * slopes)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in of_copies.parameters()]
+    flat = torch.cat([g.flatten(1) for g in gradients], 1)
+    return flat.view(len(rollout.learners), -1, flat.shape[1])
+
+
+def _apart(per_step: PerStep, columns: slice) -> PerStep:
+    """[T, R, E, *rest] -> [T, R · E', 1, *rest]: each of some columns as that of a learner of its own."""
+    if isinstance(per_step, Tensor):
+        return cast(PerStep, per_step[:, :, columns].flatten(1, 2).unsqueeze(2))
+    if isinstance(per_step, SequenceSteps):
+        states = per_step.states[:, columns].flatten(0, 1).unsqueeze(1)
+        fresh = None if per_step.fresh is None else _apart(per_step.fresh, columns)
+        return cast(PerStep, SequenceSteps(_apart(per_step.observations, columns), states, fresh))
+    return cast(PerStep, dataclasses.replace(per_step, row_of=_apart(per_step.row_of, columns)))
+
+
+def _index(observations: Tensor | SparseSteps | SequenceSteps, mask: Tensor, full: bool) -> FlatIndex:
+    """The index of the steps of a mask [T, R', 1]."""
+    if isinstance(observations, SequenceSteps):
+        return FlatIndex.of_sequences(mask, full)
+    if full:
+        T, R, _ = mask.shape
+        return FlatIndex.of_all((T, R, 1), BLOCK, mask.device)
+    return FlatIndex.of(mask, BLOCK)

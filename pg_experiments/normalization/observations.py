@@ -86,6 +86,10 @@ class Running(nn.Module):
         self.moments.add(observations, mask, indices)
         self._changed()
 
+    def choose(self, learners: Tensor) -> None:
+        """As `KeepsLearners.choose`."""
+        self._changed()
+
     def _changed(self) -> None:
         self._affine = None
 

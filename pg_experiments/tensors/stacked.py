@@ -194,6 +194,13 @@ class StackedMLP(nn.Module):
         """Whether any learner uses dropout."""
         return bool((self.drop_below > 0).any())
 
+    def choose(self, learners: Tensor) -> None:
+        """As `KeepsLearners.choose`."""
+        self.drop_below = self.drop_below[learners.cpu()]
+        self._all_learners = list(range(len(learners)))
+        self._pointer, self._found = 0, None
+        self.__dict__.pop("_scales", None)  # computed again
+
     def draw_noise(self, learner: int, stream: np.random.Generator, count: int) -> np.ndarray:
         """Draws dropout masks for `count` steps of a learner: [count, L, H] bool, True for units that are kept."""
         units = count * math.prod(self.noise_shape)

@@ -11,6 +11,7 @@ optimal = partial(Mutant, "baselines", "pg_experiments/baseline/optimal.py")
 sums = partial(Mutant, "baselines", "pg_experiments/tensors/masked.py")
 agent = partial(Mutant, "baselines", "pg_experiments/algorithm/reinforce.py")
 scores = partial(Mutant, "scores", "pg_experiments/algorithm/scores.py")
+copies = partial(Mutant, "scores", "pg_experiments/tensors/stacked.py")
 
 OF_SCORES = "tests/test_scores.py::"
 BY_AUTOGRAD = OF_SCORES + "test_each_episodes_gradient_equals_that_of_autograd_for_it_alone"
@@ -128,38 +129,44 @@ MUTANTS = [
     ),
     scores(
         "scores are those without dropout",
-        "self.policy.bind(self.learners)(observations.transpose(0, 1), noise)",
-        "self.policy.bind(self.learners)(observations.transpose(0, 1), None)",
+        "noise = None if masks is None else steps.gather(masks).float()",
+        "noise = None",
         BY_AUTOGRAD + "[dropout-three learners]",
     ),
     scores(
         "scores are those of the learners in these places",
-        "self.policy.bind(self.learners)(observations.transpose(0, 1), noise)",
-        "self.policy.bind(torch.arange(len(self.learners)))(observations.transpose(0, 1), noise)",
+        "copies(policy, rollout.learners.repeat_interleave(",
+        "copies(policy, torch.arange(len(rollout.learners)).repeat_interleave(",
         BY_AUTOGRAD + "[mlp-two of three learners]",
     ),
     scores(
-        "gradients are given to the learners in these places",
-        "g[rollout.learners]",
-        "g[: len(rollout.learners)]",
-        BY_AUTOGRAD + "[mlp-two of three learners]",
+        "the copies of learners are in the order of episodes",
+        "rollout.learners.repeat_interleave(",
+        "rollout.learners.repeat(",
+        BY_AUTOGRAD + "[mlp-three learners]",
     ),
     scores(
-        "what lies behind an episode's end counts",
-        "return torch.where(mask.view(*mask.shape, *(1 for _ in per_step.shape[3:])), per_step, 0)",
-        "return per_step",
-        BY_AUTOGRAD + "[mlp-one learner]",
+        "all episodes begin in the state of the first",
+        "states = per_step.states[:, columns]",
+        "states = per_step.states[:, :1].expand_as(per_step.states)[:, columns]",
+        OF_SCORES + "test_a_recurrent_policys_are_those_of_autograd_through_time_within_each_column",
     ),
     scores(
-        "only the last block of steps counts",
-        "total = flat if total is None else total + flat",
-        "total = flat",
-        BY_AUTOGRAD + "[mlp-one learner]",
+        "all parts are the first episodes",
+        "slice(start, start + size))",
+        "slice(0, size))",
+        OF_SCORES + "test_parts_are_those_of_consecutive_episodes_and_change_nothing[1]",
     ),
     scores(
-        "the last block of steps is shorter than the others",
-        "return pad(steps, (0, 0) * (steps.ndim - 1) + (0, BLOCK - len(steps)))",
-        "return steps",
+        "the blocks of steps are as long as the batch",
+        "return FlatIndex.of(mask, BLOCK)",
+        "return FlatIndex.of(mask, len(mask))",
         OF_SCORES + "test_a_neighbours_steps_change_no_bit_of_a_learners_gradients[50]",
+    ),
+    copies(
+        "each copy of a learner drops units as the learner in its place",
+        "self.drop_below = self.drop_below[learners.cpu()]",
+        "self.drop_below = self.drop_below[torch.arange(len(learners)) % len(self.drop_below)]",
+        BY_AUTOGRAD + "[dropout-three learners]",
     ),
 ]

@@ -76,7 +76,7 @@ MUTANTS = [
     ),
     scores(
         "gradients of episodes are those over all actions",
-        "None if action_masks is None else action_masks.transpose(0, 1)",
+        "None if allowed is None else steps.gather(allowed)",
         "None",
         OF_PARTIAL + "test_the_gradients_of_single_episodes_are_unbiased[masked]",
     ),
