@@ -35,6 +35,7 @@ class A2C:
 
     is_actor_critic: ClassVar[bool] = True
     learns_from_whole_batches: ClassVar[bool] = True
+    has_episode_gradients: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
 

@@ -37,6 +37,7 @@ class A3C:
 
     is_actor_critic: ClassVar[bool] = True
     learns_from_whole_batches: ClassVar[bool] = True
+    has_episode_gradients: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
     workers: Annotated[int, Ge(1)]
@@ -101,9 +102,13 @@ class A3CAgent(ActorCritic):
 
     def _minibatches(self, rollout: Rollout) -> Iterator[FlatIndex]:
         """Yields the steps of each worker."""
+        yield from (index for _, index in self._groups(rollout))
+
+    def _groups(self, rollout: Rollout) -> Iterator[tuple[int, FlatIndex]]:
+        """Yields number and steps of each worker's columns."""
         each = rollout.mask.shape[2] // self.workers
         for worker in range(self.workers):
-            yield rollout.flat.of_columns(rollout.mask, slice(worker * each, (worker + 1) * each))
+            yield each, rollout.flat.of_columns(rollout.mask, slice(worker * each, (worker + 1) * each))
 
     def _joint_step(self, losses: Losses, learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Computes the gradients with the copy that acted, and makes their step from the newest parameters."""

@@ -18,7 +18,7 @@ from pg_experiments.algorithm.credit import Credit, assign_credit
 from pg_experiments.algorithm.experience import Experience, MiniBatch, Steps
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, Means, named, policy_hint
 from pg_experiments.algorithm.minibatches import minibatches
-from pg_experiments.algorithm.scores import episode_gradients
+from pg_experiments.algorithm.scores import episode_gradients, gradients_in_parts
 from pg_experiments.algorithm.surrogate import Objective
 from pg_experiments.algorithm.whole_batches import evaluated_blocks, old_log_probs
 from pg_experiments.baseline import ValueBaseline
@@ -118,6 +118,14 @@ class ActorCritic:
         gradients = partial(episode_gradients, self.policy, rollout)
         return assign_credit(rollout, self.returns, self.critic, self.normalization, discount, gradients)
 
+    def sample_gradients(self, rollout: Rollout) -> Iterator[Tensor]:
+        """As `HasEpisodeGradients.sample_gradients`. The ratio of PPO is 1 before the first step, as is its slope."""
+        advantages, weights = self.credit(rollout).advantages, torch.zeros_like(rollout.rewards)
+        for columns, index in self._groups(rollout):
+            found = self.normalization.of_minibatch(index.gather(advantages), index.valid)
+            weights += index.scatter(found * (columns / index.counts.clamp(min=1)[:, None]))
+        return gradients_in_parts(self.policy, rollout, weights)
+
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores."""
         return {
@@ -141,6 +149,10 @@ class ActorCritic:
         """Yields the steps of each mini-batch, in the order of the gradient steps."""
         seeds = [self.seeds[learner] for learner in rollout.learners.tolist()]
         return minibatches(rollout.flat, self.settings.num_minibatches, self.settings.epochs, seeds, self.updates)
+
+    def _groups(self, rollout: Rollout) -> Iterator[tuple[int, FlatIndex]]:
+        """Yields groups of columns, by their number and steps. A loss is a mean over a group's steps."""
+        yield rollout.mask.shape[2], rollout.flat
 
     def _batches(self, experience: Experience) -> Iterator[MiniBatch]:
         """Yields the mini-batches in the order of the gradient steps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium
@@ -84,6 +84,23 @@ class KeepsFiles(Protocol):
 
         Raises:
             FileError: the files are not those of the state.
+        """
+
+
+@runtime_checkable
+class HasEpisodeGradients(Protocol):
+    """An agent that estimates its policy's gradient from each column of a batch by itself.
+
+    Its option says so in its class variable `has_episode_gradients`.
+    """
+
+    def sample_gradients(self, rollout: Rollout) -> Iterator[Tensor]:
+        """Yields the estimates in parts [R, n, P] of consecutive columns: episodes, or fragments of an environment.
+
+        Their mean over all columns is the gradient that the policy ascends when the agent learns from the batch, at the
+        current parameters; with several gradient steps per batch, that of the whole batch before the first one. The
+        gradient of an entropy bonus is not included. The P numbers are in the order of `policy.parameters()`. Nothing
+        is changed.
         """
 
 

@@ -51,6 +51,7 @@ class PPO:
     is_actor_critic: ClassVar[bool] = True
     has_minibatches: ClassVar[bool] = True
     learns_from_whole_batches: ClassVar[bool] = True
+    has_episode_gradients: ClassVar[bool] = True
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
     clip_range: Annotated[float, Gt(0)] | None

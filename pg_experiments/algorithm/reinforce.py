@@ -17,7 +17,7 @@ from pg_experiments.algorithm.agent import Broken, Choices, Part, Update
 from pg_experiments.algorithm.credit import Credit, assign_credit
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, named, policy_hint
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
-from pg_experiments.algorithm.scores import episode_gradients
+from pg_experiments.algorithm.scores import episode_gradients, gradients_in_parts
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.batch_statistics import WholeBatch, of_batch, with_running_statistics
 from pg_experiments.tensors.learners import Learners
@@ -33,6 +33,7 @@ class Reinforce:
     """REINFORCE (Williams 1992): one gradient step per batch of whole episodes, or of whole points."""
 
     learns_from_whole_batches: ClassVar[bool] = True
+    has_episode_gradients: ClassVar[bool] = True
     reduction: Literal["mean", "sum"]
     discount: Annotated[float, Ge(0), Le(1)]
     entropy_bonus: Annotated[float, Ge(0)]
@@ -120,6 +121,12 @@ class ReinforceAgent:
         """
         weights = self.returns.weigh(advantages, rollout, self.discount[rollout.learners])
         return episode_gradients(self.policy, rollout, weights)
+
+    def sample_gradients(self, rollout: Rollout) -> Iterator[Tensor]:
+        """As `HasEpisodeGradients.sample_gradients`."""
+        columns = rollout.mask.shape[2]
+        weights = self.credit(rollout).advantages * (columns / self._divisor(rollout))
+        return gradients_in_parts(self.policy, rollout, weights)
 
     def losses(self, rollout: Rollout, advantages: Tensor) -> Iterator[PolicyLoss]:
         """Yields terms of the loss; the loss is their sum.
