@@ -54,6 +54,29 @@ def test_a_fragment_is_the_one_that_is_played_through_gymnasium(environment, see
     assert finished > 3
 
 
+EXPLORING = ("algorithm=sac", "collect.num_envs=3", "collect.num_steps=37", "policy.hidden=8", "algorithm.hold=5")
+SPACES = {
+    "Box": ("env=mountaincar_continuous",),
+    "Discrete": ("env=cartpole", "policy.head=categorical", "env.max_episodes=null", "env.max_steps=9000"),
+}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_exploring_actions_are_uniform_and_held_as_they_are_through_gymnasium(space):
+    """Up to the rounding of the inverse of tanh; then those of the policy."""
+    run = make_run(*EXPLORING, *SPACES[space], "num_seeds=2", "algorithm.learning_starts=222", "algorithm.batch_size=8")
+    theirs = through_gymnasium(run)
+    assert isinstance(run.collector, CompiledStepsCollector)
+    for update, is_random in enumerate((True, True, False)):
+        assert run.agent.head.is_random == is_random
+        ours, expected = (collector.collect(update, np.arange(2)) for collector in (run.collector, theirs))
+        for name in ("observations", "actions", "rewards"):
+            torch.testing.assert_close(getattr(ours, name), getattr(expected, name), rtol=1e-5, atol=1e-5)
+        held = (ours.actions[1:5] == ours.actions[:4]).flatten(2).all()
+        assert held == is_random
+        run.learn(ours, np.arange(2))
+
+
 def test_environments_go_on_from_a_state_as_if_nothing_had_happened():
     run, again = (make_run(*COMMON, "num_seeds=2") for _ in range(2))
     run.collector.collect(0, np.arange(2))

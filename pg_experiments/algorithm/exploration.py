@@ -8,18 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pg_experiments.policy.compiled_heads import INSIDE
 from pg_experiments.policy.discrete_heads import Categorical
 from pg_experiments.policy.gaussian_heads import SquashedGaussianHead
 
 Array = TypeVar("Array", Tensor, np.ndarray)
-INSIDE = 1 - 2**-20  # keeps numbers in (−1, 1) away from ±1, where the inverse of tanh is infinite
 
 
 class ExploringHead:
     """A head that chooses uniformly distributed actions while `is_random`, whatever the network's outputs."""
 
     is_greedy = False
-    rule = None  # no compiled form
 
     def __init__(self, head: Categorical | SquashedGaussianHead, hold: int) -> None:
         """`hold` is the number of steps for which such an action is kept; 1: a new one at every step."""
@@ -28,6 +27,7 @@ class ExploringHead:
         self.is_random = True
         self.num_outputs, self.num_noise, self.max_entropy = head.num_outputs, head.num_noise, head.max_entropy
         self.action_shape, self.is_continuous = head.action_shape, head.is_continuous
+        self.rule, self.limits, self.bounds = head.rule, head.limits, head.bounds
         self.for_environment, self.summaries, self.at = head.for_environment, head.summaries, head.at
 
     def noise(self, uniform: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pg_experiments.collect.noise import CHUNK
 from pg_experiments.env import compiled as env
 from pg_experiments.policy import compiled_heads as heads
 from pg_experiments.tensors import compiled_dense as dense
@@ -19,6 +20,7 @@ from pg_experiments.tensors.streams import Purpose
 
 env_reset, env_observe, env_step = env.reset, env.observe, env.step
 choose, choose_vector, bound = heads.choose, heads.choose_vector, heads.bound
+choose_between_bounds = heads.choose_between_bounds
 dense_outputs, take_observation = dense.dense_outputs, dense.take_observation
 recurrent_outputs = recurrent.recurrent_outputs
 seed_sfc64, fill_raw, fill_uniform = random.seed_sfc64, random.fill_raw, random.fill_uniform
@@ -63,6 +65,18 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
             kept[i] = bits[i] >= drop_below
 
 
+@helper
+def copy(values, to):  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        to[i] = values[i]
+
+
+@helper
+def fill_zeros(values):  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        values[i] = np.float32(0.0)
+
+
 @compiled(
     "int64", "int64", "int64", "int64",
     "int64", "float64[::1]", "int64",
@@ -70,10 +84,11 @@ def draw(streams, uniform, raw, drop_below, kept):  # type: ignore[no-untyped-de
     "int64", "uint64[:, ::1]", "int64[::1]", "uint64[:, :, ::1]",
     "float32[:, ::1]", "int64[::1]", "int64", "float32[::1]", "uint16[::1]",
     "float32[:, ::1]", "float32[:, ::1]", "float64",
-    "int64", "boolean", "boolean", "float64[::1]", "float32[:, ::1]",
+    "int64", "int64", "boolean", "boolean", "float64[::1]", "float32[:, ::1]",
     "float32[:, :, :, ::1]", "int64[:, :, ::1]", "float32[:, :, :, ::1]", "float32[:, :, ::1]", "boolean[:, :, :, ::1]",
     "boolean[:, :, :, ::1]", "float32[:, :, :, ::1]", "float32[:, :, :, ::1]", "float64[:, :, :, ::1]", "int64[::1]",
-    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, *recurrent.HELPERS, seed_streams, begin, draw),
+    helpers=(*env.HELPERS, *heads.HELPERS, *dense.HELPERS, *recurrent.HELPERS, seed_streams, begin, draw, copy,
+        fill_zeros),
     nogil=True,
 )  # fmt: skip
 def play(  # type: ignore[no-untyped-def]
@@ -83,7 +98,7 @@ def play(  # type: ignore[no-untyped-def]
     update, entropy, words, streams,
     parameters, widths, activation, scale, drop_below,
     shift, factor, obs_limit,
-    rule, is_greedy, is_continuous, limits, bounds,
+    hold, rule, is_greedy, is_continuous, limits, bounds,
     observations, actions, vectors, rewards, flags, kept, finals, final_memories, results, rows,
 ):  # fmt: skip
     """Plays the learners from `first` to before `last`, in the rows from `start` to before `stop`.
@@ -103,6 +118,7 @@ def play(  # type: ignore[no-untyped-def]
         update, entropy, words: the random streams: index of the batch, [R, W] words of entropy and their count [R].
         streams: [R, 2, 4] states of the streams, which are set in row 0.
         parameters, widths, activation, scale, drop_below, shift, factor, obs_limit: the networks, as in `DenseForm`.
+        hold: 0 for actions of the policy; otherwise they are uniformly distributed, and kept for so many steps.
         rule, is_greedy, is_continuous, limits, bounds: the head, as in `CompilableHead`.
         observations: [T, R, E, D] before each action.
         actions, vectors: [T, R, E] and [T, R, E, A], of which one is filled, by whether actions are continuous.
@@ -124,6 +140,7 @@ def play(  # type: ignore[no-untyped-def]
     units = np.empty((2, widest), dtype=np.float32)
     N = vectors.shape[3] if is_continuous else K  # random numbers of an action
     uniform = np.empty(STEPS_PER_DRAW * E * N, dtype=np.float32)
+    held = np.empty((E, N), dtype=np.float32)
     vector = np.empty(vectors.shape[3], dtype=np.float32)
     raw = np.empty(STEPS_PER_DRAW * E * U // 4, dtype=np.uint64)
     seeds = np.empty((E, 1), dtype=np.uint64)
@@ -157,8 +174,16 @@ def play(  # type: ignore[no-untyped-def]
                 else:
                     row = dense_outputs(parameters[r], widths, activation, scale[r], kept[t, r, e], units)
                 numbers_of_action, action = uniform[draws * N : (draws + 1) * N], np.int64(0)
+                if hold > 0:
+                    if t % CHUNK % hold == 0:
+                        copy(numbers_of_action, held[e])
+                    numbers_of_action = held[e]
+                    fill_zeros(units[row, :K])
                 if is_continuous:
-                    choose_vector(is_greedy, limits, units[row, :K], numbers_of_action, vectors[t, r, e])
+                    if hold > 0:
+                        choose_between_bounds(numbers_of_action, vectors[t, r, e])
+                    else:
+                        choose_vector(is_greedy, limits, units[row, :K], numbers_of_action, vectors[t, r, e])
                     bound(rule, bounds, vectors[t, r, e], vector)
                 else:
                     action = choose(rule, is_greedy, units[row, :K], numbers_of_action)

@@ -15,11 +15,12 @@ import torch
 
 from pg_experiments.collect.compiled_play import NOT_BEGUN, play
 from pg_experiments.env.compiled import CompilableEnvironments, CompiledForm
-from pg_experiments.policy.compiled_heads import CompilableHead
+from pg_experiments.policy.compiled_heads import CompilableHead, Exploring
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.networks import CompilableDense, DenseForm, as_compilable, state_size_of
 from pg_experiments.tensors.streams import stream_words
 
+FEW = 256  # steps of all learners that are not worth a second thread
 SLICES = 4  # per thread, as learners do not play equally long
 NOTICE = "compiling the loop that plays, once on this machine: this takes some seconds"
 
@@ -142,6 +143,11 @@ class Player:
         """Empty rows of these environments."""
         return Columns.zeros(rows, games.steps.shape, self.network.inputs, self.units, self.head.bounds.shape[1])
 
+    @property
+    def hold(self) -> int:
+        """The number of steps for which a uniformly distributed action is kept; 0 for actions of the policy."""
+        return self.head.hold if isinstance(self.head, Exploring) and self.head.is_random else 0
+
     def prepare(self, say: Callable[[str], None]) -> None:
         """Compiles the loop, or loads it from the cache. `say` gets a line where it must be compiled."""
         play.ready(lambda: say(NOTICE))
@@ -165,11 +171,11 @@ class Player:
             games.numbers, games.states, games.memories, games.steps, games.scores, games.episodes,
             batch.update, batch.entropy, batch.words, batch.streams,
             *batch.network,
-            self.head.rule, self.head.is_greedy, self.head.is_continuous, self.head.limits, self.head.bounds,
+            self.hold, self.head.rule, self.head.is_greedy, self.head.is_continuous, self.head.limits, self.head.bounds,
             *columns, games.finals, games.final_memories, games.results, batch.rows,
         )  # fmt: skip
         loop = play.ready()
-        if self._threads is None:
+        if self._threads is None or columns.rewards[start:stop].size < FEW:
             loop(0, R, *arguments)
             return
         bounds = np.linspace(0, R, min(R, self._slices) + 1).astype(int).tolist()

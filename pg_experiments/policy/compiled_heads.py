@@ -13,7 +13,9 @@ from pg_experiments.tensors.compiled import helper
 
 CATEGORICAL, BERNOULLI, GAUSSIAN, SQUASHED_GAUSSIAN = range(4)  # rules
 LINEAR_ABOVE = 20.0  # where torch's softplus is the identity
-HALF, ONE = np.float32(0.5), np.float32(1.0)
+HALF, ONE, TWO = np.float32(0.5), np.float32(1.0), np.float32(2.0)
+INSIDE = 1 - 2**-20  # keeps numbers in (−1, 1) away from ±1, where the inverse of tanh is infinite
+_INSIDE = np.float32(INSIDE)
 
 
 @runtime_checkable
@@ -33,6 +35,19 @@ class CompilableHead(Protocol):
     is_continuous: bool
     limits: np.ndarray
     bounds: np.ndarray
+
+
+@runtime_checkable
+class Exploring(Protocol):
+    """A head that may choose uniformly distributed actions, whatever the network's outputs.
+
+    Attributes:
+        is_random: whether it does.
+        hold: the number of steps for which such an action is kept.
+    """
+
+    is_random: bool
+    hold: int
 
 
 @helper
@@ -56,6 +71,13 @@ def choose_vector(is_greedy, limits, outputs, uniform, action):  # type: ignore[
     for i in range(A):
         noise = np.float32(0.0) if is_greedy else normal_number(uniform[i])
         action[i] = outputs[i] + np.float32(std(limits, outputs[A + i])) * noise
+
+
+@helper
+def choose_between_bounds(uniform, action):  # type: ignore[no-untyped-def]
+    """Fills `action` [A] with tanh⁻¹ of uniform numbers in (−1, 1)."""
+    for i in range(len(action)):
+        action[i] = np.float32(math.atanh((TWO * uniform[i] - ONE) * _INSIDE))
 
 
 @helper
@@ -90,4 +112,4 @@ def logistic(uniform, is_greedy):  # type: ignore[no-untyped-def]
     return np.float32(0.0) if is_greedy else np.log(uniform) - np.log1p(-uniform)
 
 
-HELPERS = (*NORMAL, choose, choose_vector, std, softplus, bound, gumbel, logistic)
+HELPERS = (*NORMAL, choose, choose_vector, choose_between_bounds, std, softplus, bound, gumbel, logistic)
