@@ -10,7 +10,7 @@ import torch
 from pg_experiments.optimizer.rules import SGD
 from pg_experiments.optimizer.stacked import StackedOptimizer
 from pg_experiments.tensors.compiled_perceptron import LARGEST, is_for
-from pg_experiments.tensors.networks import with_pullback
+from pg_experiments.tensors.networks import with_input_pullback, with_pullback
 from pg_experiments.tensors.stacked import StackedMLP, perceptron
 
 BLOCK = LARGEST // 64**2  # steps in a block of the compiled loops, with at most 64 hidden units
@@ -121,3 +121,27 @@ def test_a_pullback_adds_the_gradient_of_automatic_differentiation_to_what_is_th
     with_pullback(network.bind(torch.tensor(learners)), x, noise)[1](weights)
     for parameter, gradient in zip(network.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, 1 + gradient, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("learners", [[0, 1, 2], [0, 2]], ids=["all", "some"])
+@pytest.mark.parametrize("of_optimizer", [False, True], ids=["", "in an optimizer's memory"])
+def test_a_pullback_to_the_input_is_that_of_automatic_differentiation_and_leaves_parameters_alone(
+    dtype, layers, learners, of_optimizer
+):
+    torch.manual_seed(0)
+    network = StackedMLP(3, 4, 2, hidden=16, layers=layers, activation="leaky_relu", bias=True).to(dtype)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    if of_optimizer:
+        StackedOptimizer(network.named_parameters(), SGD(0.1, weight_decay=0.0, momentum=0.0))
+    bound = network.bind(torch.tensor(learners))
+    x, weights = (torch.randn(len(learners), 20, n, dtype=dtype) for n in (4, 2))
+    shown = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad((bound(shown) * weights).sum(), shown)
+    outputs, pull_back = with_input_pullback(bound, x)
+    assert not outputs.requires_grad
+    torch.testing.assert_close(outputs, bound(x).detach())
+    torch.testing.assert_close(pull_back(weights), expected, rtol=1e-4, atol=1e-4)
+    assert all(parameter.grad is None for parameter in network.parameters())

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pg_experiments.baseline.base import Baseline
 from pg_experiments.baseline.value import ValueBaseline
 from pg_experiments.support.errors import UserError
+from pg_experiments.tensors.initialisation import Initialisation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import (
     FromFeatures,
@@ -26,7 +27,7 @@ from pg_experiments.tensors.networks import (
     WithFeatures,
     innermost,
 )
-from pg_experiments.tensors.stacked import BoundMLP, Initialisation, StackedMLP
+from pg_experiments.tensors.stacked import BoundMLP, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
 Evaluated = tuple[Tensor, Pullback]  # outputs [R, N, K] without their graph, and what differentiates them

@@ -18,11 +18,12 @@ from pg_experiments.optimizer.rules import Adam
 from pg_experiments.optimizer.stacked import StackedOptimizer
 from pg_experiments.support.errors import UserError, as_yaml
 from pg_experiments.tensors.fused import Activation
+from pg_experiments.tensors.initialisation import Initialisation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean
 from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.rollout import FlatIndex, Rollout
-from pg_experiments.tensors.stacked import Initialisation, StackedMLP
+from pg_experiments.tensors.stacked import StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
 

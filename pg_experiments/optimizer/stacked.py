@@ -65,14 +65,12 @@ class StackedOptimizer:
         first = next(iter(self.parameters.values()))
         self.device, self.dtype = first.device, first.dtype  # of all parameters
         self.counts = torch.zeros(len(first), dtype=torch.int64)  # [R] step count of each learner; on the CPU
-        self._values = torch.cat([parameter.detach().flatten(1) for parameter in self.parameters.values()], 1)
-        self._gradient = torch.zeros_like(self._values)
-        self._moments = [torch.zeros_like(self._values) for _ in range(rule.moments)]
+        self.values = in_one_matrix(self.parameters.values())
+        self._gradient = torch.zeros_like(self.values)
+        self._moments = [torch.zeros_like(self.values) for _ in range(rule.moments)]
         self._gradients = self._views(self._gradient)
         moments = [self._views(moment) for moment in self._moments]
         self.moments = {name: [views[name] for views in moments] for name in self.parameters}
-        for name, values in self._views(self._values).items():
-            self.parameters[name].data = values
 
     def step(self, losses: Losses, learners: Sequence[int], factors: Sequence[float]) -> Step:
         """Make one gradient step.
@@ -128,7 +126,7 @@ class StackedOptimizer:
         learners = list(scales)
         index = self._index(learners)
         *rule_factors, scale = self._factors(scales)
-        before, gradient = _rows(self._values, index), _rows(self._gradient, index)
+        before, gradient = _rows(self.values, index), _rows(self._gradient, index)
         moments = [_rows(moment, index) for moment in self._moments]
         after = self.rule.moved(before, gradient, moments, rule_factors)
         if any(factor != 1 for factor in scales.values()):
@@ -184,19 +182,16 @@ class StackedOptimizer:
         """Write the steps to parameters, moments and step counts."""
         if move.index is None:
             self.counts += 1
-            self._values.copy_(move.after)  # the moments are the stored ones, and have changed in place
+            self.values.copy_(move.after)  # the moments are the stored ones, and have changed in place
             return
         self.counts[move.learners] += 1
-        self._values.index_copy_(0, move.index, move.after)
+        self.values.index_copy_(0, move.index, move.after)
         for stored, moment in zip(self._moments, move.moments, strict=True):
             stored.index_copy_(0, move.index, moment)
 
     def _views(self, rows: Tensor) -> dict[str, Tensor]:
         """The part of each parameter in rows [r, P]: views [r, …] by name."""
-        shapes = [parameter.shape[1:] for parameter in self.parameters.values()]
-        ends = accumulate((shape.numel() for shape in shapes), initial=0)
-        parts = zip(self.parameters, shapes, pairwise(ends), strict=True)
-        return {name: rows[:, start:end].view(-1, *shape) for name, shape, (start, end) in parts}
+        return dict(zip(self.parameters, _views_of(rows, self.parameters.values()), strict=True))
 
     def _index(self, learners: Sequence[int]) -> Tensor | None:
         """[r] int64 on the device; None for all learners."""
@@ -223,6 +218,22 @@ class StackedOptimizer:
         for name, tensors in stored.items():
             for tensor, value in zip(tensors, saved[name], strict=True):
                 tensor.copy_(value)
+
+
+def in_one_matrix(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Moves the data of stacked parameters into one matrix [R, P], of which they become views. Returns it."""
+    every = list(parameters)
+    values = torch.cat([parameter.detach().flatten(1) for parameter in every], 1)
+    for parameter, view in zip(every, _views_of(values, every), strict=True):
+        parameter.data = view
+    return values
+
+
+def _views_of(rows: Tensor, parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    """The part of each parameter in rows [r, P]: views [r, …]."""
+    shapes = [parameter.shape[1:] for parameter in parameters]
+    ends = accumulate((shape.numel() for shape in shapes), initial=0)
+    return [rows[:, start:end].view(-1, *shape) for shape, (start, end) in zip(shapes, pairwise(ends), strict=True)]
 
 
 def are_finite(tensors: Iterable[Tensor]) -> bool:

@@ -22,10 +22,11 @@ from pg_experiments.policy.recurrent import GRU
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.batch_normed_mlp import BatchNormedMLP
 from pg_experiments.tensors.fused import Activation
+from pg_experiments.tensors.initialisation import Initialisation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import Network
 from pg_experiments.tensors.normed_mlp import Norm, NormedMLP
-from pg_experiments.tensors.stacked import Initialisation, StackedMLP
+from pg_experiments.tensors.stacked import StackedMLP
 from pg_experiments.tensors.stacked_module import StackedModule
 from pg_experiments.tensors.streams import Purpose
 

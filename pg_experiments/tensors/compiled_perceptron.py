@@ -43,6 +43,9 @@ class Memory(NamedTuple):
     parts: list[Tensor]  # the gradients of each layer's weights, then of each layer's biases: views
 
 
+NOT_WANTED = Stored(np.empty(0, dtype=np.float32), *np.zeros((2, 2, 0), dtype=np.int64))  # gradients of parameters
+
+
 def is_for(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> bool:
     """Whether the loops are for these perceptrons: they take less time where there are products of hidden units."""
     hidden = {weight.shape[2] for weight in weights[:-1]}
@@ -131,7 +134,8 @@ def backward(
 ) -> Tensor | None:
     """Adds the gradient of the parameters to `found`. Returns that of the input, if it is wanted.
 
-    `gradient` is [R, N, K], of the outputs; `units` are those of `forward`, and the others as there.
+    `gradient` is [R, N, K], of the outputs; `units` are those of `forward`, and the others as there. `found` may be
+    NOT_WANTED.
     """
     R, N, inputs = x.shape
     of_x = torch.empty(R, N if of_input else 0, inputs)
@@ -258,7 +262,8 @@ def _backward(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Adds the gradient of the parameters to `found`, for some learners as in `_forward`.
 
-    Fills `of_x` [R, N, inputs] with that of the input; [R, 0, inputs] where it is not wanted.
+    Fills `of_x` [R, N, inputs] with that of the input; [R, 0, inputs] where it is not wanted. `found` is empty where
+    that of the parameters is not.
     """
     N, depth = x.shape[1], len(widths) - 1
     rows = block_rows(widths)
@@ -273,12 +278,13 @@ def _backward(  # type: ignore[no-untyped-def]
             for layer in range(depth - 1, -1, -1):
                 inputs, width = widths[layer], widths[layer + 1]
                 y = x[r, start:stop] if layer == 0 else units[r, layer - 1, start:stop]
-                product = of_weights[: inputs * width]
-                np.dot(y.T, gradient, product.reshape((inputs, width)))
-                place = found_places[0, layer] + r * found_strides[0, layer]
-                add_all(found[place : place + inputs * width], product)
-                place = found_places[1, layer] + r * found_strides[1, layer]
-                add_columns(found[place : place + width], gradient)
+                if found.size > 0:
+                    product = of_weights[: inputs * width]
+                    np.dot(y.T, gradient, product.reshape((inputs, width)))
+                    place = found_places[0, layer] + r * found_strides[0, layer]
+                    add_all(found[place : place + inputs * width], product)
+                    place = found_places[1, layer] + r * found_strides[1, layer]
+                    add_columns(found[place : place + width], gradient)
                 if layer == 0 and of_x.size == 0:
                     continue
                 place = places[0, layer] + r * strides[0, layer]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors import compiled_perceptron as compiled
+from pg_experiments.tensors.compiled_perceptron import NOT_WANTED, Memory
 from pg_experiments.tensors.networks import LEAKY_RELU, LEAKY_SLOPE, RELU, TANH
 
 Activation = Literal["relu", "leaky_relu", "tanh"]
@@ -40,12 +41,13 @@ def fused_perceptron(
     activation: Activation,
     masks: Tensor | None,
     scale: Tensor | float,
+    memory: Memory | None = None,
 ) -> Tensor:
     """As `stacked.perceptron`."""
     weights = [weight for weight, _ in layers]
     biases = [bias for _, bias in layers if bias is not None]
     if not torch.is_grad_enabled():
-        return forward(x, weights, biases, activation, masks, scale)[-1]
+        return forward(x, weights, biases, activation, masks, scale, memory)[-1]
     outputs: Tensor = _Perceptron.apply(  # type: ignore[no-untyped-call]
         x, activation, masks, scale, len(weights), *weights, *biases
     )
@@ -97,8 +99,14 @@ def forward(
     activation: Activation,
     masks: Tensor | None,
     scale: Tensor | float,
+    memory: Memory | None = None,
 ) -> list[Tensor]:
-    """The input of each layer, and the outputs; of perceptrons with compiled loops, the input, units and outputs."""
+    """The input of each layer, and the outputs; of perceptrons with compiled loops, the input, units and outputs.
+
+    `memory` is where the parameters are, if that is known.
+    """
+    if memory is not None:
+        return [x, *compiled.forward(x, memory.widths, memory.parameters, CODES[activation], masks, scale)]
     if compiled.is_for(weights, biases):
         widths, parameters = compiled.widths_of(weights), compiled.packed(weights, biases)
         return [x, *compiled.forward(x, widths, parameters, CODES[activation], masks, scale)]
@@ -121,6 +129,7 @@ def backward(
     activation: Activation,
     masks: Tensor | None,
     scale: Tensor | float,
+    memory: Memory | None = None,
     *,
     of_input: bool = False,
     of_parameters: bool = True,
@@ -130,14 +139,15 @@ def backward(
     Args:
         gradient: [R, N, outputs], of the outputs.
         layers: what `forward` returns before the outputs.
-        weights, biases, activation, masks, scale: as in `forward`.
+        weights, biases, activation, masks, scale, memory: as in `forward`.
         of_input: whether the gradient of the input is needed.
         of_parameters: whether those of weights and biases are needed; else their lists are empty.
     """
-    if compiled.is_for(weights, biases):
+    if memory is not None or compiled.is_for(weights, biases):
         x, units = layers
-        widths, parameters = compiled.widths_of(weights), compiled.packed(weights, biases)
-        found, parts = compiled.zeros((*weights, *biases))
+        widths = compiled.widths_of(weights)
+        parameters = compiled.packed(weights, biases) if memory is None else memory.parameters
+        found, parts = compiled.zeros((*weights, *biases)) if of_parameters else (NOT_WANTED, [])
         of_x = compiled.backward(
             gradient, x, widths, parameters, units, found, CODES[activation], masks, scale, of_input=of_input
         )

@@ -98,6 +98,32 @@ def with_pullback(
     return outputs.detach(), partial(torch.autograd.backward, outputs)
 
 
+InputPullback = Callable[[Tensor], Tensor]  # from ∂ loss / ∂ outputs to ∂ loss / ∂ observations
+
+
+@runtime_checkable
+class InputDifferentiable(Protocol):
+    """A bound network with a quicker gradient by its observations."""
+
+    def with_input_pullback(self, observations: Tensor) -> tuple[Tensor, InputPullback] | None:
+        """As the function `with_input_pullback`; None for inputs that it is not made for."""
+
+
+def with_input_pullback(network: BoundNetwork, observations: Tensor) -> tuple[Tensor, InputPullback]:
+    """Outputs [R, N, K] of observations [R, N, *shape] without noise, and the function that differentiates them.
+
+    It gives the gradient by the observations. Parameters get none.
+    """
+    if issubclass(type(network), InputDifferentiable):
+        found = cast(InputDifferentiable, network).with_input_pullback(observations)
+        if found is not None:
+            return found
+    with torch.enable_grad():
+        shown = observations.detach().requires_grad_()
+        outputs = network(shown)
+    return outputs.detach(), lambda gradient: torch.autograd.grad(outputs, shown, gradient)[0]
+
+
 AS_IT_IS = np.zeros((0, 0), dtype=np.float32)  # shift and factor of observations that are not normalised
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,10 +26,9 @@ from pg_experiments.tensors.fused import (
     fused_perceptron,
     is_transformed,
 )
-from pg_experiments.tensors.initialisation import Initialisation as Initialisation
-from pg_experiments.tensors.initialisation import initialise_layer
+from pg_experiments.tensors.initialisation import Initialisation, initialise_layer
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import CompiledStep, DenseForm, Observations, Pullback
+from pg_experiments.tensors.networks import CompiledStep, DenseForm, InputPullback, Observations, Pullback
 from pg_experiments.tensors.repeated import repeated
 from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows
@@ -44,6 +44,7 @@ def perceptron(
     activation: Activation,
     masks: Tensor | None = None,
     scale: Tensor | float = 1.0,
+    memory: Memory | None = None,
 ) -> Tensor:
     """R multi-layer perceptrons: [R, N, inputs] -> [R, N, outputs].
 
@@ -54,9 +55,10 @@ def perceptron(
         masks: [R, N, L, H], True or 1 for the hidden units that dropout keeps; None for no dropout.
         scale: factor of a kept unit, 1 / (1 − dropout probability); a number, or [R, 1, 1]. Mask and scale are applied
             before the activation, as in the text.
+        memory: where the parameters are, for compiled loops, if that is known.
     """
     if isinstance(x, Tensor) and can_fuse(x):
-        return fused_perceptron(x, layers, activation, masks, scale)
+        return fused_perceptron(x, layers, activation, masks, scale, memory)
     *hidden, (last_weight, last_bias) = layers
     activate = ACTIVATIONS[activation]
     for index, (weight, bias) in enumerate(hidden):
@@ -98,7 +100,23 @@ class BoundMLP:
 
     def __call__(self, observations: Observations, noise: Tensor | None = None) -> Tensor:
         """Outputs [R, N, K] of observations [R, N, *shape]; `noise` is the dropout mask [R, N, L, H], or None."""
-        return perceptron(flat(observations), self.layers, self.activation, noise, self.scale)
+        return perceptron(flat(observations), self.layers, self.activation, noise, self.scale, self.memory)
+
+    def with_input_pullback(self, observations: Tensor) -> tuple[Tensor, InputPullback] | None:
+        """As `InputDifferentiable.with_input_pullback`."""
+        if observations.ndim > 3 or not can_fuse(observations):
+            return None
+        weights, biases = [w for w, _ in self.layers], [b for _, b in self.layers if b is not None]
+        settings = (weights, biases, self.activation, None, self.scale, self.memory)
+        with torch.no_grad():
+            *layers, outputs = forward(observations, *settings)
+
+        @torch.no_grad()
+        def pull_back(gradient: Tensor) -> Tensor:
+            found = backward(gradient, layers, *settings, of_input=True, of_parameters=False)[0]
+            return cast(Tensor, found)  # as it is wanted
+
+        return outputs, pull_back
 
     def with_pullback(self, observations: Observations, noise: Tensor | None) -> tuple[Tensor, Pullback] | None:
         """As `Differentiable.with_pullback`; for dense observations, and parameters that are not rows of others."""

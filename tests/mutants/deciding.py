@@ -132,8 +132,8 @@ MUTANTS = [
     ),
     dropout(
         "dropout does not scale",
-        "perceptron(flat(observations), self.layers, self.activation, noise, self.scale)",
-        "perceptron(flat(observations), self.layers, self.activation, noise, 1.0)",
+        "perceptron(flat(observations), self.layers, self.activation, noise, self.scale, self.memory)",
+        "perceptron(flat(observations), self.layers, self.activation, noise, 1.0, self.memory)",
         OF_POLICY + "test_dropout_stands_before_the_activation_and_scales_what_it_keeps",
     ),
     dropout(
