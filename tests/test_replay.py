@@ -25,10 +25,9 @@ def filled(replay: Replay, files: ReplayFiles | None = None, parts: tuple[int, .
     """The same rows for both learners, those of the second negative."""
     first = 0
     for count in parts:
-        for learner, sign in enumerate((1, -1)):
-            if files is not None:
-                files.make_room(learner, count)
-            replay.add(learner, sign * rows(first, count))
+        if files is not None:
+            files.make_room([0, 1], count)
+        replay.add([0, 1], torch.stack([rows(first, count), -rows(first, count)]))
         first += count
     return replay
 
@@ -90,8 +89,8 @@ def test_rows_that_were_saved_are_loaded_and_later_ones_go_on_behind_them(tmp_pa
         torch.testing.assert_close(each.replay.newest(1, size), -rows(10 - size, size), rtol=0, atol=0)
         everything = torch.arange(size)[None]
         assert torch.equal(each.replay.sample([0], everything), files.replay.sample([0], everything))
-    again.make_room(0, 2)
-    again.replay.add(0, rows(10, 2))
+    again.make_room([0], 2)
+    again.replay.add([0], rows(10, 2)[None])
     after = again.state()
     assert after["counts"] == [12, 10]
     assert (tmp_path / "replay" / "seed_4.bin").stat().st_size == HEADER.size + 12 * WIDTH * 4

@@ -213,9 +213,10 @@ def test_target_networks_follow_by_tau_at_the_interval_of_gradient_steps():
     agent.step(torch.arange(1), batch, noise, [1.0], {})
     for old, new, online in zip(before, critics.target.parameters(), critics.online.parameters(), strict=True):
         torch.testing.assert_close(new, 0.75 * old + 0.25 * online)
+    before = [p.clone() for p in critics.target.parameters()]
     agent.step(torch.arange(1), batch, noise, [1.0], {})
-    for new, later in zip([p.clone() for p in critics.target.parameters()], critics.target.parameters(), strict=True):
-        assert torch.equal(new, later)
+    for old, new in zip(before, critics.target.parameters(), strict=True):
+        assert torch.equal(old, new)
 
 
 def test_the_twins_begin_differently_and_the_targets_like_their_critics():

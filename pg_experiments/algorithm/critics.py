@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from pg_experiments.optimizer import OptimizerOption
-from pg_experiments.optimizer.stacked import Differentiated, StackedOptimizer
+from pg_experiments.optimizer.stacked import Differentiated, StackedOptimizer, in_one_matrix
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
-from pg_experiments.tensors.networks import with_pullback
-from pg_experiments.tensors.stacked import BoundMLP, StackedMLP
+from pg_experiments.tensors.networks import InputPullback, with_input_pullback, with_pullback
+from pg_experiments.tensors.stacked import StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
 TWINS = (Purpose.CRITIC_PARAMETERS, Purpose.SECOND_CRITIC_PARAMETERS)  # streams of their first parameters
@@ -75,16 +74,25 @@ class Critics(nn.Module):
         rule = optimizer.rule(rates.repeat_interleave(2), decays.repeat_interleave(2))
         self.optimizer = StackedOptimizer(self.online.named_parameters("critic"), rule, optimizer.max_grad_norm)
         self.target.load_state_dict(self.online.state_dict())
+        self._target_values = in_one_matrix(self.target.parameters())  # as `optimizer.values` of the critics
 
+    @torch.no_grad()
     def target_values(self, learners: Tensor, inputs: Tensor) -> Tensor:
         """min(Q′₁, Q′₂) of the target networks, [R, N, K] for inputs [R, N, D] of the learners with indices [R]."""
-        return _of_twins(self.target.bind(_rows(learners)), inputs).amin(1)
+        outputs: Tensor = self.target.bind(_rows(learners))(_twice(inputs))
+        return torch.minimum(*_of_twins(outputs))
 
-    def lower_values(self, learners: Tensor, inputs: Tensor) -> Tensor:
-        """min(Q₁, Q₂) as `target_values`, with the graph to the inputs, and without that to the parameters."""
-        bound = self.online.bind(_rows(learners))
-        layers = [(weight.detach(), None if bias is None else bias.detach()) for weight, bias in bound.layers]
-        return _of_twins(replace(bound, layers=layers), inputs).amin(1)
+    def lower_values(self, learners: Tensor, inputs: Tensor) -> tuple[Tensor, InputPullback]:
+        """min(Q₁, Q₂) as `target_values`, and the function from ∂ loss / ∂ min(Q₁, Q₂) to ∂ loss / ∂ inputs."""
+        outputs, pull_back = with_input_pullback(self.online.bind(_rows(learners)), _twice(inputs))
+        first, second = _of_twins(outputs)
+        is_first = first <= second
+
+        def of_lower(gradient: Tensor) -> Tensor:
+            of_twins = torch.stack([gradient * is_first, gradient * ~is_first], 1)
+            return torch.add(*_of_twins(pull_back(of_twins.flatten(0, 1))))
+
+        return torch.minimum(first, second), of_lower
 
     def fit(
         self,
@@ -104,8 +112,8 @@ class Critics(nn.Module):
             factors: [R] of the learning rate; a learner with factor 0 takes no part.
         """
         rows, (R, N) = _rows(learners), targets.shape
-        outputs, pull_back = with_pullback(self.online.bind(rows), inputs.repeat_interleave(2, 0))
-        index = None if chosen is None else chosen.repeat_interleave(2, 0)[..., None]
+        outputs, pull_back = with_pullback(self.online.bind(rows), _twice(inputs))
+        index = None if chosen is None else _twice(chosen)[..., None]
         values = (outputs if index is None else outputs.gather(2, index)).view(R, 2, N)
         errors = values - targets[:, None]
         slopes = (errors / N).view(2 * R, N, 1)
@@ -125,7 +133,7 @@ class Critics(nn.Module):
     @torch.no_grad()
     def update_target(self, rate: float) -> None:
         """θ′ ← (1 − τ) θ′ + τ θ with the rate τ."""
-        torch._foreach_lerp_(list(self.target.parameters()), list(self.online.parameters()), rate)
+        self._target_values.lerp_(self.optimizer.values, rate)
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores."""
@@ -146,7 +154,11 @@ def _rows(learners: Tensor) -> Tensor:
     return (2 * learners[:, None] + torch.arange(2, device=learners.device)).flatten()
 
 
-def _of_twins(network: BoundMLP, inputs: Tensor) -> Tensor:
-    """[R, N, D] -> [R, 2, N, K]: the outputs of both critics of each learner."""
-    outputs: Tensor = network(inputs.repeat_interleave(2, 0)).unflatten(0, (-1, 2))
-    return outputs
+def _of_twins(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """[2R, …] -> [R, …] of the first critics, and of the second ones."""
+    return rows[::2], rows[1::2]
+
+
+def _twice(of_learners: Tensor) -> Tensor:
+    """[R, …] -> [2R, …]: for both critics of each learner."""
+    return of_learners[:, None].expand(-1, 2, *of_learners.shape[1:]).flatten(0, 1)

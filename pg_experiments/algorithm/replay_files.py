@@ -52,10 +52,13 @@ class ReplayFiles:
             if count:
                 self._load(files, learner, count)
 
-    def make_room(self, learner: int, count: int) -> None:
-        """Saves the rows of a learner before `count` more would replace one that is not saved."""
-        if self.files is not None and self.replay.counts[learner] + count - self.saved[learner] > self._most:
-            self._save(self.files, learner)
+    def make_room(self, learners: Sequence[int], count: int) -> None:
+        """Saves the rows of learners before `count` more of each would replace one that is not saved."""
+        if self.files is None:
+            return
+        for learner in learners:
+            if self.replay.counts[learner] + count - self.saved[learner] > self._most:
+                self._save(self.files, learner)
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores. All rows are saved before. Raises OSError where that fails."""
@@ -75,7 +78,7 @@ class ReplayFiles:
         self.replay.counts[:] = state["counts"]
         if "rows" in state:
             for learner, (count, rows) in enumerate(zip(state["counts"], state["rows"], strict=True)):
-                self.replay.write(learner, count - len(rows), rows)
+                self.replay.write([learner], count - len(rows), rows[None])
         else:
             self.saved, self.checksums = list(state["counts"]), list(state["checksums"])
 
@@ -108,6 +111,6 @@ class ReplayFiles:
                 content = file.read(min(at_once, count - first) * row)
                 checksum = zlib.crc32(content, checksum)
                 rows = np.frombuffer(content, FLOAT).astype(np.float32).reshape(-1, replay.width)
-                replay.write(learner, first, torch.from_numpy(rows))
+                replay.write([learner], first, torch.from_numpy(rows)[None])
         if checksum != self.checksums[learner]:
             raise FileError(f"{path}: is damaged, as its checksum is not that of the checkpoint")

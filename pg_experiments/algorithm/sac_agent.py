@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from pg_experiments.algorithm.critics import Critics
 from pg_experiments.algorithm.exploration import ExploringHead
 from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS, POLICY_NORM, Means, named, policy_hint
 from pg_experiments.algorithm.replay_files import ReplayFiles
+from pg_experiments.algorithm.sampling import Draws
 from pg_experiments.algorithm.soft_actions import ContinuousActions, DiscreteActions, SoftActions
 from pg_experiments.algorithm.transitions import Layout, Transitions
 from pg_experiments.optimizer.stacked import Differentiated
@@ -29,7 +29,6 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import state_size_of, with_pullback
 from pg_experiments.tensors.replay import Replay
 from pg_experiments.tensors.rollout import Rollout
-from pg_experiments.tensors.streams import Purpose, numpy_stream
 
 if TYPE_CHECKING:
     from pg_experiments.algorithm.sac import SAC
@@ -38,13 +37,6 @@ QF_LOSS = Metric("qf_loss", "", "losses/qf_loss")
 QF_VALUES = Metric("qf_values", "", "losses/qf_values")
 QF_NORM = Metric("qf_gradient_norm", "", "gradients/qf_norm")
 ALPHA = Metric("alpha", "", "losses/alpha")
-
-
-class Draw(NamedTuple):
-    """The random numbers of a gradient step."""
-
-    places: Tensor  # [R, N] int64: places of the transitions in the buffer
-    noise: Tensor  # [2, R, N, numbers] normal, for the actions in the states and in the next states
 
 
 class SACAgent:
@@ -105,20 +97,22 @@ class SACAgent:
         if rollout.action_masks is not None:
             raise UserError("algorithm=sac: does not take action masks, which this environment has; use algorithm=ppo")
         learners = rollout.learners.tolist()
-        rows = self.layout.rows(rollout, self.actions.stored(rollout.actions))
-        for learner, of_learner in zip(learners, rows.cpu(), strict=True):
-            self.files.make_room(learner, len(of_learner))
-            self.replay.add(learner, of_learner)
+        rows = self.layout.rows(rollout, self.actions.stored(rollout.actions)).cpu()
+        self.files.make_room(learners, rows.shape[1])
+        self.replay.add(learners, rows)
         self._explore_or_not(learners)
         update, self.updates = self.updates, self.updates + 1
         if min(self.replay.counts[learner] for learner in learners) <= self.settings.learning_starts:
             return Update({}, {})
         schedule = [self.optimizer_settings.factor(share) for share in progress.tolist()]
         broken, means = dict[int, Broken](), Means()
-        for draw in self._draws(learners, update):
-            batch = self.layout.split(self.replay.sample(learners, draw.places).to(self.device))
+        draws, sizes = Draws([self.seeds[learner] for learner in learners], update), self.replay.sizes(learners)
+        for _ in range(self.settings.gradient_steps):
+            places, noise = draws.draw(sizes, self.settings.batch_size, self.actions.noise)
+            batch = self.layout.split(self.replay.sample(learners, places).to(self.device))
             factors = [0.0 if r in broken else factor for r, factor in zip(learners, schedule, strict=True)]
-            means.add(self.step(rollout.learners, batch, draw.noise, factors, broken), [f > 0 for f in factors])
+            measured = self.step(rollout.learners, batch, noise.to(self.device), factors, broken)
+            means.add(measured, [factor > 0 for factor in factors])
             if len(broken) == len(learners):
                 break
         metrics = means.values()
@@ -206,18 +200,6 @@ class SACAgent:
             self.log_alpha.grad = slopes
         measured |= {"policy_loss": losses, "entropy": entropy}
         return losses
-
-    def _draws(self, learners: list[int], update: int) -> Iterator[Draw]:
-        """Yields the random numbers of each gradient step of an update, from the stream of each learner's seed."""
-        streams = [numpy_stream(self.seeds[learner], Purpose.REPLAY, update) for learner in learners]
-        N, sizes = self.settings.batch_size, self.replay.sizes(learners)
-        places = np.empty((len(learners), N), dtype=np.int64)
-        noise = np.empty((2, len(learners), N, self.actions.noise), dtype=np.float32)
-        for _ in range(self.settings.gradient_steps):
-            for r, (stream, size) in enumerate(zip(streams, sizes, strict=True)):
-                places[r] = stream.integers(size, size=N)
-                noise[:, r] = stream.standard_normal(noise[:, r].shape, dtype=np.float32)
-            yield Draw(torch.from_numpy(places), torch.from_numpy(noise).to(self.device))
 
     def _explore_or_not(self, learners: list[int]) -> None:
         """Chooses whether the next actions of these learners are uniformly distributed."""

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from pg_experiments.policy.discrete_heads import Categorical
 from pg_experiments.policy.gaussian_heads import SquashedGaussianHead
+from pg_experiments.tensors.networks import InputPullback
 
 Values = Callable[[Tensor], Tensor]  # min(Q₁, Q₂), [R, N, K] for inputs [R, N, D]
+WithPullback = Callable[[Tensor], tuple[Tensor, InputPullback]]  # the same, with the gradient by the inputs
 
 
 class PolicyTerms(NamedTuple):
@@ -52,7 +54,7 @@ class SoftActions(Protocol):
         """V(s′) [R, N] for outputs [R, N, K] of the policy and its noise; α is [R, 1]."""
 
     def policy_terms(
-        self, observations: Tensor, outputs: Tensor, noise: Tensor, alpha: Tensor, q: Values
+        self, observations: Tensor, outputs: Tensor, noise: Tensor, alpha: Tensor, q: WithPullback
     ) -> PolicyTerms:
         """The policy's loss; arguments as those of `next_values`."""
 
@@ -80,18 +82,19 @@ class ContinuousActions:
         return values - alpha * distribution.log_prob(before)
 
     def policy_terms(
-        self, observations: Tensor, outputs: Tensor, noise: Tensor, alpha: Tensor, q: Values
+        self, observations: Tensor, outputs: Tensor, noise: Tensor, alpha: Tensor, q: WithPullback
     ) -> PolicyTerms:
         """With log π = −½ ξ² − log σ − log(1 − tanh² u) + const: ∂ log π / ∂u = 2 tanh u at a fixed ξ."""
         distribution = self.head.at(outputs)
         spread = distribution.log_std.exp() * noise
         before = distribution.mean + spread
         actions, log_probs = before.tanh(), distribution.log_prob(before)
-        values, by_actions = _with_gradient(q, torch.cat([observations, actions], -1), self.numbers)
+        values, pull_back = q(torch.cat([observations, actions], -1))
+        by_actions = pull_back(torch.ones_like(values))[..., -self.numbers :]
         weight = alpha[..., None]
         by_before = weight * 2 * actions - by_actions * (1 - actions.square())
         by_scale = (by_before * spread - weight) * distribution.slope
-        return PolicyTerms(alpha * log_probs - values, torch.cat([by_before, by_scale], -1), -log_probs)
+        return PolicyTerms(alpha * log_probs - values.squeeze(-1), torch.cat([by_before, by_scale], -1), -log_probs)
 
 
 class DiscreteActions:
@@ -117,18 +120,10 @@ class DiscreteActions:
         return (distribution.probs * q(observations)).sum(-1) + alpha * distribution.entropy
 
     def policy_terms(
-        self, observations: Tensor, outputs: Tensor, noise: Tensor, alpha: Tensor, q: Values
+        self, observations: Tensor, outputs: Tensor, noise: Tensor, alpha: Tensor, q: WithPullback
     ) -> PolicyTerms:
         """With the loss Σ π_i f_i, f = α log π − Q: the derivative by logit i is π_i (f_i − Σ π_j f_j)."""
         distribution = self.head.at(outputs)
-        probs, each = distribution.probs, alpha[..., None] * distribution.log_probs - q(observations)
+        probs, each = distribution.probs, alpha[..., None] * distribution.log_probs - q(observations)[0]
         losses = (probs * each).sum(-1)
         return PolicyTerms(losses, probs * (each - losses[..., None]), distribution.entropy)
-
-
-def _with_gradient(q: Values, inputs: Tensor, numbers: int) -> tuple[Tensor, Tensor]:
-    """Values [R, N], and their gradient by the last `numbers` inputs, [R, N, numbers]."""
-    with torch.enable_grad():
-        values = q(inputs.requires_grad_()).squeeze(-1)
-    (gradient,) = torch.autograd.grad(values, inputs, torch.ones_like(values))
-    return values.detach(), gradient[..., -numbers:]

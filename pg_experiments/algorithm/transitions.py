@@ -47,7 +47,7 @@ class Layout:
         shown = rollout.finals.observations
         assert isinstance(shown, Tensor), "as the observations are"
         following = torch.cat([observations[1:], observations[:1]])
-        following = torch.where(_as(rollout.cuts | rollout.terminated, observations), 0.0, following)
+        following = torch.where(_as(rollout.terminated, observations), 0.0, following)
         valid = rollout.finals.valid
         following.flatten(0, 2)[rollout.finals.positions[valid]] = shown[valid]
         parts = (observations, actions, rollout.rewards[..., None], rollout.terminated[..., None], following)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,30 +26,35 @@ class Replay:
         """The number of float32 numbers in a row."""
         return self._rows.shape[2]
 
-    def sizes(self, learners: list[int]) -> list[int]:
+    def sizes(self, learners: Sequence[int]) -> list[int]:
         """The number of rows that are stored of these learners."""
         return [min(self.counts[learner], self.capacity) for learner in learners]
 
-    def add(self, learner: int, rows: Tensor) -> None:
-        """Adds rows [n, width] of a learner, of which the last `capacity` remain."""
-        first, self.counts[learner] = self.counts[learner], self.counts[learner] + len(rows)
-        self.write(learner, first, rows)
+    def add(self, learners: Sequence[int], rows: Tensor) -> None:
+        """Adds rows [R, n, width] of learners that have equally many, of which the last `capacity` remain."""
+        first = self.counts[learners[0]]
+        assert all(self.counts[learner] == first for learner in learners), "they have taken part in the same batches"
+        for learner in learners:
+            self.counts[learner] += rows.shape[1]
+        self.write(learners, first, rows)
 
-    def write(self, learner: int, first: int, rows: Tensor) -> None:
-        """Writes rows [n, width] of which the first has the index `first`; later ones replace earlier ones."""
-        kept = rows[-self.capacity :]
-        start = (first + len(rows) - len(kept)) % self.capacity
-        before_the_end = min(len(kept), self.capacity - start)
-        ring = self._rows[learner]
-        ring[start : start + before_the_end] = kept[:before_the_end]
-        ring[: len(kept) - before_the_end] = kept[before_the_end:]
+    def write(self, learners: Sequence[int], first: int, rows: Tensor) -> None:
+        """Writes rows [R, n, width] of which the first has the index `first`; later ones replace earlier ones."""
+        kept = rows[:, -self.capacity :]
+        size = kept.shape[1]
+        start = (first + rows.shape[1] - size) % self.capacity
+        before_the_end = min(size, self.capacity - start)
+        index = torch.tensor(learners)
+        self._rows[index, start : start + before_the_end] = kept[:, :before_the_end]
+        if before_the_end < size:
+            self._rows[index, : size - before_the_end] = kept[:, before_the_end:]
 
     def newest(self, learner: int, count: int) -> Tensor:
         """The last `count` rows of a learner, at most as many as are stored, in the order in which they were added."""
         places = torch.arange(self.counts[learner] - count, self.counts[learner]) % self.capacity
         return self._rows[learner][places]
 
-    def sample(self, learners: list[int], places: Tensor) -> Tensor:
+    def sample(self, learners: Sequence[int], places: Tensor) -> Tensor:
         """The rows at places [R, N] of these learners: [R, N, width]."""
         index = places + torch.tensor(learners)[:, None] * self.capacity
         return self._rows.flatten(0, 1).index_select(0, index.flatten()).view(*places.shape, -1)

@@ -10,12 +10,20 @@ agent = partial(Mutant, "soft", "pg_experiments/algorithm/sac_agent.py")
 actions = partial(Mutant, "soft", "pg_experiments/algorithm/soft_actions.py")
 critics = partial(Mutant, "soft", "pg_experiments/algorithm/critics.py")
 transitions = partial(Mutant, "soft", "pg_experiments/algorithm/transitions.py")
+sampling = partial(Mutant, "soft", "pg_experiments/algorithm/sampling.py")
+play = partial(Mutant, "soft", "pg_experiments/collect/compiled_play.py")
+heads = partial(Mutant, "soft", "pg_experiments/policy/compiled_heads.py")
 replay = partial(Mutant, "soft", "pg_experiments/tensors/replay.py")
 
 OF_SAC = "tests/test_sac.py::"
 REFERENCE = OF_SAC + "test_targets_losses_and_gradients_are_those_of_a_reference_that_takes_one_transition_at_a_time"
 CONTINUOUS, DISCRETE = f"{REFERENCE}[continuous-3]", f"{REFERENCE}[discrete-3]"
 FOLLOWING = OF_SAC + "test_target_networks_follow_by_tau_at_the_interval_of_gradient_steps"
+OF_SAMPLING = "tests/test_sampling.py::"
+DRAWN = OF_SAMPLING + "test_places_are_uniform_and_noise_is_normal"
+FIRST_DRAWN = OF_SAMPLING + "test_the_first_places_are_the_bits_of_the_stream_of_the_purpose"
+OF_LEARNER = OF_SAMPLING + "test_a_learners_numbers_depend_on_its_seed_and_the_update_alone"
+EXPLORED = "tests/test_compiled_steps.py::test_exploring_actions_are_uniform_and_held_as_they_are_through_gymnasium"
 OF_STORING = "tests/test_replay.py::"
 FOLLOWED = OF_STORING + "test_a_transition_has_the_observation_that_followed_its_step_and_not_that_of_the_next_episode"
 RING = OF_STORING + "test_a_ring_has_the_newest_rows_of_each_learner[4]"
@@ -35,7 +43,6 @@ MUTANTS = [
         CONTINUOUS,
     ),
     agent("target networks follow at every step", "% self.settings.target_update_interval == 0", "% 1 == 0", FOLLOWING),
-    agent("critics are their own targets", "self.critics.target_values(", "self.critics.lower_values(", CONTINUOUS),
     actions(
         "the entropy lowers the value", "values - alpha * distribution", "values + alpha * distribution", CONTINUOUS
     ),
@@ -49,26 +56,34 @@ MUTANTS = [
     actions("the gradient by logits is not centred", "probs * (each - losses[..., None])", "probs * each", DISCRETE),
     critics(
         "targets take the larger critic",
-        "bind(_rows(learners)), inputs).amin(1)",
-        "bind(_rows(learners)), inputs).amax(1)",
+        "torch.minimum(*_of_twins(outputs))",
+        "torch.maximum(*_of_twins(outputs))",
         CONTINUOUS,
     ),
+    critics("critics are their own targets", "= self.target.bind(", "= self.online.bind(", CONTINUOUS),
     critics(
         "the policy takes the larger critic",
-        "layers=layers), inputs).amin(1)",
-        "layers=layers), inputs).amax(1)",
+        "return torch.minimum(first, second), of_lower",
+        "return torch.maximum(first, second), of_lower",
         CONTINUOUS,
     ),
     critics(
-        "targets follow their critics the wrong way",
-        "_foreach_lerp_(list(self.target",
-        "_foreach_lerp_(list(self.online",
+        "the policy climbs the larger critic", "is_first = first <= second", "is_first = first >= second", CONTINUOUS
+    ),
+    critics("the policy climbs both critics", "gradient * ~is_first", "gradient", CONTINUOUS),
+    critics(
+        "targets do not follow their critics",
+        "_target_values.lerp_(self.optimizer.values",
+        "_target_values.lerp_(self._target_values",
         FOLLOWING,
     ),
     critics("critics of neighbours are mixed", "2 * learners[:, None] +", "learners[:, None] +", CONTINUOUS),
     critics("the gradient of a critic is a sum", "(errors / N)", "errors", CONTINUOUS),
     transitions(
-        "an episode goes on in the next one", "rollout.cuts | rollout.terminated", "rollout.terminated", FOLLOWED
+        "a terminated episode goes on in the next one",
+        "torch.where(_as(rollout.terminated,",
+        "torch.where(_as(rollout.truncated,",
+        FOLLOWED,
     ),
     transitions(
         "a truncated episode counts as terminated",
@@ -76,6 +91,16 @@ MUTANTS = [
         "(rollout.terminated | rollout.truncated)[..., None], following",
         FOLLOWED,
     ),
+    sampling(
+        "the noise of the next states is that of the states", "uniform[(N + n) * A + a]", "uniform[n * A + a]", DRAWN
+    ),
+    sampling("half of the places are the same", "((bits >> THIRTY_TWO) * size)", "((bits & LOW) * size)", FIRST_DRAWN),
+    sampling(
+        "the last transition is never sampled", "size = np.uint64(sizes[r])", "size = np.uint64(sizes[r] - 1)", DRAWN
+    ),
+    sampling("all updates sample alike", "= OF_REPLAY, update", "= OF_REPLAY, 0", OF_LEARNER),
+    play("random actions are not held", "if t % CHUNK % hold == 0:", "if True:", f"{EXPLORED}[Box]"),
+    heads("random actions are on one side", "(TWO * uniform[i] - ONE)", "uniform[i]", f"{EXPLORED}[Box]"),
     replay(
         "a learner gets rows of the first one",
         "torch.tensor(learners)[:, None] * self.capacity",
