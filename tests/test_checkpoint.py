@@ -28,6 +28,7 @@ RUNS = {
     "linear": ("env.max_episodes=24", "env.threshold=inf", "num_seeds=2", "policy=linear"),
     "value": (*CARTPOLE, "baseline=value", "normalization=advantages"),
     "moving_average": (*CARTPOLE, "baseline=moving_average", "optimizer=rmsprop", "optimizer.momentum=0.9"),
+    "diagnostics": (*CARTPOLE, "diagnostics=gradients", "diagnostics.every=3", "collect.episodes=3"),
     "schedule": (*CARTPOLE, "optimizer=sgd", "optimizer.momentum=0.9", "optimizer.schedule=cosine"),
     "adamw": (*CARTPOLE, "optimizer=adamw", "optimizer.weight_decay=0.1", "env.threshold=24"),
     "steps": (

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt
 
-from pg_experiments import algorithm, baseline, collect, env, normalization, optimizer, policy, returns
+from pg_experiments import algorithm, baseline, collect, diagnostics, env, normalization, optimizer, policy, returns
 from pg_experiments.algorithm.agent import AlgorithmOption
 from pg_experiments.baseline import BaselineOption
 from pg_experiments.collect import CollectOption
+from pg_experiments.diagnostics import DiagnosticsOption
 from pg_experiments.env import EnvOption
 from pg_experiments.normalization import Normalization
 from pg_experiments.optimizer import OptimizerOption
@@ -24,6 +25,7 @@ from pg_experiments.returns import ReturnsOption
 from pg_experiments.run.checkpoint import Checkpointing
 from pg_experiments.run.device import Device, refuse_device
 from pg_experiments.support.errors import UserError, by_nearness, shown
+from pg_experiments.support.legacy import LATER_GROUPS
 from pg_experiments.support.plugins import registered
 from pg_experiments.support.typed import checked_fields, hints_of, typed
 
@@ -36,6 +38,7 @@ GROUPS: dict[str, dict[str, type]] = {
     "baseline": baseline.OPTIONS,
     "normalization": normalization.OPTIONS,
     "optimizer": optimizer.OPTIONS,
+    "diagnostics": diagnostics.OPTIONS,
 }
 
 
@@ -63,6 +66,7 @@ class RunConfig:
     baseline: BaselineOption
     normalization: Normalization
     optimizer: OptimizerOption
+    diagnostics: DiagnosticsOption
     tracking: Tracking
     checkpoint: Checkpointing
     seed: Annotated[int, Ge(0)]
@@ -96,7 +100,7 @@ def groups() -> dict[str, dict[str, type]]:
 
 
 def check(config: Mapping[str, Any]) -> RunConfig:
-    """Convert plain data to a validated `RunConfig`.
+    """Convert plain data to a validated `RunConfig`. Groups that earlier runs of this version had not may be missing.
 
     Raises:
         UserError: a key is unknown or missing, a value has the wrong type or is out of range, or options conflict.
@@ -104,7 +108,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
     values = dict(config)
     built: dict[str, Any] = {}
     for group, options in groups().items():
-        built[group] = _option(group, options, values.pop(group, None))
+        built[group] = _option(group, options, values.pop(group, LATER_GROUPS.get(group)))
     for section, cls in SECTIONS.items():
         built[section] = typed(cls, _mapping(section, values.pop(section, None)), f"{section}.")
     refuse_device(values.get("device"))

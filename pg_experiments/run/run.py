@@ -82,6 +82,7 @@ class Run:
             max_episodes=config.env.max_episodes,
             max_steps=config.env.max_steps,
         )
+        self.diagnostics = config.diagnostics.build(self.agent)
         self.health = Health(self.accounts, self.agent)
         self.best = Best(self.agent.policy, len(learners))
         self.updates = 0  # number of updates made so far
@@ -89,7 +90,7 @@ class Run:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics recorded for every update, in the order of the columns."""
-        return (*OF_EPISODES, *self.agent.metrics)
+        return (*OF_EPISODES, *self.agent.metrics, *self.diagnostics.metrics)
 
     def execute(self, tracker: Tracker, checkpoints: Checkpoints | None = None) -> float:
         """Trains until every learner is solved, failed or at a limit. Returns the mean final return over learners.
@@ -127,10 +128,12 @@ class Run:
     def learn(self, rollout: Rollout, active: np.ndarray) -> Update:
         """Updates the agent from a batch of the active learners with indices [R]."""
         progress = torch.tensor(self.accounts.progress, dtype=torch.float64)
-        update = self.agent.learn(self.rewards.scaled(rollout), progress[active])
+        scaled = self.rewards.scaled(rollout)
+        measured = self.diagnostics.measure(self.updates, scaled)
+        update = self.agent.learn(scaled, progress[active])
         add_observations(self.agent.policy.network, rollout, update.broken)
         merge_statistics(self.agent.policy.network, rollout, update.broken)
-        return update
+        return update._replace(metrics=update.metrics | measured)
 
     def state(self) -> dict[str, Any]:
         """The complete state for the next update: nested dicts and lists of tensors and numbers.
@@ -144,6 +147,7 @@ class Run:
             "accounts": self.accounts.state(),
             "collector": self.collector.state(),
             "best": self.best.state(),
+            "diagnostics": self.diagnostics.state(),
             "health": self.health.state(),
         }
 
@@ -158,6 +162,7 @@ class Run:
         self.rewards.restore(state.get("rewards", {}))  # absent in the first runs of version 0.2
         self.accounts.restore(state["accounts"])
         self.best.restore(state["best"])
+        self.diagnostics.restore(state.get("diagnostics", {}))  # absent in earlier runs, which have none
         self.health.restore(state["health"])
         self.collector.restore(state["collector"])
 

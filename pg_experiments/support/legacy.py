@@ -23,6 +23,8 @@ ADDED: dict[tuple[str, str], dict[str, Any]] = {
     ("env", "gymnasium"): {"observation_keys": None},
     ("env", "atari"): {"observation": "differences"},
 }
+# options of groups that were added later, with which a run does what it did before
+LATER_GROUPS: dict[str, dict[str, Any]] = {"diagnostics": {"name": "none"}}
 OVER = {"returns": "episode", "advantages": "batch"}  # former option of `normalization` -> default of its key `over`
 NOT_NORMALIZED = {
     "observations": "none",
@@ -43,7 +45,7 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a run's config, as plain data, to the current groups and keys."""
     if isinstance(tracking := config.get("tracking"), Mapping):
         config = {**config, "tracking": {"every_steps": 0, **tracking}}
-    config = _with_head(_with_normalization(config))
+    config = {**LATER_GROUPS, **_with_head(_with_normalization(config))}
     if not is_of_version_0_1(config):
         return config
     algorithm = dict(config["algorithm"])

@@ -60,17 +60,26 @@ class Board:
 
     def write(self, record: UpdateRecord, steps_per_second: float) -> None:
         """Write the scalars of one update: the mean over seeds, and those of each seed that took part."""
-        for column, values in record.values.items():
-            self._last[column][record.learners] = values
+        means = {self._tags[column]: self._mean(column, record.learners, of) for column, of in record.values.items()}
         self._env_steps[record.learners] = record.env_steps
         self._step = round(float(self._env_steps.mean()))
-        means = {tag: _mean(self._last[column]) for column, tag in self._tags.items()}
         self._scalars(self.main, means | {"time/SPS": steps_per_second}, self._step)
         for r, learner in enumerate(record.learners if self.per_seed else ()):
             scalars = {f"seeds/{self._tags[column]}": float(values[r]) for column, values in record.values.items()}
             self._scalars(self.per_seed[learner], scalars, int(record.env_steps[r]))
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self._flush()
+
+    def _mean(self, column: str, learners: np.ndarray, values: np.ndarray) -> float:
+        """The mean over the new values [R'] of some seeds and the last ones of the others; NaN without a new value."""
+        known = np.isfinite(values)
+        if not known.any():
+            return math.nan
+        last = self._last[column]
+        last[learners[known]] = values[known]
+        counts = np.isfinite(last)
+        counts[learners] = known
+        return float(last[counts].mean())
 
     def histograms(self, module: torch.nn.Module, prefix: str) -> None:
         """Write histograms of weights and gradients, pooled over seeds."""
@@ -148,12 +157,6 @@ def _marked(experiment: Summary, differs: Collection[str]) -> Summary:
         info.differs = info.name in differs
     plugin_data.content = data.SerializeToString()
     return experiment
-
-
-def _mean(values: np.ndarray) -> float:
-    """The mean of finite values; NaN where there are none."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else math.nan
 
 
 def _example(hint: Any) -> Any:
