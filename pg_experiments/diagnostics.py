@@ -70,9 +70,9 @@ class Nothing:
 class GradientNoise:
     """Signal and noise of the policy's gradient of a batch, from the gradients of its columns.
 
-    The statistics are those of `GradientStatistics`, for which columns are independent: episodes are, given the policy.
-    Points of a game, fragments of an environment, and advantages that are normalised over the batch are so
-    approximately. The cosine is that of the batch's gradient with the one of the previous measurement, or NaN.
+    The statistics are those of `GradientStatistics`, for which columns are independent. Whole episodes are, given the
+    policy; points of one game, and columns whose advantages are normalised over the batch, are not quite. The cosine is
+    that of the batch's gradient with the one of the previous measurement, or NaN.
     """
 
     metrics: Sequence[Metric] = (

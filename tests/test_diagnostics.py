@@ -14,7 +14,6 @@ from torch import Tensor
 
 from pg_experiments import load_run
 from pg_experiments.algorithm.gradient_statistics import gradient_statistics
-from pg_experiments.compare import __main__ as compare
 from pg_experiments.diagnostics import GradientNoise
 from pg_experiments.run.config import check
 from pg_experiments.run.tracking.board import Board
@@ -142,12 +141,15 @@ def test_a_seed_that_stopped_between_measurements_counts_in_tensorboards_mean_wi
     assert [(point.step, point.value) for point in events(tmp_path).Scalars("gradients/variance")] == [(0, 2), (2, 4)]
 
 
-def test_they_are_compared_and_read_as_arrays(runs, tmp_path):
-    train_in(tmp_path / "a", *RUN, *EVERY, "policy.hidden=8")
-    train_in(tmp_path / "b", *RUN, *EVERY, "policy.hidden=16")
-    compare.compare(compare.parse([f"sweep={tmp_path}", "metric=gradient_snr"]))
-    assert "gradient_snr" in (tmp_path / "comparison.md").read_text()
-    found = load_run(runs / "gradients").metrics()
+def test_a_sweep_compares_them_and_a_loaded_run_has_them_as_arrays(train_here, run_here, tmp_path):
+    sweep = tmp_path / "sweep"
+    done = train_here("-m", "policy.hidden=4,8", *RUN[:-2], RUN[-1], *EVERY, "device=cpu", f"hydra.sweep.dir={sweep}")
+    assert done.code == 0, done.err
+    done = run_here("compare", f"sweep={sweep}", "metric=gradient_snr")
+    assert done.code == 0, done.err
+    assert "final gradient_snr" in (sweep / "comparison.md").read_text()
+    assert (sweep / "curves.png").stat().st_size > 0
+    found = load_run(next(sweep.glob("0_*"))).metrics()
     assert found["gradient_variance"].shape == (12, 2)
     assert np.isfinite(found["gradient_variance"]).sum(0).tolist() == [3, 3]
 

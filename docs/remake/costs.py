@@ -39,11 +39,15 @@ def recurrent() -> dict[str, str]:
     return {f"recurrent.ratio_{seeds}": f"{ratio:.1f}" for seeds, ratio in ratios.items()}
 
 
+def diagnostics() -> dict[str, str]:
+    return {"diagnostics.ratio": f"{measured('diagnostics')['ratio']:.2f}"}
+
+
 ARTEFACTS = tuple(
     Artefact(
         values.__name__,
         (f"python -m benchmarks.{values.__name__} docs/results/measured/{values.__name__}.json",),
         values=values,
     )
-    for values in (pong_memory, soak, busy, compare, stacked_module, recurrent)
+    for values in (pong_memory, soak, busy, compare, stacked_module, recurrent, diagnostics)
 )

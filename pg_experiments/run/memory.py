@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import torch
 
 from pg_experiments.algorithm.sac import SAC
+from pg_experiments.algorithm.scores import PART
 from pg_experiments.baseline import OptimalOption
 from pg_experiments.collect.noise import CHUNK
+from pg_experiments.diagnostics import Gradients
 from pg_experiments.env.arcade import HEIGHT, WIDTH
 from pg_experiments.policy.building import network_outputs
 from pg_experiments.policy.gaussian_heads import Spread
@@ -113,8 +115,13 @@ def least_memory(config: RunConfig, sizes: Sizes, device: str = "cpu") -> int:
     acting = noise + R * playing * CHUNK * FLOAT * masks
     learning = policy + activations + rollout
     gradients = 2 * DOUBLE * columns * (policy // FLOAT) if isinstance(config.baseline, OptimalOption) else 0
+    measuring = 0
+    if isinstance(config.diagnostics, Gradients):
+        kept += policy  # the previous gradient
+        # copies and their gradients, and two sums in float64
+        measuring = rollout + 2 * min(FLOAT * PART, columns * policy) + 2 * DOUBLE * (policy // FLOAT)
     stepping = 2 * policy + max(0, 2 * value - policy) + rollout  # gradients, and new parameters of one network
-    return kept + max(acting, rollout + gradients, learning, stepping)
+    return kept + max(acting, rollout + gradients, learning, measuring, stepping)
 
 
 def parameters_of(option: Any, sizes: Sizes) -> int:

@@ -132,8 +132,8 @@ MUTANTS = [
     ),
     run(
         "a seed is given the schedule of the one in its place",
-        "scaled(rollout), progress[active])",
-        "scaled(rollout), progress[: len(active)])",
+        "self.agent.learn(scaled, progress[active])",
+        "self.agent.learn(scaled, progress[: len(active)])",
         RATES,
     ),
     agent(

@@ -96,7 +96,7 @@ MUTANTS = [
     ),
     run(
         "rewards are normalised nowhere",
-        "self.agent.learn(self.rewards.scaled(rollout), ",
+        "self.agent.learn(scaled, ",
         "self.agent.learn(rollout, ",
         OF_REWARDS + "test_learning_sees_other_rewards_and_the_batch_stays_as_the_environment_gave_it",
     ),
