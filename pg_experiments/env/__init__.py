@@ -5,12 +5,23 @@ from typing import Any, Protocol
 
 from gymnasium import Env, Space
 
+from pg_experiments.env import differentiable
 from pg_experiments.env.arcade import Arcade
 from pg_experiments.env.atari import AtariEnv
+from pg_experiments.env.differentiable import DifferentiableEnv, DifferentiableVectorEnv
 from pg_experiments.env.gymnasium import GymnasiumEnv
 from pg_experiments.env.registered import register
 
-__all__ = ["OPTIONS", "Arcade", "AtariEnv", "EnvOption", "Environments", "GymnasiumEnv"]
+__all__ = [
+    "OPTIONS",
+    "Arcade",
+    "AtariEnv",
+    "DifferentiableEnv",
+    "DifferentiableVectorEnv",
+    "EnvOption",
+    "Environments",
+    "GymnasiumEnv",
+]
 
 
 class Environments(Protocol):
@@ -98,4 +109,4 @@ class EnvOption(Protocol):
 
 register()
 
-OPTIONS: dict[str, type] = {"gymnasium": GymnasiumEnv, "atari": AtariEnv}
+OPTIONS: dict[str, type] = {"gymnasium": GymnasiumEnv, "atari": AtariEnv, **differentiable.OPTIONS}

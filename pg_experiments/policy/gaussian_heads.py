@@ -82,6 +82,11 @@ class GaussianHead:
     def for_environment(self, actions: np.ndarray) -> np.ndarray:
         return self._shaped(np.clip(actions, self.space.low.ravel(), self.space.high.ravel()))
 
+    def within_bounds(self, actions: Tensor) -> Tensor:
+        """As `for_environment`, for tensors [..., A]: differentiable, with the derivative 0 beyond the bounds."""
+        low, high = torch.from_numpy(self.bounds).to(actions)
+        return actions.clamp(low, high)
+
     def summaries(self, outputs: Tensor, names: Sequence[str] | None) -> dict[str, Tensor]:
         """Mean and standard deviation of each number, before it is clipped or squashed."""
         distribution = self.at(outputs)
@@ -117,6 +122,11 @@ class SquashedGaussianHead(GaussianHead):
     def squash(self, actions: Tensor) -> Tensor:
         """tanh u, differentiable; what the environment gets, before it is scaled to the bounds."""
         return actions.tanh()
+
+    def within_bounds(self, actions: Tensor) -> Tensor:
+        """As `for_environment`, for tensors [..., A], differentiable."""
+        low, high = torch.from_numpy(self.bounds).to(actions)
+        return super().within_bounds(low + 0.5 * (self.squash(actions) + 1) * (high - low))
 
     def for_environment(self, actions: np.ndarray) -> np.ndarray:
         low, high = self.space.low.ravel(), self.space.high.ravel()
