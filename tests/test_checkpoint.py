@@ -85,6 +85,18 @@ RUNS = {
         *(*FRAGMENTS, "algorithm=a2c", "policy=gru", "baseline=shared_value", "collect.num_envs=3"),
         *("collect.num_steps=10", "env.max_episode_steps=17"),
     ),
+    "pathwise": (
+        *("env=double_pendulum", "env.horizon=17", *FRAGMENTS, "algorithm=pathwise", *STEPS, "policy.dropout=0.5"),
+        "tracking.every_steps=80",
+    ),
+    "mixed": (
+        "env=pushing",
+        "env.max_steps=2400",
+        "num_seeds=2",
+        "algorithm=mixed",
+        "collect.episodes=4",
+        "policy.hidden=8",
+    ),
     "gymnasium": ("env=acrobot", "env.max_episodes=4", "policy.hidden=8"),
     "pong": PONG,
     "pong_seeds_dropout": (*PONG, "num_seeds=2", "policy.dropout=0.5", "env.repeat_action_probability=0.25"),

@@ -8,6 +8,7 @@ import random
 import pytest
 import torch
 
+from pg_experiments.env import differentiable
 from pg_experiments.run.config import GROUPS, check
 from pg_experiments.support.errors import UserError
 from tests.conftest import REPOSITORY, composed, make_run, one_update
@@ -24,6 +25,10 @@ TINY_GAMES = {
     )
     for game, unit in (("atari", "episodes"), ("pong", "points"), ("pong_v5", "points"))
 }
+OF_ONE_STEP = ("env=heaviside", "env=ball_wall")
+DIFFERENTIABLE = tuple(f"env={name}" for name in differentiable.OPTIONS)  # their episodes have a length of their own
+THROUGH_THEM = ("algorithm=pathwise", "algorithm=mixed")
+TINY_OTHERS = {**TINY_GAMES, **dict.fromkeys(DIFFERENTIABLE, ("policy.hidden=8", "num_seeds=2"))}
 
 BOOTSTRAPPED = ("returns=n_step", "returns=td", "returns=gae")
 ACTOR_CRITICS = ("algorithm=a2c", "algorithm=a3c", "algorithm=ppo")
@@ -43,6 +48,9 @@ NEEDS = {
     **dict.fromkeys(ACTOR_CRITICS, ("normalization=none",)),
     "collect=steps": ("baseline=value", "baseline.bootstrap=true", "normalization=none"),
     "algorithm=sac": ("algorithm.learning_starts=0", "algorithm.batch_size=16"),
+    **dict.fromkeys(OF_ONE_STEP, ("normalization=none", "collect.episodes=32")),
+    "algorithm=pathwise": ("env=double_pendulum",),
+    "algorithm=mixed": ("env=double_pendulum", "collect.episodes=3"),
 }  # the options without which one is refused
 EXCLUDE = (
     ({"returns=trajectory"}, {"normalization=returns", *FRAGMENTS}),
@@ -90,7 +98,7 @@ def make_an_update(*overrides: str) -> None:
     for module in {MODULES[override] for override in overrides if override in MODULES}:
         pytest.importorskip(module, reason=f"{module} is not installed")
     linear = "policy=linear" in overrides
-    game = next((TINY_GAMES[override] for override in overrides if override in TINY_GAMES), None)
+    game = next((TINY_OTHERS[override] for override in overrides if override in TINY_OTHERS), None)
     tiny = [tiny for tiny in game or TINY if not (linear and "hidden" in tiny)]
     run = make_run(*tiny, *overrides)
     before = [p.detach().clone() for p in run.agent.policy.parameters()]
@@ -112,6 +120,7 @@ def random_pairs(count: int) -> list[tuple[str, str]]:
         for pair in itertools.combinations([*options(), *values()], 2)
         if pair[0].split("=")[0] != pair[1].split("=")[0]
         and "algorithm=sac" not in pair  # tests/test_sac.py has what it can be combined with
+        and not set(pair) & {*DIFFERENTIABLE, *THROUGH_THEM}  # likewise tests/test_pathwise.py
         and not any(set(pair) & one and set(pair) & other for one, other in EXCLUDE)
         and not ("policy=linear" in pair and any(p.startswith("policy.") and "head" not in p for p in pair))
         and not ("policy=gru" in pair and any(p.startswith(MLP_ALONE) for p in pair))

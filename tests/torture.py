@@ -55,6 +55,10 @@ CASES = {
         *("env.max_steps=3000", "num_seeds=2", "policy.hidden=16", "algorithm.critic_hidden=16"),
         *("algorithm.batch_size=32", "algorithm.buffer_size=1000", "collect.num_steps=8"),
     ),
+    "pathwise": (
+        *("algorithm=pathwise", "env=double_pendulum", "env.horizon=37", "env.max_steps=24000", "num_seeds=2"),
+        *("policy.hidden=16", "baseline.hidden=16", "collect.num_envs=8"),
+    ),
     "cartpole_moving": ("baseline=moving_average", "optimizer=rmsprop", "env.max_episodes=240", "env.threshold=inf"),
     "pong_wait": (
         *("env=pong", "env.num_envs=4", "collect.points=8", "policy.hidden=8", "env.max_steps=6000"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium
 import torch
@@ -51,14 +51,15 @@ class Agent(Protocol):
         parts: the trained networks, by config group.
         modules: the modules whose parameters and gradients are shown as histograms.
         metrics: the metrics that `learn` reports, in the order of the columns.
-        keeps_graph: whether the collector keeps the graph of the policy's outputs.
+        keeps_graph: whether the collector keeps the graph of the policy's outputs; `environment`: in place of it the
+            graph through policy and environment, `Rollout.graph`.
     """
 
     policy: Policy
     parts: Mapping[str, Part]
     modules: Mapping[str, nn.Module]
     metrics: Sequence[Metric]
-    keeps_graph: bool
+    keeps_graph: bool | Literal["environment"]
 
     def learn(self, rollout: Rollout, progress: Tensor) -> Update:
         """Learns from a batch.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -19,6 +19,7 @@ from pg_experiments.algorithm.metrics import ENTROPY, LEARNING_RATE, POLICY_LOSS
 from pg_experiments.algorithm.objective import policy_gradient_loss, total_entropy
 from pg_experiments.algorithm.scores import episode_gradients, gradients_in_parts
 from pg_experiments.support.errors import UserError
+from pg_experiments.support.metric import Metric
 from pg_experiments.tensors.batch_statistics import WholeBatch, of_batch, with_running_statistics
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import BoundNetwork, Repeatable
@@ -68,7 +69,15 @@ class PolicyLoss(NamedTuple):
 class ReinforceAgent:
     """R learners of REINFORCE."""
 
-    metrics = (LEARNING_RATE, POLICY_LOSS, ENTROPY, *baseline.METRICS[:2], POLICY_NORM, *baseline.METRICS[2:])
+    keeps_graph: bool | Literal["environment"]
+    metrics: Sequence[Metric] = (
+        LEARNING_RATE,
+        POLICY_LOSS,
+        ENTROPY,
+        *baseline.METRICS[:2],
+        POLICY_NORM,
+        *baseline.METRICS[2:],
+    )
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Gradients of the log-probabilities, separately for each episode of a batch.
+"""Gradients of log-probabilities, and of outputs of the network, separately for each episode of a batch.
 
 An episode is given to a copy of its learner's policy. All copies are evaluated and differentiated at once, as stacked
 learners are, so that any network has a gradient for each episode at the cost of a batch's gradient.
@@ -7,12 +7,13 @@ learners are, so that any network has a gradient for each episode at the cost of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
+from pg_experiments.policy.distributions import Distribution
 from pg_experiments.policy.policy import Policy
 from pg_experiments.tensors.copies import copies
 from pg_experiments.tensors.networks import with_pullback
@@ -43,14 +44,51 @@ def episode_gradients(policy: Policy, rollout: Rollout, weights: Tensor) -> Tens
 
 def gradients_in_parts(policy: Policy, rollout: Rollout, weights: Tensor) -> Iterator[Tensor]:
     """Yields `episode_gradients` in parts [R, E', P] of consecutive episodes, which bound the memory."""
+    for columns in _parts(policy, rollout):
+        yield _of_columns(policy, rollout, weights, columns, _of_log_probs)
+
+
+def output_gradients(policy: Policy, rollout: Rollout, slopes: Tensor) -> Tensor:
+    """Σ_t λ_t · ∇ o_t of each episode, for the outputs o_t of the network in the observations of the rollout.
+
+    Args:
+        policy, rollout: as in `episode_gradients`.
+        slopes: λ, [T, R, E, K].
+
+    Returns:
+        [R, E, P], as `episode_gradients`.
+    """
+    parts = [_of_columns(policy, rollout, slopes, columns, _given) for columns in _parts(policy, rollout)]
+    return torch.cat(parts, 1)
+
+
+def _parts(policy: Policy, rollout: Rollout) -> Iterator[slice]:
+    """Yields consecutive columns that are differentiated together."""
     R, E = rollout.mask.shape[1:]
     numbers = R * sum(parameter[0].numel() for parameter in policy.parameters())
     size = max(1, PART // numbers)
     for start in range(0, E, size):
-        yield _of_columns(policy, rollout, weights, slice(start, start + size))
+        yield slice(start, start + size)
 
 
-def _of_columns(policy: Policy, rollout: Rollout, weights: Tensor, columns: slice) -> Tensor:
+def _of_log_probs(distribution: Distribution, actions: Tensor, weights: Tensor) -> Tensor:
+    """Derivatives of Σ_t w_t log π(a_t | s_t) by the outputs, [R, N, K]."""
+    slopes = distribution.log_prob_gradient(actions)
+    return weights.to(slopes.dtype)[..., None] * slopes
+
+
+def _given(distribution: Distribution, actions: Tensor, weights: Tensor) -> Tensor:
+    """The weights themselves."""
+    return weights
+
+
+def _of_columns(
+    policy: Policy,
+    rollout: Rollout,
+    weights: Tensor,
+    columns: slice,
+    slopes: Callable[[Distribution, Tensor, Tensor], Tensor],
+) -> Tensor:
     """[R, E', P]: those of some columns. Blocks of steps have a fixed size, so that padding changes no bit."""
     mask, actions, weights = _apart(rollout.mask, columns), _apart(rollout.actions, columns), _apart(weights, columns)
     observations = _apart(rollout.observations, columns)
@@ -63,8 +101,7 @@ def _of_columns(policy: Policy, rollout: Rollout, weights: Tensor, columns: slic
         noise = None if masks is None else steps.gather(masks).float()
         outputs, pull_back = with_pullback(network, steps.gather(observations), noise)
         distribution = of_copies.distribution(outputs, None if allowed is None else steps.gather(allowed))
-        slopes = distribution.log_prob_gradient(steps.gather(actions))
-        pull_back(steps.gather(weights).to(slopes.dtype)[..., None] * slopes)
+        pull_back(slopes(distribution, steps.gather(actions), steps.gather(weights)))
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in of_copies.parameters()]
     flat = torch.cat([g.flatten(1) for g in gradients], 1)
     return flat.view(len(rollout.learners), -1, flat.shape[1])

@@ -22,7 +22,7 @@ from pg_experiments.tensors.initialisation import Initialisation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.masked import masked_mean
 from pg_experiments.tensors.networks import Network
-from pg_experiments.tensors.rollout import FlatIndex, Rollout
+from pg_experiments.tensors.rollout import Finals, FlatIndex, Rollout
 from pg_experiments.tensors.stacked import StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
@@ -124,7 +124,11 @@ class ValueBaseline(Baseline):
     @torch.no_grad()
     def _values_at_cuts(self, rollout: Rollout) -> Tensor:
         """[T, R, E]: V of the next state at each cut, 0 elsewhere."""
-        network, finals = self.network.bind(rollout.learners), rollout.finals
+        return self.values_at_cuts(rollout, rollout.finals)
+
+    def values_at_cuts(self, rollout: Rollout, finals: Finals) -> Tensor:
+        """[T, R, E]: V of the next state at each cut, 0 elsewhere, with the graph from the final observations."""
+        network = self.network.bind(rollout.learners)
         values = torch.cat([network(part).squeeze(-1) for part in finals.parts(rollout.mask.shape[2])], 1)
         return torch.where(rollout.cuts, rollout.at_finals(values), 0.0)
 

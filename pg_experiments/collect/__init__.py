@@ -12,9 +12,11 @@ from annotated_types import Ge
 
 from pg_experiments.collect.arcade import ArcadeCollector
 from pg_experiments.collect.arcade_steps import ArcadeStepsCollector
+from pg_experiments.collect.checks import refuse_idle_environments, refuse_without_graph
 from pg_experiments.collect.compiled_episodes import CompiledEpisodeCollector
 from pg_experiments.collect.compiled_player import compiled_parts
 from pg_experiments.collect.compiled_steps import CompiledStepsCollector
+from pg_experiments.collect.differentiable import DifferentiableEpisodeCollector, DifferentiableStepsCollector
 from pg_experiments.collect.episodes import EpisodeCollector
 from pg_experiments.collect.steps import StepsCollector
 from pg_experiments.env import Arcade, Environments, EnvOption
@@ -24,6 +26,7 @@ from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 
 Unfinished = Literal["wait", "carry_over"]
+KeepsGraph = bool | Literal["environment"]
 
 
 class Collector(Protocol):
@@ -78,7 +81,7 @@ class CollectOption(Protocol):
         *,
         env: EnvOption,
         device: torch.device,
-        keep_graph: bool,
+        keep_graph: KeepsGraph,
     ) -> Collector:
         """Builds the collector.
 
@@ -88,7 +91,8 @@ class CollectOption(Protocol):
             learners: all learners of the run.
             env: the option that made the environments.
             device: device of the rollouts.
-            keep_graph: whether the graph of the policy's outputs is kept while acting.
+            keep_graph: whether the graph of the policy's outputs is kept while acting; `environment`: the graph through
+                policy and environment, instead.
         """
 
 
@@ -113,6 +117,7 @@ class Episodes:
 
     def validate(self, config: Any) -> None:
         """Raises UserError where the environment does not support such batches."""
+        refuse_without_graph(config)
         limit = config.env.max_episodes
         if limit is not None and self.episodes > limit:
             raise UserError(
@@ -137,7 +142,7 @@ class Episodes:
         *,
         env: EnvOption,
         device: torch.device,
-        keep_graph: bool,
+        keep_graph: KeepsGraph,
     ) -> Collector:
         if isinstance(environments, Arcade):
             return ArcadeCollector(
@@ -153,9 +158,9 @@ class Episodes:
         parts = None if keep_graph else compiled_parts(environments, policy, device)
         if parts is not None:
             return CompiledEpisodeCollector(parts, policy, seeds=learners.seeds, episodes=self.episodes)
-        return EpisodeCollector(
-            environments, policy, seeds=learners.seeds, episodes=self.episodes, device=device, keep_graph=keep_graph
-        )
+        kind = DifferentiableEpisodeCollector if keep_graph == "environment" else EpisodeCollector
+        settings: dict[str, Any] = {"seeds": learners.seeds, "episodes": self.episodes, "device": device}
+        return kind(environments, policy, **settings, keep_graph=bool(keep_graph))
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,7 @@ class Points:
 
     def validate(self, config: Any) -> None:
         """Raises UserError where the environment has no points, or a learner more environments than points."""
+        refuse_without_graph(config)
         if config.env.emulators is None:
             raise UserError(
                 f"collect=points: for games of several points, as env=pong; not for {config.env.label}; the nearest "
@@ -203,7 +209,7 @@ class Points:
         *,
         env: EnvOption,
         device: torch.device,
-        keep_graph: bool,
+        keep_graph: KeepsGraph,
     ) -> Collector:
         assert isinstance(environments, Arcade), "checked by `validate`"
         return ArcadeCollector(
@@ -239,6 +245,7 @@ class Steps:
 
     def validate(self, config: Any) -> None:
         """Raises UserError where returns that are cut off cannot be continued."""
+        refuse_without_graph(config)
         has_values = config.returns.uses_values or getattr(config.algorithm, "has_own_critics", False)
         if not (has_values or getattr(config.baseline, "bootstrap", False)):
             raise UserError(
@@ -260,7 +267,7 @@ class Steps:
         *,
         env: EnvOption,
         device: torch.device,
-        keep_graph: bool,
+        keep_graph: KeepsGraph,
     ) -> Collector:
         if isinstance(environments, Arcade):
             return ArcadeStepsCollector(
@@ -276,22 +283,15 @@ class Steps:
             return CompiledStepsCollector(
                 parts, policy, seeds=learners.seeds, num_envs=self.num_envs, num_steps=self.num_steps
             )
-        return StepsCollector(
+        kind = DifferentiableStepsCollector if keep_graph == "environment" else StepsCollector
+        return kind(
             environments,
             policy,
             seeds=learners.seeds,
             num_envs=self.num_envs,
             num_steps=self.num_steps,
             device=device,
-            keep_graph=keep_graph,
-        )
-
-
-def refuse_idle_environments(env: EnvOption, unit: str, quota: int) -> None:
-    """Raises UserError where a learner has more environments than a batch has episodes or points."""
-    if env.emulators is not None and env.emulators > quota:
-        raise UserError(
-            f"env.num_envs={env.emulators}: a batch has only collect.{unit}={quota} {unit}; the nearest is {quota}"
+            keep_graph=bool(keep_graph),
         )
 
 

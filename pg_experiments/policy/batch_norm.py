@@ -12,6 +12,11 @@ NEAREST = "the nearest is policy.norm=layer"
 def refuse_with_batch_norm(config: Any) -> None:
     """Raises UserError where the policy is not learned with the statistics of the whole batch that it has acted in."""
     name = type(config.algorithm).__name__.lower()
+    if getattr(config.algorithm, "differentiates_environment", False):
+        raise UserError(
+            f"policy.norm=batch: algorithm={name} differentiates what was computed while acting, without the "
+            f"statistics of the batch; {NEAREST}"
+        )
     if not getattr(config.algorithm, "learns_from_whole_batches", False):
         raise UserError(
             f"policy.norm=batch: algorithm={name} does not learn from the batch that was just played, whose statistics "

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from pg_experiments.tensors.graph import Graph
 from pg_experiments.tensors.sequences import Sequences, SequenceSteps, padded_length
 from pg_experiments.tensors.sparse import SparseRows, SparseSteps, StepsByRow
 
@@ -75,6 +76,7 @@ class Rollout:
     games: list[Episodes] | None = None  # finished episodes of each learner; None: each column is an episode
     full: bool = False  # whether the mask is True everywhere
     action_masks: Tensor | None = None  # [T, R, E, A] bool: actions that were allowed; None where all always are
+    graph: Graph | None = None  # the graph through the environment, if it was kept; no other field has it
 
     def action_masks_at(self, steps: FlatIndex) -> Tensor | None:
         """The action masks [R, N, A] of the steps of an index; None where all actions are allowed."""

@@ -153,8 +153,8 @@ MUTANTS = [
     ),
     scores(
         "all parts are the first episodes",
-        "slice(start, start + size))",
-        "slice(0, size))",
+        "slice(start, start + size)",
+        "slice(0, size)",
         OF_SCORES + "test_parts_are_those_of_consecutive_episodes_and_change_nothing[1]",
     ),
     scores(
