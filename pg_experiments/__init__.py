@@ -95,6 +95,6 @@ def load_run(
             are subclasses. Each message is one line.
     """
     load()
-    from pg_experiments.evaluation.loaded_run import SavedRun  # deferred: torch takes a second to import
+    from pg_experiments.evaluation.saved_run import SavedRun  # deferred: torch takes a second to import
 
     return SavedRun.open(path, checkpoint).of(seed)

@@ -14,7 +14,8 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.support.interruption import deferred
 
 if TYPE_CHECKING:
-    from pg_experiments.evaluation.loaded_run import LoadedRun, SavedRun
+    from pg_experiments.evaluation.loaded_run import LoadedRun
+    from pg_experiments.evaluation.saved_run import SavedRun
     from pg_experiments.evaluation.summary import Way
 
 HELP = """\
@@ -101,8 +102,8 @@ def evaluate(arguments: Arguments) -> None:
         from pg_experiments.comparison.console import show_files, terminal
         from pg_experiments.evaluation import table, video
         from pg_experiments.evaluation.episodes import play
-        from pg_experiments.evaluation.loaded_run import SavedRun
         from pg_experiments.evaluation.progress import EvaluationProgress
+        from pg_experiments.evaluation.saved_run import SavedRun
         from pg_experiments.evaluation.summary import Way
         from pg_experiments.support.files import Directory
 

@@ -162,7 +162,7 @@ def _checked(overrides: tuple[str, ...], composed: Composed) -> Config:
 
 
 def _loaded(path: Path) -> LoadedRun:
-    from pg_experiments.evaluation.loaded_run import SavedRun
+    from pg_experiments.evaluation.saved_run import SavedRun
 
     return SavedRun.open(path, "best").of(None)
 

@@ -40,19 +40,19 @@ def groups_csv(summary: Summary) -> str:
                 *(row.settings.get(key, "") for key in keys),
                 str(row.seeds),
                 str(row.failed),
-                *(_plain(end) for estimate in values for end in estimate),
-                _plain(final.p if final else math.nan),
-                _plain(steps.probability.value if steps else math.nan),
-                _plain(steps.p if steps else math.nan),
+                *(plain(end) for estimate in values for end in estimate),
+                plain(final.p if final else math.nan),
+                plain(steps.probability.value if steps else math.nan),
+                plain(steps.p if steps else math.nan),
                 summary.measures[0].name,
                 "reference" if index == summary.reference else lead.verdict if lead else "",
                 "best" if index == summary.best else best.verdict if best else "",
-                _plain(math.nan if index == summary.best else more_seeds(summary, index)),
-                _plain(row.steps_per_second),
-                _plain(row.wall_time_s),
+                plain(math.nan if index == summary.best else more_seeds(summary, index)),
+                plain(row.steps_per_second),
+                plain(row.wall_time_s),
             ]
         )
-    return _written(rows)
+    return csv_text(rows)
 
 
 def _with_reference(summary: Summary, index: int, steps: bool) -> Contrast | None:
@@ -69,7 +69,7 @@ def pairs_csv(configurations: Summary, factors: Sequence[Factor]) -> str:
     rows += _of_pairs(configurations, configurations.grouping.by or "configurations")
     for factor in factors:
         rows += _of_pairs(factor.summary, factor.key)
-    return _written(rows)
+    return csv_text(rows)
 
 
 def _of_pairs(summary: Summary, compared: str) -> Iterator[list[str]]:
@@ -77,11 +77,12 @@ def _of_pairs(summary: Summary, compared: str) -> Iterator[list[str]]:
         for measure, contrast in zip(summary.measures, pair.contrasts, strict=True):
             leads = "yes" if measure == summary.measures[0] else "no"
             labels = [summary.rows[index].label for index in (pair.first, pair.second)]
-            numbers = [_plain(value) for value in (*contrast.probability, contrast.p)]
+            numbers = [plain(value) for value in (*contrast.probability, contrast.p)]
             yield [compared, *labels, *map(str, pair.seeds), measure.name, leads, *numbers, contrast.verdict]
 
 
-def _written(rows: Iterable[Iterable[str]]) -> str:
+def csv_text(rows: Iterable[Iterable[str]]) -> str:
+    """The content of a CSV file."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerows(map(_inert, row) for row in rows)
@@ -93,5 +94,6 @@ def _inert(text: str) -> str:
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def _plain(value: float) -> str:
+def plain(value: float) -> str:
+    """A number with six digits; empty for NaN."""
     return "" if math.isnan(value) else f"{value:.6g}"

@@ -60,15 +60,9 @@ def _suffix(by: str | None) -> str:
 
 def page(comparison: Comparison, directory: Path, pictures: Mapping[str, bytes]) -> str:
     """The HTML page. Links are relative to the directory; the figures, PNG files by name, are part of the page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     lists = listed(comparison.failed, comparison.excluded)
-    return environment.get_template("report.html.j2").render(
+    return html(
+        Path(__file__).parent / "report.html.j2",
         comparison=comparison,
         legend=LEGEND,
         factors=[(factor, _table(factor.summary)) for factor in comparison.factors],
@@ -77,6 +71,18 @@ def page(comparison: Comparison, directory: Path, pictures: Mapping[str, bytes])
         runs=[_linked(run, directory) for row in comparison.configurations.rows for run in row.group.runs],
         listed={heading: [(_linked(run, directory), why) for run, why in runs] for heading, runs in lists.items()},
     )
+
+
+def html(template: Path, **values: Any) -> str:
+    """An HTML page from a template that extends `page.html.j2` of this folder. Values are escaped."""
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template.name).render(**values)
 
 
 def _table(summary: Summary) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Loads the trained policy of a run, and its environment, from the run's directory.
+"""The trained policy of one seed of a run, and its environment.
 
 The directory is not trusted. Its config is validated data, and its checkpoint holds only tensors and numbers: no name
 in either is imported, resolved or called.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gymnasium
 import numpy as np
@@ -23,16 +21,10 @@ from pg_experiments.env.action_masks import given_masks
 from pg_experiments.evaluation.metrics import by_update_and_seed, read_table
 from pg_experiments.policy.heads import WithProbabilities
 from pg_experiments.policy.policy import Policy
-from pg_experiments.run.checkpoint import newest_file, read
-from pg_experiments.run.config import RunConfig, check
-from pg_experiments.run.needs import refuse_missing
-from pg_experiments.run.saved_parameters import best_learner, best_parameters, last_parameters, update_of
-from pg_experiments.support.errors import FileError, NoSuchFile, UserError
+from pg_experiments.run.config import RunConfig
+from pg_experiments.support.errors import FileError, UserError
 from pg_experiments.support.files import Directory
-from pg_experiments.support.identity import CONFIG, identity, refuse_another
-from pg_experiments.support.legacy import upgraded, upgraded_state
-from pg_experiments.support.plain_data import read_group
-from pg_experiments.support.run_directory import METRICS, RESULT, what_is_there
+from pg_experiments.support.run_directory import METRICS
 from pg_experiments.tensors.streams import evaluation_seed
 from pg_experiments.tensors.threads import one_thread
 
@@ -183,7 +175,7 @@ class LoadedRun:
         Raises:
             pg_experiments.FileError: the file cannot be read, or is damaged.
         """
-        with _naming(self.path / METRICS):
+        with naming(self.path / METRICS):
             return by_update_and_seed(read_table(Directory(self.path)), self.seeds)
 
     def frame(self) -> pandas.DataFrame:
@@ -202,7 +194,7 @@ class LoadedRun:
             raise UserError("frame: needs pandas: pip install pandas; metrics() gives the same as arrays") from None
         table = read_table(Directory(self.path))
         frame = pandas.DataFrame(table.rows, columns=list(table.columns))
-        with _naming(self.path / METRICS):
+        with naming(self.path / METRICS):
             return frame.astype({name: "int64" for name in COUNTS if name in frame}).assign(seed=table.seeds)
 
     def _batch(self, observation: np.ndarray) -> tuple[Tensor, bool]:
@@ -224,74 +216,8 @@ class LoadedRun:
         return self._policies[greedy]
 
 
-@dataclass(frozen=True)
-class SavedRun:
-    """A run's config, and the content of one of its checkpoints."""
-
-    path: Path
-    config: RunConfig
-    file: Path  # the checkpoint
-    state: Mapping[str, Any]  # content of the checkpoint
-    update: int  # number of updates at the checkpoint
-    best: bool  # whether to use each seed's parameters at its best mean return, rather than the last ones
-
-    @classmethod
-    def open(cls, directory: str | PathLike[str], which: str | PathLike[str]) -> SavedRun:
-        """Read a run.
-
-        Args:
-            directory: the run's directory.
-            which: `best`, `last`, or a checkpoint file, for its last parameters.
-
-        Raises:
-            NoSuchFile: there is no run or no checkpoint.
-            FileError: a file cannot be read or is damaged, or the checkpoint is of another run.
-            UserError: a plugin that the run needs is not loaded.
-        """
-        path = Path(directory)
-        files = Directory(path)
-        if not files.has_file(RESULT):
-            raise NoSuchFile(f"{path}: {what_is_there(path)}")
-        found = newest_file(path) if which in ("best", "last") else (Path(which), read(Path(which)))
-        if found is None:
-            raise NoSuchFile(f"{path}: the run has no checkpoint")
-        file, state = found
-        values = read_group(files, CONFIG)
-        refuse_missing(files)
-        try:
-            config = check(upgraded(values))
-        except UserError as error:
-            raise FileError(f"{path / CONFIG}: {error}") from None
-        with _naming(file):
-            refuse_another(state.get("config"), identity(values))
-            state = upgraded_state(state)
-            return cls(path, config, file, state, update_of(state), which == "best")
-
-    @property
-    def seeds(self) -> range:
-        """The seeds of the configuration. The checkpoint may have another number of them, as it is not validated."""
-        return range(self.config.seed, self.config.seed + self.config.num_seeds)
-
-    def of(self, seed: int | None) -> LoadedRun:
-        """Load one seed; None: the seed with the highest best mean return.
-
-        Raises:
-            FileError: the checkpoint does not hold parameters for this configuration.
-            UserError: the run has no such seed, or its environment cannot be made here.
-        """
-        seeds, learners = self.seeds, self.config.num_seeds
-        if seed is not None and seed not in seeds:
-            near = min(max(seed, seeds[0]), seeds[-1])
-            raise UserError(f"seed={seed}: the run has the seeds {seeds[0]} to {seeds[-1]}; the nearest is {near}")
-        with _naming(self.file):
-            learner = best_learner(self.state, learners) if seed is None else seed - seeds[0]
-            parameters_of = best_parameters if self.best else last_parameters
-            update, parameters = parameters_of(self.state, learner, learners)
-            return LoadedRun(self.path, self.config, seeds[learner], update, parameters)
-
-
 @contextmanager
-def _naming(file: Path) -> Iterator[None]:
+def naming(file: Path) -> Iterator[None]:
     """Converts a ValueError about the content of a file to a FileError that names the file."""
     try:
         yield

@@ -20,8 +20,8 @@ class EvaluationProgress:
     Lines are printed by a thread, as a part may take long before it can report. A short evaluation prints none.
     """
 
-    def __init__(self, parts: int) -> None:
-        """`parts` is the number of parts: the episodes of a seed in one way of acting, or a video."""
+    def __init__(self, parts: int | None = None) -> None:
+        """`parts` is their number: the episodes of a seed in one way of acting, or a video; None: not known."""
         self.parts = parts
         self._status = ""
         self._part = 0
@@ -37,7 +37,7 @@ class EvaluationProgress:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=float(parts), status="")
+        self._task = self._bar.add_task("", total=float(parts or 1), status="")
         self._thread = Thread(target=self._print_lines, daemon=True)
 
     def __enter__(self) -> EvaluationProgress:
@@ -61,9 +61,11 @@ class EvaluationProgress:
 
     def done(self, count: int) -> None:
         """Sets how many of the part are done."""
-        self._status = f"{self._part} of {self.parts}: {self._name}: {count} of {self._total} {self._unit}"
+        place = "" if self.parts is None else f"{self._part} of {self.parts}: "
+        self._status = f"{place}{self._name}: {count} of {self._total} {self._unit}"
         share = min(1.0, count / self._total)
-        self._bar.update(self._task, completed=self._part - 1 + share, status=self._status)
+        done_before = 0 if self.parts is None else self._part - 1
+        self._bar.update(self._task, completed=done_before + share, status=self._status)
 
     def _print_lines(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):

@@ -37,6 +37,11 @@ def last_parameters(state: State, learner: int, learners: int) -> tuple[int, dic
     return update_of(state), _of_learner(_group(agent, "policy"), "agent.policy", learner, learners)
 
 
+def baseline_parameters(state: State, learner: int, learners: int) -> dict[str, Tensor]:
+    """The last parameters of a learner's baseline, each with a leading axis of 1."""
+    return _of_learner(_group(_group(state, "agent"), "baseline"), "agent.baseline", learner, learners)
+
+
 def best_parameters(state: State, learner: int, learners: int) -> tuple[int, dict[str, Tensor]]:
     """Likewise at the learner's best mean return."""
     best = _group(state, "best")
