@@ -14,11 +14,13 @@ from pg_experiments.support.errors import FileError, NoSuchFile, UserError
 from pg_experiments.support.openmp import bound_spinning
 from pg_experiments.support.plugins import load, option
 from pg_experiments.train import compose, resume, sweep, train
+from pg_experiments.variance import variance
 
 if TYPE_CHECKING:
     from pg_experiments.app.config import Config
     from pg_experiments.app.updates import Update
     from pg_experiments.comparison.comparison import Comparison
+    from pg_experiments.estimators.measuring import Variances
     from pg_experiments.evaluation.loaded_run import LoadedRun
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "NoSuchFile",
     "Update",
     "UserError",
+    "Variances",
     "compare",
     "compose",
     "load_plugin",
@@ -37,6 +40,7 @@ __all__ = [
     "resume",
     "sweep",
     "train",
+    "variance",
 ]
 __version__ = "0.2.0.dev0"
 
@@ -47,6 +51,7 @@ _LAZY = {  # classes whose modules are slow to import
     "Config": "app.config",
     "LoadedRun": "evaluation.loaded_run",
     "Update": "app.updates",
+    "Variances": "estimators.measuring",
 }
 
 

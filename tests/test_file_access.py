@@ -28,6 +28,8 @@ ALLOWED = {
     ("pg_experiments/__init__.py", "SavedRun.open"): "is no file",
     ("pg_experiments/evaluate.py", "SavedRun.open"): "is no file",
     ("pg_experiments/app/python_calls.py", "SavedRun.open"): "is no file",
+    ("pg_experiments/variance/__init__.py", "SavedRun.open"): "is no file",
+    ("pg_experiments/variance/__main__.py", "SavedRun.open"): "is no file",
     ("pg_experiments/run/checkpoint.py", "torch.load"): "of an open file",
     ("pg_experiments/run/checkpoint.py", "torch.save"): "into an open file",
     ("pg_experiments/run/checkpoint.py", "zipfile.ZipFile"): "of an open file",

@@ -21,6 +21,7 @@ import yaml
 from pg_experiments import evaluate
 from pg_experiments.compare import __main__ as compare
 from pg_experiments.support.errors import one_line
+from pg_experiments.variance import __main__ as variance
 from tests.conftest import REPOSITORY
 from tests.in_process import Ended, Train, plugins_of
 from tests.pages import PAGES, Block, blocks, commands, name_of
@@ -41,7 +42,7 @@ NOT_RUN = {
     "docs/tricks.md": 1,
     "examples/pg-suggestions/README.md": 1,
 }
-SCRIPTS = {"pg-train": "train", "pg-evaluate": "evaluate", "pg-compare": "compare"}
+SCRIPTS = {"pg-train": "train", "pg-evaluate": "evaluate", "pg-compare": "compare", "pg-variance": "variance"}
 EXTRAS = {"joblib": "joblib", "submitit": "submitit", "ray": "ray", "search": "optuna"}  # word of a command, package
 GENERIC_RUN, GENERIC_SWEEP = Path("outputs/DATE/TIME"), Path("multirun/DATE/TIME")
 
@@ -51,7 +52,7 @@ def of_page(page: Path, *languages: str) -> list[Block]:
 
 
 def command_of(words: list[str]) -> tuple[str, list[str]]:
-    """`train`, `evaluate` or `compare` with the arguments; another word for other commands."""
+    """`train`, `evaluate`, `compare` or `variance` with the arguments; another word for other commands."""
     if words[:2] == ["python", "-m"]:
         name = words[2].removeprefix("pg_experiments.")
         return name, words[3:]
@@ -76,7 +77,7 @@ class Reader:
     def follow(self, words: list[str], *, only_check: bool) -> None:
         """Does what a command says; with `only_check`, only checks its arguments."""
         name, arguments = command_of(words)
-        if name in ("train", "evaluate", "compare"):
+        if name in ("train", "evaluate", "compare", "variance"):
             if any(word in " ".join(arguments) and find_spec(package) is None for word, package in EXTRAS.items()):
                 return
             ended = getattr(self, f"_{name}")([*self.plugin, *arguments], only_check)
@@ -127,6 +128,15 @@ class Reader:
             compare.parse(arguments)
             return Ended(0, "", "")
         return self.run("compare", *arguments)
+
+    def _variance(self, arguments: list[str], only_check: bool) -> Ended:
+        variance.parse(arguments)
+        if only_check or "--help" in arguments:
+            return Ended(0, "", "")
+        if value_of(arguments, "run"):
+            self._provide(arguments, "run")
+        tiny = [argument for argument in arguments if not argument.startswith(("episodes=", "batch="))]
+        return self.run("variance", *tiny, "episodes=20", "batch=2")
 
     def _provide(self, arguments: list[str], key: str) -> None:
         """A tiny run or sweep at each path that a command reads, where no command before has made one."""

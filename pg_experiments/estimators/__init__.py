@@ -1,0 +1,1 @@
+"""Gradient estimators side by side: variance and bias of each at one policy, from the same episodes."""
