@@ -1,8 +1,12 @@
-"""A linear-quadratic problem whose optimal policy is known: registered as `Regulator-v0` when imported.
+"""Linear-quadratic problems whose optimal policies are known: registered with Gymnasium when imported.
 
-The state s' = s + a + w costs s'² + a² per step, with a disturbance w in ±1/2, and an episode has 3 steps. Observations
-are the state at the place of the step, [3], so that a linear policy has a gain of its own for each step. The optimal
-actions are −K_t s by the Riccati equation, whatever the disturbances and the exploration.
+`Regulator-v0`: the state s' = s + a + w costs s'² + a² per step, with a disturbance w in ±1/2, and an episode has 3
+steps. Observations are the state at the place of the step, [3], so that a linear policy has a gain of its own for each
+step. The optimal actions are −K_t s by the Riccati equation, whatever the disturbances and the exploration.
+
+`BoundedRegulator-v0`: the state s' = s + a / 2 costs s² + a² / 2 per step, and episodes of 2 steps are truncated, so
+that the optimal action is −K s by the discounted Riccati equation of an infinite horizon. Actions are between −2 and 2,
+which optimal ones are far from.
 """
 
 from __future__ import annotations
@@ -65,6 +69,30 @@ class ManyRegulators:
         return observations
 
 
+class BoundedRegulator(gymnasium.Env):
+    observation_space = Box(-np.inf, np.inf, (1,))
+    action_space = Box(-2, 2, (1,))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self.state = self.np_random.uniform(-1, 1)
+        return np.float32([self.state]), {}
+
+    def step(self, action):
+        reward = -(self.state**2 + float(action[0]) ** 2 / 2)
+        self.state += float(action[0]) / 2
+        return np.float32([self.state]), reward, False, False, {}
+
+
+def bounded_gain(discount: float) -> float:
+    """K of `BoundedRegulator`: the costs from s on are P s², with P by fixed-point iteration."""
+    P = 0.0
+    for _ in range(200):
+        K = discount * P / 2 / (0.5 + discount * P / 4)
+        P = 1 + K**2 / 2 + discount * (1 - K / 2) ** 2 * P
+    return K
+
+
 def optimal_gains() -> list[float]:
     """K_t of each step, backwards by the Riccati equation of s' = s + a + w with the costs s'² + a²."""
     gains, cost_to_go = [], 0.0
@@ -76,3 +104,4 @@ def optimal_gains() -> list[float]:
 
 
 gymnasium.register("Regulator-v0", Regulator, max_episode_steps=STEPS + 1, disable_env_checker=True)
+gymnasium.register("BoundedRegulator-v0", BoundedRegulator, max_episode_steps=2, disable_env_checker=True)

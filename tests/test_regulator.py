@@ -1,4 +1,4 @@
-"""A Gaussian policy learns the optimal gains of a linear-quadratic problem."""
+"""A Gaussian policy and SAC learn the optimal gains of linear-quadratic problems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from pg_experiments.collect import EpisodeCollector
 from tests.conftest import make_run
-from tests.regulator import ManyRegulators, Regulator, optimal_gains
+from tests.regulator import ManyRegulators, Regulator, bounded_gain, optimal_gains
 
 EPISODES, UPDATES = 1000, 120
 COMMON = (
@@ -49,3 +49,31 @@ def test_a_gaussian_policy_learns_the_riccati_gain_of_every_step_to_2_percent(al
     (weights,) = agent.policy.network.network.weights
     gains = -weights.detach()[0, :, 0].numpy()
     assert np.abs(gains / np.array(optimal_gains()) - 1).max() < 0.02, gains
+
+
+# Tanh networks with one hidden layer fit quadratic functions well. A temperature of 0.05 keeps actions spread enough
+# for the curvature of Q, and does not move the optimum of the mean action, as the spread costs the same in all states.
+SEEDS, STEPS = 8, 120
+SAC = (
+    *("algorithm=sac", "env=gymnasium", "env.id=BoundedRegulator-v0", "env.max_steps=99999"),
+    *("collect.num_envs=8", "collect.num_steps=8", "algorithm.learning_starts=300", "algorithm.gradient_steps=16"),
+    *("algorithm.batch_size=128", "algorithm.alpha=0.05", "algorithm.discount=0.7", "algorithm.tau=0.05"),
+    *("algorithm.critic_layers=1", "algorithm.critic_hidden=128", "algorithm.critic_activation=tanh"),
+    *("policy.layers=1", "policy.hidden=16", "policy.activation=tanh"),
+    *("optimizer.learning_rate=0.01", "optimizer.schedule=linear", "optimizer.final_fraction=0.02"),
+)
+
+
+@pytest.mark.slow
+def test_sac_learns_the_riccati_gain_to_2_percent_as_a_mean_over_seeds():
+    """Of the mean of the policy's actions in states from −0.8 to 0.8, by least squares."""
+    run = make_run(*SAC, f"num_seeds={SEEDS}")
+    for update in range(STEPS):
+        run.agent.learn(run.collector.collect(update, np.arange(SEEDS)), torch.full((SEEDS,), update / STEPS))
+    states = torch.linspace(-0.8, 0.8, 33).view(1, -1, 1).expand(SEEDS, -1, 1)
+    quantiles = torch.special.ndtri((torch.arange(64) + 0.5) / 64)
+    with torch.no_grad():
+        before = run.agent.head.at(run.agent.policy.bind()(states))  # tanh
+    actions = 2 * (before.mean + before.log_std.exp() * quantiles).tanh().mean(2, keepdim=True)
+    gains = -(actions * states).sum((1, 2)) / states.square().sum((1, 2))
+    assert float(gains.mean()) == pytest.approx(bounded_gain(0.7), rel=0.02), gains
