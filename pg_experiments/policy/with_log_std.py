@@ -91,7 +91,7 @@ class WithLogStd(WrappedNetwork):
         """The networks and parameters of the learners with indices [R]; None: all learners."""
         every = learners is None or learners.tolist() == list(range(len(self.log_std)))
         network = self.network.bind(learners)
-        bound = BoundFromFeatures if isinstance(network, FromFeatures) else BoundWithLogStd
+        bound = BoundFromFeatures if issubclass(type(network), FromFeatures) else BoundWithLogStd
         return bound(network, self.log_std if every else self.log_std[learners])
 
     def dense_form(self, learners: Tensor) -> DenseForm:
