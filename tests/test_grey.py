@@ -105,3 +105,19 @@ def test_what_does_not_fit_screens_is_said_in_one_line(overrides, message):
     with pytest.raises(UserError, match=message) as caught:
         make_run(*overrides)
     assert "\n" not in str(caught.value)
+
+
+UNUSED = {
+    "env.stride=4": "env.observation=screens",
+    "env.background=[1]": "env.observation=screens",
+    "env.num_envs=4": "collect=steps, which has collect.num_envs",
+}
+
+
+@pytest.mark.parametrize("override", UNUSED)
+def test_a_key_that_was_set_by_hand_and_has_no_effect_is_refused_in_one_line(override):
+    key = override.partition("=")[0]
+    with pytest.raises(UserError, match=f"^{key}: has no effect with {UNUSED[override]}; leave it out$"):
+        pg_experiments.compose(*PPO, override)
+    assert pg_experiments.compose(*PPO)["env.stride"] == 2
+    assert pg_experiments.compose(*BREAKOUT[:2], override)[key] is not None

@@ -71,7 +71,7 @@ def _planned(
             config = compose(job)
             directory = _directory(config, number, sweeping)
             composed = plain(config)
-            check(composed)
+            check(composed, [override.partition("=")[0] for override in job])
             place = place_of(directory.parent, identity(composed), otherwise=directory) if sweeping else directory
             differs = " ".join(override for override in job if override.partition("=")[0] in swept)
             planned.append(Planned(differs, place, state(place)))

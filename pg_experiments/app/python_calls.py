@@ -158,7 +158,7 @@ def _checked(overrides: tuple[str, ...], composed: Composed) -> Config:
 
     values = composed.values
     choices = {group: option for group, option in composed.choices.items() if group in groups()}
-    return Config(overrides, choices, values, check(values))
+    return Config(overrides, choices, values, check(values, composed.overridden))
 
 
 def _loaded(path: Path) -> LoadedRun:

@@ -40,7 +40,7 @@ def run_training(
         claim: claims the run's directory; called after the config has been validated.
         note: saves the config; called after a checkpoint, if there is one, has been restored.
         choices: the chosen option of each group, by config name.
-        overridden: the keys that TensorBoard shows first.
+        overridden: the keys that were set by hand, which TensorBoard shows first.
         browse: the directory in the printed TensorBoard command.
         job: the run's place in a sweep; None for a run by itself.
         feedback: what the caller sees.
@@ -58,7 +58,7 @@ def run_training(
         from pg_experiments.run.tracking import Composition, Tracker
 
         interruption.stop_if_asked()
-        checked = check(composed)
+        checked = check(composed, overridden)
         run = Run(checked)
     directory = claim()
     try:

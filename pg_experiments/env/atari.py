@@ -81,6 +81,14 @@ class AtariEnv:
                 "episode"
             )
 
+    def without_effect(self, config: Any) -> dict[str, str]:
+        """The keys that are not used, and because of what."""
+        sized = {"num_envs": "collect=steps, which has collect.num_envs"} if config.collect.steps_per_batch else {}
+        if self.observation != "screens":
+            return sized
+        of_foreground = ("top", "bottom", "stride", "background", "num_envs")
+        return dict.fromkeys(of_foreground, "env.observation=screens") | sized
+
     def make(self, seeds: Sequence[int], episodes: int, *, alone: bool) -> Arcade | StandingSyncVectorEnv:
         """Makes `num_envs` environments per learner, already in their first episodes; for grey screens, `episodes`.
 

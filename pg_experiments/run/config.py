@@ -6,7 +6,7 @@ registered by plugins of this process. No other name is looked up or called, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -99,11 +99,16 @@ def groups() -> dict[str, dict[str, type]]:
     return every
 
 
-def check(config: Mapping[str, Any]) -> RunConfig:
+def check(config: Mapping[str, Any], given: Collection[str] = ()) -> RunConfig:
     """Convert plain data to a validated `RunConfig`. Groups that earlier runs of this version had not may be missing.
 
+    Args:
+        config: nested dicts.
+        given: the keys that were set by hand.
+
     Raises:
-        UserError: a key is unknown or missing, a value has the wrong type or is out of range, or options conflict.
+        UserError: a key is unknown or missing, a value has the wrong type or is out of range, options conflict, or a
+            key that was set by hand has no effect.
     """
     values = dict(config)
     built: dict[str, Any] = {}
@@ -115,6 +120,7 @@ def check(config: Mapping[str, Any]) -> RunConfig:
     built |= checked_fields(_scalars(), values, "")
     checked = RunConfig(**built)
     _validate(checked)
+    _refuse_without_effect(checked, given)
     return checked
 
 
@@ -160,3 +166,11 @@ def _validate(config: RunConfig) -> None:
         validate = getattr(getattr(config, group), "validate", None)
         if validate is not None:
             validate(config)
+
+
+def _refuse_without_effect(config: RunConfig, given: Collection[str]) -> None:
+    """Raises UserError for a key of the environment that was set by hand, and that it does not use."""
+    unused = getattr(config.env, "without_effect", None)
+    for key, because in ({} if unused is None else unused(config)).items():
+        if f"env.{key}" in given:
+            raise UserError(f"env.{key}: has no effect with {because}; leave it out")
