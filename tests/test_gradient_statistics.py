@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pg_experiments.algorithm import gradient_statistics as gradient_statistics_module
 from pg_experiments.algorithm.gradient_statistics import GradientStatistics, gradient_statistics
 from tests.test_exact_baselines import agent_of, batch, exact_gradient, mask_of
 from tests.test_exact_gradient import ALL, F64, mean_and_variance, probabilities
@@ -34,6 +35,14 @@ def test_mean_and_variance_are_those_of_two_passes_however_the_gradients_are_div
         torch.testing.assert_close(found.mean[r], mean, rtol=1e-12, atol=0)
         assert float(found.variance[r]) == pytest.approx(variance, rel=1e-8)
         assert float(found.variance[r]) == pytest.approx(float(torch.cov(g[r].T).trace()), rel=1e-8)
+
+
+def test_parameters_are_added_in_pieces_that_change_nothing(monkeypatch):
+    whole = gradient_statistics([gradients()])
+    monkeypatch.setattr(gradient_statistics_module, "AT_ONCE", 2 * R * N)
+    in_pieces = gradient_statistics([gradients()])
+    torch.testing.assert_close(in_pieces.mean, whole.mean, rtol=1e-14, atol=0)
+    torch.testing.assert_close(in_pieces.variance, whole.variance, rtol=1e-14, atol=0)
 
 
 def test_numbers_of_single_precision_are_added_in_double_precision():

@@ -21,7 +21,7 @@ from pg_experiments.tensors.rollout import BLOCK, FlatIndex, Rollout
 from pg_experiments.tensors.sequences import SequenceSteps
 from pg_experiments.tensors.sparse import SparseSteps, StepsByRow
 
-PART = 2**25  # parameters of copies that are made at once, 128 MiB
+PART = 2**22  # parameters of copies that are made at once, 16 MiB; with more, allocating takes longer
 PerStep = TypeVar("PerStep", bound=Tensor | SparseSteps | SequenceSteps | StepsByRow)
 
 

@@ -29,14 +29,14 @@ STOPPED = OF_RUNS + "test_a_seed_that_stopped_between_measurements_counts_in_ten
 MUTANTS = [
     statistics(
         "the variance of gradients is that of the population",
-        "moments.deviations.sum(1) / (count - 1)",
-        "moments.deviations.sum(1) / count",
+        "deviations / (count - 1))",
+        "deviations / count)",
         (TWO_PASSES + "[[7]]", EXPECTED + "[trajectory-1.0-of equal length]"),
     ),
     statistics(
         "the variance of gradients is the mean over parameters",
-        "moments.deviations.sum(1) / (count - 1)",
-        "moments.deviations.mean(1) / (count - 1)",
+        "deviations / (count - 1))",
+        "deviations / (count - 1) / first.shape[1])",
         TWO_PASSES + "[[7]]",
     ),
     statistics(
@@ -44,6 +44,12 @@ MUTANTS = [
         "count += n",
         "count = n",
         TWO_PASSES + "[[3, 4]]",
+    ),
+    statistics(
+        "the first gradient is taken for the mean",
+        "(squares - sums.square().sum(1) / count)",
+        "squares",
+        TWO_PASSES + "[[7]]",
     ),
     statistics(
         "the square of the mean gradient is taken for that of the gradient",
