@@ -61,7 +61,7 @@ EXCLUDE = (
         {"algorithm=reinforce", "algorithm.log_probs=stored", "returns=trajectory", "returns.exact_discount=true"},
     ),
     ({"baseline=shared_value"}, {"normalization=returns", "policy=linear", *TINY_GAMES}),
-    ({"policy=gru"}, {*BOOTSTRAPPED, *ACTOR_CRITICS, "collect=steps", "baseline=optimal", *TINY_GAMES}),
+    ({"policy=gru"}, {*BOOTSTRAPPED, *ACTOR_CRITICS, "collect=steps", *TINY_GAMES}),
     ({*BOOTSTRAPPED}, {"returns.exact_discount=true"}),
     ({*ACTOR_CRITICS}, {"algorithm.log_probs=stored", "returns.exact_discount=true"}),
     ({*TINY_GAMES}, {"normalization=observations", "normalization=running"}),

@@ -216,7 +216,6 @@ def test_a_restored_run_continues_with_the_same_bits(overrides):
     [
         (("env=pong",), "games that span batches"),
         (("algorithm=ppo",), "baseline=shared_value"),
-        (("baseline=optimal",), "baseline=leave_one_out"),
         ((*PPO, "algorithm.num_minibatches=3", "collect.num_envs=8", "collect.num_steps=12"), "the nearest is 1"),
     ],
 )

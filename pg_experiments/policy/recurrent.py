@@ -45,11 +45,6 @@ class GRU(Spread):
                 "policy=gru: returns that are continued with V(s) of a single observation are biased where that is not "
                 "the whole state; the nearest is baseline=shared_value, which is V of the recurrent state"
             )
-        if getattr(config.baseline, "needs_episode_gradients", False):
-            raise UserError(
-                "policy=gru: gradients of single episodes are not made for recurrent policies; the nearest is "
-                "baseline=leave_one_out"
-            )
         count = getattr(config.algorithm, "num_minibatches", 1)
         columns = getattr(config.collect, "num_envs", None) or config.collect.episodes_per_batch
         if columns % count:
