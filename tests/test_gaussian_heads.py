@@ -49,6 +49,13 @@ def theirs(outputs: torch.Tensor) -> Normal:
     return Normal(mean, GAUSSIAN.log_std(scale)[0].exp())
 
 
+@pytest.mark.parametrize("name", HEADS)
+def test_tensors_and_arrays_are_brought_within_the_same_bounds(name):
+    head, actions = HEADS[name], 3 * torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(head.within_bounds(actions).numpy(), head.for_environment(actions.numpy()), atol=1e-6)
+    assert torch.autograd.gradcheck(head.within_bounds, (actions.double().requires_grad_(),))
+
+
 def test_gaussian_log_probabilities_and_entropies_are_those_of_torch():
     outputs = random_outputs(GAUSSIAN, 50)
     actions, ours = random_actions(GAUSSIAN, outputs), GAUSSIAN.at(outputs)

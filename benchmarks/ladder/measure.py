@@ -56,7 +56,8 @@ class Measurements:
         """Trains these seeds, unless their results are there."""
         if len(found := self.of(configuration, rate, seeds)) == len(seeds):
             return found
-        settings = (f"experiment={ladder.experiment}", *overrides, f"optimizer.learning_rate={rate}")
+        preset = (f"experiment={ladder.experiment}",) if ladder.experiment else ()
+        settings = (*preset, *overrides, f"optimizer.learning_rate={rate}")
         found = list(trained(ladder, configuration, rate, settings, seeds))
         self.results += found
         self._write()

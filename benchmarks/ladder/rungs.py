@@ -22,7 +22,7 @@ class Ladder:
 
     name: str
     title: str
-    experiment: str
+    experiment: str  # empty for none
     threshold: float
     window: int  # episodes in the mean return
     returns: tuple[float, float]  # limits of the axis

@@ -6,6 +6,7 @@ from docs.remake import (
     actor_critics,
     comparing,
     costs,
+    differentiable,
     figures,
     intervals,
     normalization,
@@ -26,6 +27,7 @@ _SINGLE = (
     intervals.ARTEFACT,
     short_corridor.ARTEFACT,
     tricks.ARTEFACT,
+    differentiable.ARTEFACT,
     figures.ARTEFACT,
 )
 ARTEFACTS: dict[str, Artefact] = {

@@ -108,7 +108,6 @@ class Player:
     def play(self, noise: Noise, steps: int, begin: Callable[[np.ndarray], None]) -> Batch:
         """Plays T = `steps` steps. `begin` resets environments [n] whose episodes have ended."""
         env, network = self.env, self.policy.bind(self.learners)
-        env.detach()
         played = []
         with one_thread():
             for _, (action_noise, network_noise) in zip(range(steps), noise, strict=False):

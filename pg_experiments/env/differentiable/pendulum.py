@@ -13,7 +13,7 @@ from pg_experiments.env.differentiable.option import DifferentiableEnv
 from pg_experiments.env.differentiable.system import Moved, box
 
 GRAVITY = 10.0  # 1/s², of the angle: g / l
-TORQUE = 5.0  # 1/s², of an action of 1: half of what would lift the pendulum from the side
+TORQUE = 8.0  # 1/s², of an action of 1: not enough to lift the pendulum from the side, where gravity is 10
 FRICTION = 0.1  # 1/s
 SECONDS = 0.05  # of a step
 
@@ -32,9 +32,9 @@ class Pendulum:
     numbers = 2
 
     def initial(self, uniform: Tensor) -> Tensor:
-        """Hanging, with an angle and a speed of at most 0.1 from rest."""
-        hanging = torch.tensor([math.pi, 0.0], dtype=uniform.dtype, device=uniform.device)
-        return hanging + 0.2 * (uniform - 0.5)
+        """Any angle, and a speed of at most 1, as in Gymnasium's Pendulum."""
+        most = torch.tensor([math.pi, 1.0], dtype=uniform.dtype, device=uniform.device)
+        return most * (2 * uniform - 1)
 
     def step(self, states: Tensor, actions: Tensor) -> Moved:
         """As `System.step`."""

@@ -1,0 +1,84 @@
+"""Draws the figures of docs/differentiable.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from benchmarks.differentiable.jumps import Jump
+from benchmarks.differentiable.settings import ENVIRONMENTS
+from benchmarks.differentiable.variance import Variance
+from benchmarks.ladder.measure import POINTS, Result
+from benchmarks.ladder.page import limit_of
+
+PATHWISE, SCORE, MIXED, EXACT = "tab:blue", "tab:orange", "tab:green", "black"
+COLOURS = {"pathwise": PATHWISE, "ppo": "tab:purple", "reinforce": SCORE}
+
+
+def draw_jumps(jumps: Sequence[Jump], file: Path) -> None:
+    """Expected reward above, its derivative by the mean action below, of both problems."""
+    drawn, axes = plt.subplots(2, 2, figsize=(11, 6.4), layout="constrained", sharex="col", height_ratios=(2, 3))
+    texts = {"heaviside": ("a step at 1, σ = 0.5", 1.0), "ball_wall": ("a wall, σ = 0.1", 180 / np.pi)}
+    for (above, below), (name, (title, scale)) in zip(axes.T, texts.items(), strict=True):
+        rows = [jump for jump in jumps if jump.problem == name]
+        means = np.array([row.mean for row in rows]) * scale
+        above.plot(means, [row.expected for row in rows], color=EXACT)
+        above.set(title=title, ylabel="expected reward" if name == "heaviside" else "expected distance (m)")
+        below.plot(means, [row.exact for row in rows], color=EXACT, label="exact")
+        for kind, colour, label in (("score", SCORE, "score function"), ("pathwise", PATHWISE, "pathwise")):
+            values = np.array([getattr(row, kind) for row in rows])
+            errors = 2 * np.array([getattr(row, f"{kind}_error") for row in rows])
+            below.fill_between(means, values - errors, values + errors, color=colour, alpha=0.3, linewidth=0)
+            below.plot(means, values, ".", color=colour, label=label, markersize=5)
+        below.plot(means, [row.mixed for row in rows], "x", color=MIXED, label="mixed", markersize=4)
+        below.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+        below.set(ylabel="derivative by μ", xlabel="mean action μ" if name == "heaviside" else "mean angle (degrees)")
+    axes[1, 0].legend(frameon=False)
+    _save(drawn, axes.ravel(), file)
+
+
+def draw_variance(variances: Sequence[Variance], file: Path) -> None:
+    """The variance of both gradients against horizon and stiffness; dots are policies, lines their medians."""
+    drawn, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    labels = {"horizon": "horizon (steps of 0.025 s)", "stiffness": "stiffness k (N/m)"}
+    for each, (problem, label) in zip(axes, labels.items(), strict=True):
+        rows = [row for row in variances if row.problem == problem]
+        values = sorted({row.value for row in rows})
+        for kind, colour, name in (("score", SCORE, "score function"), ("pathwise", PATHWISE, "pathwise")):
+            of = {value: [getattr(row, kind) for row in rows if row.value == value] for value in values}
+            each.plot(values, [np.median(of[value]) for value in values], color=colour, label=name)
+            for value, numbers in of.items():
+                each.plot([value] * len(numbers), numbers, ".", color=colour, alpha=0.4, markersize=4)
+        each.set(xlabel=label, yscale="log", xscale="log" if problem == "stiffness" else "linear")
+    axes[0].set(title="double pendulum", ylabel="variance of one episode's gradient (trace)")
+    axes[1].set(title="pushing")
+    axes[0].legend(frameon=False)
+    _save(drawn, axes, file)
+
+
+def draw_swing_ups(found: Sequence[Mapping[str, Sequence[Result]]], file: Path) -> None:
+    """The mean return over environment steps: seeds, and their median. A seed that is solved keeps its last return."""
+    drawn, axes = plt.subplots(1, len(found), figsize=(11, 4.4), layout="constrained")
+    for each, environment, results in zip(axes, ENVIRONMENTS, found, strict=True):
+        limit = limit_of(environment)
+        steps = np.linspace(limit / POINTS, limit, POINTS) / 1000
+        for rung in environment.rungs:
+            curves = np.array([result.curve for result in results[rung.name]])
+            each.plot(steps, curves.T, color=COLOURS[rung.name], alpha=0.2, linewidth=0.8)
+            each.plot(steps, np.nanmedian(curves, 0), color=COLOURS[rung.name], label=rung.title, linewidth=2)
+        each.axhline(environment.threshold, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
+        each.set(title=environment.title, xlabel="environment steps (thousands)", ylim=environment.returns)
+    axes[0].set(ylabel="mean return of 32 episodes")
+    axes[1].legend(frameon=False)
+    _save(drawn, axes, file)
+
+
+def _save(drawn: plt.Figure, axes: Sequence[Axes], file: Path) -> None:
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+    drawn.savefig(file, dpi=110)
+    plt.close(drawn)
