@@ -116,6 +116,12 @@ def test_a_push_gains_the_energy_that_its_force_adds_less_the_friction():
     torch.testing.assert_close(power(energy, q, v, a), added)
 
 
+def test_a_pusher_that_does_not_touch_the_box_does_not_move_it():
+    states, _ = system_of("pushing").step(torch.tensor([0.0, 0.1, 1.0, 0.0]), torch.zeros(1))
+    assert states[3] == 0
+    assert states[1] == torch.tensor(0.1)
+
+
 def flown(angle: float) -> float:
     """Where a ball comes to rest, from many short steps of its flight."""
     seconds, (x, y) = 1e-5, (0.0, 0.0)

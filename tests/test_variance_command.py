@@ -49,6 +49,7 @@ def test_a_run_gets_a_page_a_table_a_picture_and_a_csv_file_with_the_same_number
     new = {path.name for path in actor_critic.iterdir()} - before
     assert new == {"variance_report.html", "variance.md", "variance.csv", "variance.png"}
     rows = list(csv.DictReader(io.StringIO((actor_critic / "variance.csv").read_text())))
+    rows = [row for row in rows if row["relative_variance"]]  # without those that are left out
     names = [row["estimator"] for row in rows]
     assert names[0] == REINFORCE
     assert UNBIASED in names
@@ -66,6 +67,15 @@ def test_a_new_policy_is_that_with_which_its_run_would_begin():
     found = pg_experiments.variance(pg_experiments.compose(*CORRIDOR), episodes=40, batch=4)
     assert found[UNBIASED].bias == (0, 0, 0)
     assert found["reward-to-go"].variance.value < 1
+
+
+def test_the_pathwise_gradient_is_beside_the_others_where_the_environment_is_differentiable():
+    smooth = ("env=double_pendulum", "env.horizon=20", "policy.hidden=8", "policy.dropout=0")
+    found = measure(snapshot(*smooth), 80, 4, Silent())
+    assert found["pathwise"].variance.value < 1e-3
+    assert "pathwise" not in [each.name for each in found.left_out]
+    others = measure(snapshot(*CORRIDOR), 40, 4, Silent()).left_out
+    assert ("pathwise", "pg/ShortCorridor-v0 is not differentiable") in others
 
 
 @pytest.mark.parametrize(

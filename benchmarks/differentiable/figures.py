@@ -69,7 +69,9 @@ def draw_swing_ups(found: Sequence[Mapping[str, Sequence[Result]]], file: Path) 
         for rung in environment.rungs:
             curves = np.array([result.curve for result in results[rung.name]])
             each.plot(steps, curves.T, color=COLOURS[rung.name], alpha=0.2, linewidth=0.8)
-            each.plot(steps, np.nanmedian(curves, 0), color=COLOURS[rung.name], label=rung.title, linewidth=2)
+            begun = ~np.isnan(curves).all(0)  # with an episode that has ended
+            middle = np.nanmedian(curves[:, begun], 0)
+            each.plot(steps[begun], middle, color=COLOURS[rung.name], label=rung.title, linewidth=2)
         each.axhline(environment.threshold, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
         each.set(title=environment.title, xlabel="environment steps (thousands)", ylim=environment.returns)
     axes[0].set(ylabel="mean return of 32 episodes")

@@ -34,7 +34,7 @@ def swing_up(name: str, title: str, experiment: str, threshold: float, steps: in
         experiment=experiment,
         threshold=threshold,
         window=WINDOW,
-        returns=(lowest, threshold + 5),
+        returns=(lowest, 1.2 * threshold),
         learning_rates=(),
         trial_seeds=range(0),
         shown_seeds=SEEDS,

@@ -10,6 +10,7 @@ import torch
 
 from pg_experiments.baseline import OPTIONS as BASELINES
 from pg_experiments.baseline import Baseline
+from pg_experiments.estimators.derivative import PATHWISE, Pathwise, why_not_pathwise
 from pg_experiments.estimators.estimator import Description, Estimator, LikelihoodRatio
 from pg_experiments.estimators.snapshot import CPU, Snapshot
 from pg_experiments.normalization import Normalization
@@ -74,6 +75,10 @@ def catalogue(snapshot: Snapshot, values: Mapping[float, Baseline], *, is_sparse
         unbiased = kind.is_unbiased and baseline != "mean" and not normalization
         description = Description(name, kind.label, kind.discount, baseline, normalization, unbiased)
         estimators.append(LikelihoodRatio(description, kind.returns, built, NORMALIZATIONS[normalization]))
+    if (reason := why_not_pathwise(snapshot)) is None:
+        estimators.append(Pathwise())
+    else:
+        left_out.append(LeftOut(PATHWISE, reason))
     return Catalogue(estimators, left_out)
 
 

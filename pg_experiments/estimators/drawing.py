@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pg_experiments.collect import Episodes
+from pg_experiments.collect import Episodes, KeepsGraph
+from pg_experiments.estimators.derivative import why_not_pathwise
 from pg_experiments.estimators.snapshot import CPU, Snapshot
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.learners import Learners
@@ -44,7 +45,8 @@ def draw(
     env, option = config.env.sized(size), Episodes(size, "wait")
     policy = snapshot.agent.policy
     environments = option.make(env, learners)
-    collector = option.build(environments, policy, learners, env=env, device=CPU, keep_graph=False)
+    keep_graph: KeepsGraph = "environment" if why_not_pathwise(snapshot) is None else False
+    collector = option.build(environments, policy, learners, env=env, device=CPU, keep_graph=keep_graph)
     scale = None
     if config.normalization.rewards in ("clip", "sign"):
         scale = config.normalization.reward_scale(config, learners, CPU)

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from pg_experiments.comparison.plots import STYLE
 from pg_experiments.estimators.measuring import Row, Variances
 
-COLOURS = {"trajectory": "C3", "reward-to-go": "C0", "-step": "C1", "GAE": "C2"}  # by what the returns begin with
+# by what the returns begin with
+COLOURS = {"trajectory": "C3", "reward-to-go": "C0", "-step": "C1", "GAE": "C2", "derivative": "black"}
 MARKS = {"": "o", "returns/episode": "X", "returns/batch": "s", "advantages/batch": "D"}
 LINE = 0.19  # inches between two labels
 BELOW, ABOVE = 1.15, 0.45  # inches for the axis and the legend, and for the title

@@ -91,7 +91,7 @@ def refuse_without_episodes(config: RunConfig) -> None:
         name = type(config.algorithm).__name__.lower()
         raise UserError(
             f"algorithm={name}: has no policy gradient of an episode, as it learns from single transitions; expected "
-            "reinforce, a2c, a3c or ppo"
+            "reinforce, a2c, a3c, ppo, pathwise or mixed"
         )
 
 

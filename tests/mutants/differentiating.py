@@ -100,7 +100,7 @@ MUTANTS = [
         "the contact pulls",
         "(pusher - bx).relu()",
         "(pusher - bx)",
-        ENVS + "a_push_gains_the_energy_that_its_force_adds_less_the_friction",
+        ENVS + "a_pusher_that_does_not_touch_the_box_does_not_move_it",
     ),
     ball(
         "the wall stops what flies over it",
