@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import pg_experiments
 from pg_experiments.algorithm.pathwise import PathwiseAgent
 from pg_experiments.algorithm.pathwise_gradients import returns_in_graph
 from pg_experiments.run.config import check
@@ -241,3 +242,13 @@ class _Given:
 
     def build(self, *_):
         return self.policy
+
+
+def test_a_run_is_loaded_from_its_directory_and_acts_in_its_environment(tmp_path):
+    settings = ("env=double_pendulum", "env.horizon=4", *WINDOWS, "policy.hidden=6", "env.max_steps=40", "device=cpu")
+    pg_experiments.train(*settings, "diagnostics=gradients", directory=tmp_path / "run", progress=False)
+    run = pg_experiments.load_run(tmp_path / "run")
+    env = run.make_env()
+    observation, _ = env.reset(seed=0)
+    ends = [env.step(run.policy(observation))[2] for _ in range(4)]
+    assert ends == [False, False, False, True]
