@@ -16,7 +16,7 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "a2c_cartpole": "500 (SB3 zoo, 500 k)",
     "ppo_cartpole": "500 (SB3 zoo, 100 k)",
     "a2c_acrobot": "",
-    "ppo_acrobot": "-86.4 ± 1.3 (CleanRL, Acrobot-v1)",
+    "ppo_acrobot": "-73.5 (SB3 zoo, 1 M)",
     "ppo_lunarlander": "242 (SB3 zoo, LunarLander-v2, 1 M)",
     "a2c_pendulum": "-163 (SB3 zoo, 1 M)",
     "ppo_pendulum": "-172 (SB3 zoo, 100 k)",
@@ -25,12 +25,19 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "a2c_mountaincar_continuous": "91 (SB3 zoo, 100 k)",
     "sac_mountaincar_continuous": "94.7 (SB3 zoo, 50 k)",
     "ppo_mountaincar": "-110 (SB3 zoo, 1 M)",
+    "reinforce_inverted_pendulum": "999 ± 2 (Tianshou, InvertedPendulum-v2, 3 M)",
+    "reinforce_hopper": "396 ± 65 (Tianshou, Hopper-v3, 3 M)",
     "ppo_halfcheetah": "5836 (SB3 zoo, HalfCheetah-v3, 1 M)",
     "ppo_hopper": "2609 ± 701 (Tianshou, Hopper-v3, 1 M)",
     "ppo_cartpole_masked": "500 (SB3 zoo, RecurrentPPO, 100 k)",
     "ppo_cartpole_masked_mlp": "",
 }
-FEWER = {"ppo_halfcheetah": 3, "ppo_hopper": 3}
+FEWER = {
+    "reinforce_inverted_pendulum": 5,
+    "reinforce_hopper": 3,
+    "ppo_halfcheetah": 3,
+    "ppo_hopper": 3,
+}
 CHANGED = {"ppo_cartpole_masked_mlp": ("ppo_cartpole_masked", "policy=mlp")}  # runs of an experiment with an override
 PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (0, 1, 2), "ppo_pong_v5": (0,)}  # seeds, each trained in a run of its own
 GAME_LIMIT = 27_000  # steps of a game of Pong
