@@ -14,7 +14,8 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from pg_experiments.estimators.statistics import Products, SideBySide
+from pg_experiments.algorithm.gradient_statistics import gradient_statistics
+from pg_experiments.estimators.statistics import Products, SideBySide, squared_mean, trace_of_covariance
 from tests.test_exact_baselines import M, agent_of, batch, mask_of
 from tests.test_exact_gradient import F64, THETA, probabilities
 
@@ -104,6 +105,36 @@ def test_intervals_of_the_variance_are_not_wider_than_they_need_to_be():
     """They cover in fewer than 98 of 100 repetitions."""
     numbers = [covered()[name, "variance"] for name in KINDS if name != "trajectory"]
     assert sum(numbers) < binom.ppf(1 - FALSE_ALARM, len(numbers) * REPETITIONS, 0.98)
+
+
+def test_without_resampling_the_numbers_are_those_of_the_statistics_while_training():
+    """`diagnostics=gradients` has other formulas for the same: means and deviations in place of inner products."""
+    generator = torch.Generator().manual_seed(3)
+    own = 0.5 + torch.randn(40, 6, generator=generator, dtype=F64)
+    expected = gradient_statistics([own[None]])
+    products = (own @ own.T).numpy()
+    side_by_side = SideBySide(products, products, SIZE)
+    everything = np.ones((1, 40))
+    assert squared_mean(products, everything)[0] == pytest.approx(float(expected.signal))
+    assert trace_of_covariance(products, everything, SIZE)[0] == pytest.approx(SIZE * float(expected.variance))
+    measured = side_by_side.measure(Products(products, products), is_unbiased=True)
+    assert measured.snr.value == pytest.approx(float(expected.snr) / (40 * SIZE) ** 0.5)
+    assert measured.variance.value == measured.length == 1
+    assert measured.bias_in_errors == 0
+
+
+def test_a_constant_factor_is_neither_bias_nor_variance_of_a_biased_estimator():
+    generator = torch.Generator().manual_seed(3)
+    unbiased, own = (0.5 + torch.randn(40, 6, generator=generator, dtype=F64) for _ in range(2))
+    side_by_side = SideBySide((own @ own.T).numpy(), (unbiased @ unbiased.T).numpy(), SIZE)
+    one, ten = (
+        side_by_side.measure(Products((x @ x.T).numpy(), (x @ unbiased.T).numpy()), is_unbiased=False)
+        for x in (own, 10 * own)
+    )
+    assert ten.length == pytest.approx(10 * one.length)
+    for name in ("variance", "bias", "snr", "episodes"):
+        assert getattr(ten, name) == pytest.approx(getattr(one, name))
+    assert ten.bias_in_errors == pytest.approx(one.bias_in_errors)
 
 
 def test_the_mdp_has_what_it_takes_to_tell_mistakes_apart():

@@ -181,8 +181,9 @@ def test_functions_stay_functions_and_light_whatever_is_imported_before():
     """`train` and `compare` are also packages, whose import must not replace the functions of these names."""
     script = """
 import sys, pg_experiments.train, pg_experiments.compare.__main__, pg_experiments.train.__main__
+import pg_experiments.variance.__main__
 import pg_experiments
-for name in ("compose", "train", "resume", "sweep", "compare", "load_run", "load_plugin"):
+for name in ("compose", "train", "resume", "sweep", "compare", "variance", "load_run", "load_plugin"):
     assert callable(getattr(pg_experiments, name)), name
 assert not {'torch', 'numpy', 'hydra', 'gymnasium', 'pydantic', 'rich'} & set(sys.modules), set(sys.modules)
 """

@@ -10,15 +10,17 @@ import pytest
 import torch
 
 import pg_experiments
-from pg_experiments.estimators.catalogue import REINFORCE, UNBIASED
+from pg_experiments.estimators.catalogue import REINFORCE, UNBIASED, catalogue
 from pg_experiments.estimators.drawing import draw
 from pg_experiments.estimators.estimator import mean_gradient
+from pg_experiments.estimators.fitted_value import fitted_value
 from pg_experiments.estimators.measuring import Silent, batch_size, measure
 from pg_experiments.estimators.products import gradients, inner_products
 from pg_experiments.estimators.snapshot import new_snapshot
+from pg_experiments.returns import RewardToGo
 from pg_experiments.support.errors import UserError
 from pg_experiments.variance import __main__ as command
-from tests.conftest import train_in
+from tests.conftest import make_run, total_loss, train_in
 
 CORRIDOR = ("env=short_corridor", "policy=linear", "env.max_episodes=30")
 
@@ -102,6 +104,58 @@ def test_the_gradient_of_a_batch_is_that_of_training():
     loss = sum(part.loss.sum() for part in policy.agent.losses(rollout, advantages))
     loss.backward()
     torch.testing.assert_close(found, -torch.cat([p.grad.flatten() for p in policy.agent.policy.parameters()]))
+
+
+LIKE_A_RUN = {
+    "trajectory": ("returns=trajectory", "algorithm.discount=1"),
+    "reward-to-go, mean": ("baseline=mean", "algorithm.discount=1"),
+    "reward-to-go, returns/batch": ("normalization=returns", "normalization.returns=batch", "algorithm.discount=1"),
+    "reward-to-go γ=0.9, returns/episode": ("normalization=returns", "normalization.returns=episode"),
+    "reward-to-go γ=0.9 γᵗ, leave_one_out": ("returns.exact_discount=true", "baseline=leave_one_out"),
+    "reward-to-go γ=0.9, time_dependent": ("baseline=time_dependent",),
+    "reward-to-go, optimal": ("baseline=optimal", "algorithm.discount=1"),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    LIKE_A_RUN,
+    ids=["trajectory", "mean", "over the batch", "over an episode", "weighted", "time-dependent", "optimal"],
+)
+def test_an_estimator_computes_what_a_run_with_its_settings_does(name):
+    policy = snapshot("env=cartpole", "policy.hidden=8", "policy.dropout=0.5", "algorithm.discount=0.9")
+    ((rollout,),) = draw(policy, (1,), 4)
+    values = {0.9: policy.agent.baseline, 1.0: policy.agent.baseline}
+    (estimator,) = (
+        each for each in catalogue(policy, values, is_sparse=False).estimators if each.description.name == name
+    )
+    settings = ("collect.episodes=4", "normalization=none", "algorithm.discount=0.9", *LIKE_A_RUN[name])
+    agent = make_run("env=cartpole", "policy.hidden=8", "policy.dropout=0.5", *settings).agent
+    agent.policy.load_state_dict(policy.agent.policy.state_dict())
+    found = estimator.gradient(policy.agent, rollout)
+    total_loss(agent, rollout, agent.credit(rollout).advantages).sum().backward()
+    torch.testing.assert_close(found, -torch.cat([p.grad.flatten() for p in agent.policy.parameters()]))
+
+
+def test_an_estimator_that_does_not_apply_is_left_out_with_its_reason():
+    policy = snapshot(*CORRIDOR)
+    found = catalogue(policy, dict.fromkeys((1.0, policy.discount), policy.agent.baseline), is_sparse=True)
+    assert {each.name for each in found.left_out} == {"trajectory, optimal", "reward-to-go, optimal"}
+    assert all("too large for images" in each.reason for each in found.left_out)
+    assert not {each.name for each in found.left_out} & {each.description.name for each in found.estimators}
+
+
+def test_a_fitted_v_predicts_returns_in_their_own_units():
+    policy = snapshot("env=cartpole", "policy.hidden=8", "policy.dropout=0.0")
+    ours, others = draw(policy, (4, 10), 4)
+    value = fitted_value(policy, others, 1.0)
+    gamma = torch.ones(1, dtype=torch.float64)
+    returns = torch.cat([RewardToGo(False)(each, None, gamma)[each.mask] for each in ours])
+    values = torch.cat([value.state_values(each)[each.mask] for each in ours])
+    assert (returns - values).square().mean() < 0.7 * returns.square().mean()
+    (first, *_) = ours
+    following = value.next_values(first, value.state_values(first))
+    assert torch.equal(following[:-1][first.mask[1:]], value.state_values(first)[1:][first.mask[1:]])
 
 
 def test_inner_products_are_those_of_all_parameters():

@@ -21,7 +21,7 @@ from pg_experiments.tensors.learners import Learners
 
 LAMBDAS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 1.0)
 STEPS = (5, 20)  # of n-step returns; one step is λ = 0
-REINFORCE, UNBIASED = "trajectory", "reward-to-go, leave_one_out"  # names of the two that the others refer to
+REINFORCE, UNBIASED = "trajectory", "reward-to-go, value"  # names of the two that the others refer to
 NORMALIZATIONS = {
     "": Normalization(),
     "returns/episode": Normalization(returns="episode"),

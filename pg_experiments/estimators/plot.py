@@ -51,7 +51,7 @@ def _axes(panel: Axes, rows: Sequence[Row]) -> float:
     panel.set_xscale("log")
     panel.set_yscale("log")
     biases = [row.measured.bias.value for row in rows if _is_seen(row)]
-    least, most = (min(biases), max(biases)) if biases else (0.1, 0.5)
+    least, most = min([0.1, *biases]), max([1.0, *biases])
     start = least / ROOM / 10**BAND
     panel.axvspan(start, start * 10**BAND, color="0.94", linewidth=0)
     panel.set_xlim(start, most * ROOM)

@@ -123,7 +123,7 @@ class SideBySide:
             variance=factor**2 * _ratio(variance, of_reinforce),
             squared_bias=np.where(is_same, 0.0, _ratio(distance, unbiased)),
             snr=np.sqrt(np.maximum(0.0, _ratio(signal, variance))),
-            episodes=_ratio(variance, signal) * _ratio(unbiased, of_reinforce),
+            episodes=_ratio(variance, of_reinforce) * (1.0 if is_unbiased else _ratio(np.maximum(unbiased, 0.0), own)),
             length=_ratio(cross, unbiased),
         )
 
