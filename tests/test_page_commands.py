@@ -41,6 +41,7 @@ NOT_RUN = {
     "docs/speed.md": 3,
     "docs/tensorboard.md": 1,
     "docs/tricks.md": 1,
+    "docs/variance.md": 1,
     "examples/pg-suggestions/README.md": 1,
 }
 SCRIPTS = {"pg-train": "train", "pg-evaluate": "evaluate", "pg-compare": "compare", "pg-variance": "variance"}

@@ -140,8 +140,9 @@ def test_an_estimator_computes_what_a_run_with_its_settings_does(name):
 def test_an_estimator_that_does_not_apply_is_left_out_with_its_reason():
     policy = snapshot(*CORRIDOR)
     found = catalogue(policy, dict.fromkeys((1.0, policy.discount), policy.agent.baseline), is_sparse=True)
-    assert {each.name for each in found.left_out} == {"trajectory, optimal", "reward-to-go, optimal"}
-    assert all("too large for images" in each.reason for each in found.left_out)
+    assert {"trajectory, optimal", "reward-to-go, optimal"} <= {each.name for each in found.left_out}
+    assert all("too large for images" in each.reason for each in found.left_out if "optimal" in each.name)
+    assert all(each.reason for each in found.left_out)
     assert not {each.name for each in found.left_out} & {each.description.name for each in found.estimators}
 
 

@@ -16,6 +16,7 @@ from docs.remake import (
     short_corridor,
     speed,
     tricks,
+    variance,
 )
 from docs.remake.artefact import Artefact
 
@@ -28,6 +29,7 @@ _SINGLE = (
     short_corridor.ARTEFACT,
     tricks.ARTEFACT,
     differentiable.ARTEFACT,
+    variance.ARTEFACT,
     figures.ARTEFACT,
 )
 ARTEFACTS: dict[str, Artefact] = {

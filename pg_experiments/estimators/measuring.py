@@ -13,7 +13,7 @@ from pg_experiments.baseline import Baseline, explained_variance
 from pg_experiments.comparison.statistics import Estimate
 from pg_experiments.estimators.catalogue import REINFORCE, UNBIASED, Catalogue, LeftOut, catalogue
 from pg_experiments.estimators.drawing import draw
-from pg_experiments.estimators.estimator import Description
+from pg_experiments.estimators.estimator import Description, Estimator
 from pg_experiments.estimators.fitted_value import fitted_value
 from pg_experiments.estimators.products import gradients, inner_products
 from pg_experiments.estimators.snapshot import Snapshot
@@ -172,12 +172,20 @@ def _all_products(
     by_name = {each.description.name: each for each in found.estimators}
     progress.begin("gradients", len(by_name), "estimators")
     for name in sorted(by_name, key=lambda name: name != UNBIASED):
-        own = gradients(snapshot.agent, by_name[name], batches)
-        if unbiased is None:
-            unbiased = own
-        products[name] = Products(inner_products(own, own), inner_products(own, unbiased))
+        products[name], own = _products(snapshot, by_name[name], batches, unbiased)
+        unbiased = own if unbiased is None else unbiased
+        del own  # so that it is not in memory beside the next one
         progress.done(len(products))
     return products
+
+
+def _products(
+    snapshot: Snapshot, estimator: Estimator, batches: Sequence[Rollout], unbiased: Tensor | None
+) -> tuple[Products, Tensor]:
+    """Inner products with itself and with the unbiased estimator (None: this one), and the gradients [G, P]."""
+    own = gradients(snapshot.agent, estimator, batches)
+    of_itself = inner_products(own, own)
+    return Products(of_itself, of_itself if unbiased is None else inner_products(own, unbiased)), own
 
 
 def _notes(snapshot: Snapshot, values: Mapping[float, Baseline], batches: Sequence[Rollout]) -> list[str]:

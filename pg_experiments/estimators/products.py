@@ -32,16 +32,19 @@ def gradients(
     Raises:
         UserError: a gradient is not finite.
     """
-    found = []
+    found: Tensor | None = None
     with one_thread(not isinstance(batches[0].observations, SparseSteps)):
-        for rollout in batches:
-            found.append(estimator.gradient(agent, rollout))
+        for row, rollout in enumerate(batches):
+            gradient = estimator.gradient(agent, rollout)
+            if found is None:  # written row by row, as those of Pong take 5 MiB each
+                found = gradient.new_empty(len(batches), len(gradient))
+            found[row] = gradient
             if done is not None:
                 done()
-    stacked = torch.stack(found)
-    if not stacked.isfinite().all():
+    assert found is not None
+    if not found.isfinite().all():
         raise UserError(f"{estimator.description.name}: a gradient is not a finite number")
-    return stacked
+    return found
 
 
 def inner_products(first: Tensor, second: Tensor) -> np.ndarray:

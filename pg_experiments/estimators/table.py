@@ -19,8 +19,8 @@ from pg_experiments.estimators.measuring import Row, Variances
 HEADER = ("estimator", "variance", "bias", "bias / error", "SNR", "episodes", "length")
 LEGEND = (
     "variance: trace of the covariance of one episode's gradient, relative to plain REINFORCE (the first row).",
-    "bias: distance of the mean from that of an unbiased one (reward-to-go, value), relative to its length, without what "
-    "noise adds; and in standard errors, which is about 1 without a bias.",
+    "bias: distance of the mean from that of an unbiased one (reward-to-go, value), relative to its length, without "
+    "what noise adds; and in standard errors, which is about 1 without a bias.",
     "SNR: length of the mean by the standard deviation of one episode's gradient.",
     "episodes: how many are needed for the SNR that plain REINFORCE has with all of these episodes.",
     "length: of the mean along the true gradient, relative to it. Biased estimators are divided by it before variance "
