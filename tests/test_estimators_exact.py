@@ -24,20 +24,21 @@ BATCHES = 60
 REPETITIONS = 120
 COVERAGE = 0.95
 FALSE_ALARM = 1e-4  # of each claim, if intervals cover with the probability that they state
-KINDS = {  # returns, baseline, discount; and whether the gradient is that of the undiscounted return
-    "trajectory": ("trajectory", "none", 1.0, True),
-    "reward-to-go": ("reward_to_go", "none", 1.0, True),
-    "reward-to-go, leave_one_out": ("reward_to_go", "leave_one_out", 1.0, True),
-    "reward-to-go, time_dependent": ("reward_to_go", "time_dependent", 1.0, True),
-    "reward-to-go, mean": ("reward_to_go", "mean", 1.0, False),
-    "reward-to-go γ=0.5": ("reward_to_go", "none", 0.5, False),
+KINDS = {  # returns, baseline, discount; whether the gradient is that of the undiscounted return; divided by its length
+    "trajectory": ("trajectory", "none", 1.0, True, False),
+    "reward-to-go": ("reward_to_go", "none", 1.0, True, False),
+    "reward-to-go, leave_one_out": ("reward_to_go", "leave_one_out", 1.0, True, False),
+    "reward-to-go, time_dependent": ("reward_to_go", "time_dependent", 1.0, True, False),
+    "reward-to-go, mean": ("reward_to_go", "mean", 1.0, False, False),
+    "reward-to-go γ=0.5": ("reward_to_go", "none", 0.5, False, False),
+    "reward-to-go γ=0.5, divided by its length": ("reward_to_go", "none", 0.5, False, True),
 }
 
 
 @functools.cache
 def gradients(name: str) -> np.ndarray:
     """The gradient of every batch, [64², 4]: the mean over its episodes of Σ_t A_t ∇ log π(a_t | s_t)."""
-    returns, baseline, discount, _ = KINDS[name]
+    returns, baseline, discount, *_ = KINDS[name]
     first, second = torch.meshgrid(torch.arange(M), torch.arange(M), indexing="ij")
     rollout = batch(torch.stack([first.flatten(), second.flatten()], 1), mask_of(True))
     advantages = agent_of(returns, baseline, discount).credit(rollout).advantages
@@ -63,7 +64,7 @@ def truth(name: str) -> dict[str, float]:
     (mean, variance), (_, of_reinforce) = moments(name), moments("trajectory")
     true = moments("reward-to-go, leave_one_out")[0]
     length = float(mean @ true / (true @ true))
-    factor = 1.0 if KINDS[name][3] else 1 / length
+    factor = 1 / length if KINDS[name][4] else 1.0
     return {
         "variance": factor**2 * variance / of_reinforce,
         "bias": float(np.linalg.norm(factor * mean - true) / np.linalg.norm(true)),
@@ -87,7 +88,7 @@ def covered() -> dict[tuple[str, str], int]:
         side_by_side = SideBySide(reinforce @ reinforce.T, unbiased @ unbiased.T, SIZE)
         for name, own in sample.items():
             products = Products(own @ own.T, own @ unbiased.T)
-            measured = side_by_side.measure(products, is_unbiased=KINDS[name][3])
+            measured = side_by_side.measure(products, is_unbiased=KINDS[name][3], normalises=KINDS[name][4])
             for number, true in truths[name].items():
                 estimate = getattr(measured, number)
                 found[name, number] += estimate.low - 1e-9 <= true <= estimate.high + 1e-9
@@ -117,18 +118,18 @@ def test_without_resampling_the_numbers_are_those_of_the_statistics_while_traini
     everything = np.ones((1, 40))
     assert squared_mean(products, everything)[0] == pytest.approx(float(expected.signal))
     assert trace_of_covariance(products, everything, SIZE)[0] == pytest.approx(SIZE * float(expected.variance))
-    measured = side_by_side.measure(Products(products, products), is_unbiased=True)
+    measured = side_by_side.measure(Products(products, products), is_unbiased=True, normalises=False)
     assert measured.snr.value == pytest.approx(float(expected.snr) / (40 * SIZE) ** 0.5)
     assert measured.variance.value == measured.length == 1
     assert measured.bias_in_errors == 0
 
 
-def test_a_constant_factor_is_neither_bias_nor_variance_of_a_biased_estimator():
+def test_a_constant_factor_is_neither_bias_nor_variance_of_an_estimator_that_normalises():
     generator = torch.Generator().manual_seed(3)
     unbiased, own = (0.5 + torch.randn(40, 6, generator=generator, dtype=F64) for _ in range(2))
     side_by_side = SideBySide((own @ own.T).numpy(), (unbiased @ unbiased.T).numpy(), SIZE)
     one, ten = (
-        side_by_side.measure(Products((x @ x.T).numpy(), (x @ unbiased.T).numpy()), is_unbiased=False)
+        side_by_side.measure(Products((x @ x.T).numpy(), (x @ unbiased.T).numpy()), is_unbiased=False, normalises=True)
         for x in (own, 10 * own)
     )
     assert ten.length == pytest.approx(10 * one.length)

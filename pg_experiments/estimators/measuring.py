@@ -148,7 +148,15 @@ def measure(snapshot: Snapshot, episodes: int, batch: int | None, progress: Prog
     products = _all_products(snapshot, found, batches, progress)
     side_by_side = SideBySide(products[REINFORCE].own, products[UNBIASED].own, size)
     described = [each.description for each in found.estimators]
-    rows = [Row(each, side_by_side.measure(products[each.name], is_unbiased=each.is_unbiased)) for each in described]
+    rows = [
+        Row(
+            each,
+            side_by_side.measure(
+                products[each.name], is_unbiased=each.is_unbiased, normalises=bool(each.normalization)
+            ),
+        )
+        for each in described
+    ]
     return Variances(
         title=snapshot.title,
         settings=snapshot.settings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -21,17 +22,19 @@ BELOW, ABOVE = 1.15, 0.45  # inches for the axis and the legend, and for the tit
 ROOM = 1.25  # factor between the outermost marks and the ends of an axis
 BAND = 0.7  # decades of the band for biases that cannot be seen
 COLUMNS = 9  # of marks in the band, side by side, so that none covers another
+NOTE = 0.16  # inches for a line of the note below the axis
 
 
 def figure(found: Variances) -> Figure:
     """Draws the figure. Labels are in a column at the right in the order of variances, so that none covers another."""
-    rows = [row for row in found.rows if math.isfinite(row.measured.variance.value)]
-    rows = sorted(rows, key=lambda row: row.measured.variance.value)
+    rows = sorted(filter(_is_known, found.rows), key=lambda row: row.measured.variance.value)
+    note = _note([row for row in found.rows if not _is_known(row)])
+    below = BELOW + NOTE * len(note)
     inside = LINE * len(rows) + 0.4
-    height = inside + BELOW + ABOVE
+    height = inside + below + ABOVE
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(10.5, height))
-        panel = drawn.add_axes((0.085, BELOW / height, 0.52, inside / height))
+        panel = drawn.add_axes((0.085, below / height, 0.52, inside / height))
         start = _axes(panel, rows)
         unseen = 0
         for row, end in zip(rows, _label_heights(panel, rows, LINE / inside), strict=True):
@@ -41,6 +44,7 @@ def figure(found: Variances) -> Figure:
                 unseen += 1
             _draw(panel, row, bias, end)
         _legend(panel, rows)
+        drawn.text(0.012, 0.4 / height, "\n".join(note), fontsize=8, va="bottom")
         panel.set_ylabel("variance of one episode's gradient, relative to REINFORCE")
         panel.set_title(f"{found.episodes} episodes; {found.settings}", fontsize="medium", loc="left")
     return drawn
@@ -66,6 +70,19 @@ def _axes(panel: Axes, rows: Sequence[Row]) -> float:
     panel.minorticks_off()
     panel.set_xlabel("bias, relative to the length of the true gradient")
     return start
+
+
+def _is_known(row: Row) -> bool:
+    """Whether the variance has an interval: not where an estimator that normalises has no length that can be seen."""
+    return math.isfinite(row.measured.variance.value) and math.isfinite(row.measured.variance.high)
+
+
+def _note(rows: Sequence[Row]) -> list[str]:
+    """Lines that name the estimators that are not drawn."""
+    if not rows:
+        return []
+    names = "; ".join(row.description.name for row in rows)
+    return textwrap.wrap(f"Not drawn, as noise hides the length that they are divided by: {names}", 150)
 
 
 def _is_seen(row: Row) -> bool:

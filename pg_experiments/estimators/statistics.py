@@ -41,8 +41,9 @@ class Measured:
         bias_in_errors: ‖mean a − mean u‖ in standard errors of this difference; about 1 without a bias.
         snr: ‖E a‖ divided by the standard deviation √tr Cov of one episode's gradient.
         episodes: number of episodes that give the signal-to-noise ratio of REINFORCE with one episode.
-        length: projection of E a on E u, divided by ‖E u‖. A biased estimator is divided by it before `variance` and
-            `bias` are computed, as a constant factor belongs to the learning rate.
+        length: projection of E a on E u, divided by ‖E u‖. An estimator that normalises has units of its own; it is
+            divided by this length before `variance` and `bias` are computed, as a constant factor belongs to the
+            learning rate.
     """
 
     variance: Estimate
@@ -90,10 +91,17 @@ class SideBySide:
         ]
         return expanded(float(found[0][0]), found[1], self.batches)
 
-    def measure(self, products: Products, *, is_unbiased: bool) -> Measured:
-        """Measures an estimator. One that is unbiased keeps its length, and has the signal of the unbiased one."""
+    def measure(self, products: Products, *, is_unbiased: bool, normalises: bool) -> Measured:
+        """Measures an estimator.
+
+        Args:
+            products: its inner products.
+            is_unbiased: whether it has the mean, and so the signal, of the unbiased one.
+            normalises: whether its units are its own, so that it is divided by its length.
+        """
         here, resampled, without_one = (
-            self._values(products, counts, is_unbiased) for counts in (self._all, self._resamples, self._without_one)
+            self._values(products, counts, is_unbiased, normalises)
+            for counts in (self._all, self._resamples, self._without_one)
         )
 
         def of(name: str) -> Estimate:
@@ -104,18 +112,18 @@ class SideBySide:
         return Measured(
             variance=of("variance"),
             bias=Estimate(*(end if math.isnan(end) else math.sqrt(max(0.0, end)) for end in squared)),
-            bias_in_errors=self._bias_in_errors(products, 1.0 if is_unbiased else 1 / length),
+            bias_in_errors=self._bias_in_errors(products, 1 / length if normalises else 1.0),
             snr=of("snr"),
             episodes=of("episodes"),
             length=length,
         )
 
-    def _values(self, products: Products, counts: np.ndarray, is_unbiased: bool) -> _Values:
+    def _values(self, products: Products, counts: np.ndarray, is_unbiased: bool, normalises: bool) -> _Values:
         """The statistics of samples in which batch b occurs `counts[q, b]` times."""
         own, cross, unbiased = (squared_mean(each, counts) for each in (*products, self.unbiased))
         variance = trace_of_covariance(products.own, counts, self.size)
         of_reinforce = trace_of_covariance(self.reinforce, counts, self.size)
-        factor = np.ones_like(own) if is_unbiased else _ratio(unbiased, cross)
+        factor = _ratio(unbiased, cross) if normalises else np.ones_like(own)
         signal = unbiased if is_unbiased else own
         distance = factor**2 * own - 2 * factor * cross + unbiased
         is_same = np.abs(distance) <= ROUNDING * np.trace(products.own) / self.batches

@@ -23,8 +23,8 @@ LEGEND = (
     "what noise adds; and in standard errors, which is about 1 without a bias.",
     "SNR: length of the mean by the standard deviation of one episode's gradient.",
     "episodes: how many are needed for the SNR that plain REINFORCE has with all of these episodes.",
-    "length: of the mean along the true gradient, relative to it. Biased estimators are divided by it before variance "
-    "and bias are computed, as a constant factor belongs to the learning rate.",
+    "length: of the mean along the true gradient, relative to it. Estimators that normalise are divided by it before "
+    "variance and bias are computed, as their units are their own.",
     "Intervals are 95 %, from a bootstrap over batches. A dash is where noise hides the number.",
 )
 
