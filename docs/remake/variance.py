@@ -14,7 +14,7 @@ SEEDS = (0, 1, 2)
 UPDATES = (0, 10, 20)  # of training on CartPole
 CARTPOLE = "experiment=ladder_cartpole collect.episodes=4 returns=reward_to_go baseline=leave_one_out"
 RUN, PONG = "outputs/variance/run", "outputs/variance/pong_run"
-PONG_UPDATES = (0, 200)  # of training on Pong
+PONG_UPDATES = (0, 225)  # of training on Pong, the end of the run
 RUNGS = {  # the ladder's numbers that are estimators of the gradient
     "1. the whole return": "trajectory γ=0.99",
     "2. reward-to-go": "reward-to-go γ=0.99",
@@ -44,7 +44,7 @@ def commands() -> list[str]:
         )
     for update in PONG_UPDATES:
         policy = _of_run(PONG, update) if update else "experiment=pong"
-        found.append(f"{variance} {policy} seed=0 episodes=80 batch=4 out=outputs/variance/pong_{update}")
+        found.append(f"{variance} {policy} seed=0 episodes=200 batch=8 out=outputs/variance/pong_{update}")
     return found
 
 
