@@ -31,7 +31,7 @@ KINDS = {  # returns, baseline, discount; whether the gradient is that of the un
     "reward-to-go, time_dependent": ("reward_to_go", "time_dependent", 1.0, True, False),
     "reward-to-go, mean": ("reward_to_go", "mean", 1.0, False, False),
     "reward-to-go γ=0.5": ("reward_to_go", "none", 0.5, False, False),
-    "reward-to-go γ=0.5, divided by its length": ("reward_to_go", "none", 0.5, False, True),
+    "discounted, divided by its length": ("reward_to_go", "none", 0.5, False, True),
 }
 
 

@@ -36,10 +36,10 @@ MUTANTS = [
         (FORMULAS, COVERS + "[trajectory-snr]"),
     ),
     statistics(
-        "a biased estimator is multiplied by its length",
-        "else _ratio(unbiased, cross)",
-        "else _ratio(cross, unbiased)",
-        (FACTOR, COVERS + "[reward-to-go, mean-variance]"),
+        "an estimator that normalises is multiplied by its length",
+        "_ratio(unbiased, cross) if normalises",
+        "_ratio(cross, unbiased) if normalises",
+        (FACTOR, COVERS + "[discounted, divided by its length-variance]"),
     ),
     statistics(
         "the distance of two means has half of their product",
