@@ -27,6 +27,7 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "ppo_mountaincar": "-110 (SB3 zoo, 1 M)",
     "reinforce_inverted_pendulum": "999 ± 2 (Tianshou, InvertedPendulum-v2, 3 M)",
     "reinforce_hopper": "396 ± 65 (Tianshou, Hopper-v3, 3 M)",
+    "reinforce_halfcheetah": "884 ± 41 (Tianshou, HalfCheetah-v3, 3 M)",
     "ppo_halfcheetah": "5836 (SB3 zoo, HalfCheetah-v3, 1 M)",
     "ppo_hopper": "2609 ± 701 (Tianshou, Hopper-v3, 1 M)",
     "ppo_cartpole_masked": "500 (SB3 zoo, RecurrentPPO, 100 k)",
@@ -35,6 +36,7 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
 FEWER = {
     "reinforce_inverted_pendulum": 5,
     "reinforce_hopper": 3,
+    "reinforce_halfcheetah": 3,
     "ppo_halfcheetah": 3,
     "ppo_hopper": 3,
 }
