@@ -37,8 +37,8 @@ def pathwise_weight(pathwise: Tensor, score: Tensor, confidence: float) -> Tenso
     It is 0 where a pathwise gradient is not finite, or both have no variance.
 
     Args:
-        pathwise: [R, E, P] gradient of each episode.
-        score: [R, E, P], likewise.
+        pathwise: [R, E, P] pathwise gradient of each episode.
+        score: [R, E, P] score-function gradient of each episode.
         confidence: z.
     """
     of_path, of_score = (gradients.var(1).sum(1) / gradients.shape[1] for gradients in (pathwise, score))
