@@ -64,3 +64,20 @@ def test_an_environment_without_its_extra_says_what_to_install(monkeypatch):
     assert isinstance(env, GymnasiumEnv)
     with pytest.raises(UserError, match=r"env\.id=Hopper-v5: needs .*: pip install 'pg-experiments\[mujoco\]'"):
         env.single()
+
+
+@pytest.mark.skipif(find_spec("mujoco") is None, reason="mujoco is not installed")
+def test_warnings_of_mujoco_are_shown_once_and_write_no_file(tmp_path, monkeypatch, capfd):
+    import mujoco
+
+    monkeypatch.chdir(tmp_path)
+    env = check(composed("env=halfcheetah")).env
+    assert isinstance(env, GymnasiumEnv)
+    for made in (env.single(), env.single()):
+        made.close()
+    data = mujoco.MjData(model := made.unwrapped.model)
+    data.qvel[:] = np.nan
+    with pytest.warns(RuntimeWarning, match="MuJoCo: Nan, Inf or huge value in QVEL"):
+        mujoco.mj_step(model, data)
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from pg_experiments.env.atari import game_of_gymnasium_id
 from pg_experiments.env.compiled import MASKED_CARTPOLE_ENTRY_POINT, compiled_form
 from pg_experiments.env.limits import require_limit
+from pg_experiments.env.mujoco import handle_warnings
 from pg_experiments.env.names import is_of_ale, missing_extra
 from pg_experiments.env.observations import with_arrays
 from pg_experiments.env.vector import StandingCartPole, StandingMaskedCartPole, StandingSyncVectorEnv
@@ -111,6 +112,7 @@ class GymnasiumEnv:
         Raises as `make` does.
         """
         spec = self._spec()
+        handle_warnings(spec)
         # passed only where it is set, as not every environment accepts it
         rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         try:
