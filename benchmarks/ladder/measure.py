@@ -56,8 +56,7 @@ class Measurements:
         """Trains these seeds, unless their results are there."""
         if len(found := self.of(configuration, rate, seeds)) == len(seeds):
             return found
-        preset = (f"experiment={ladder.experiment}",) if ladder.experiment else ()
-        settings = (*preset, *overrides, f"optimizer.learning_rate={rate}")
+        settings = (*ladder.settings, *overrides, f"optimizer.learning_rate={rate}")
         found = list(trained(ladder, configuration, rate, settings, seeds))
         self.results += found
         self._write()

@@ -65,7 +65,7 @@ def _section(ladder: Ladder, rungs: Rungs, measured_on: str) -> list[str]:
     ]
     for number, rung in enumerate(ladder.rungs, 1):
         seeds = f"num_seeds={len(ladder.shown_seeds)}"
-        command = " ".join((f"experiment={ladder.experiment}", *rung.overrides, seeds))
+        command = " ".join((*ladder.settings, *rung.overrides, seeds))
         rate = rungs[rung.name][0].learning_rate
         lines += [f"### {number}. {rung.title}\n", f"{rung.words}\n"]
         lines += [f"```\npython -m pg_experiments.train {command} optimizer.learning_rate={rate}\n```\n"]
@@ -84,7 +84,7 @@ def _wrapped(line: str) -> str:
 
 def limit_of(ladder: Ladder) -> int:
     """Environment steps of each seed."""
-    limit = checked(f"experiment={ladder.experiment}").env.max_steps
+    limit = checked(*ladder.settings).env.max_steps
     assert limit is not None
     return limit
 

@@ -11,7 +11,7 @@ class Rung:
 
     name: str
     title: str
-    overrides: tuple[str, ...]  # beside the experiment's
+    overrides: tuple[str, ...]  # beside the ladder's settings
     words: str
     learning_rates: tuple[float, ...] = ()  # where they are not those of the ladder
 
@@ -32,3 +32,10 @@ class Ladder:
     rungs: tuple[Rung, ...]
     introduction: str
     findings: tuple[str, ...]
+    common: tuple[str, ...] = ()  # overrides of all rungs
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What all rungs have in common."""
+        preset = (f"experiment={self.experiment}",) if self.experiment else ()
+        return (*preset, *self.common)

@@ -30,13 +30,11 @@ CARTPOLE = Ladder(
     shown_seeds=range(16),
     introduction="",
     findings=(),
-    rungs=tuple(
-        Rung(name, title, ("collect.episodes=4", "returns=reward_to_go", "baseline=leave_one_out", *overrides), "")
-        for name, (title, overrides) in CARTPOLE_TRICKS.items()
-    ),
+    rungs=tuple(Rung(name, title, overrides, "") for name, (title, overrides) in CARTPOLE_TRICKS.items()),
+    common=("collect.episodes=4", "returns=reward_to_go", "baseline=leave_one_out"),
 )
 
-PENDULUM_TRICKS = {
+PPO_TRICKS = {
     "none": ("none of them", ()),
     "observations": ("observations normalised", ("normalization.observations=running",)),
     "rewards": ("rewards normalised", ("normalization.rewards=running",)),
@@ -60,10 +58,24 @@ PENDULUM = Ladder(
     shown_seeds=range(10),
     introduction="",
     findings=(),
-    rungs=tuple(
-        Rung(name, title, ("collect.num_steps=256", "algorithm.num_minibatches=4", *overrides), "")
-        for name, (title, overrides) in PENDULUM_TRICKS.items()
-    ),
+    rungs=tuple(Rung(name, title, overrides, "") for name, (title, overrides) in PPO_TRICKS.items()),
+    common=("collect.num_steps=256", "algorithm.num_minibatches=4"),
 )
 
-ENVIRONMENTS = (CARTPOLE, PENDULUM)
+HALFCHEETAH = Ladder(
+    name="halfcheetah",
+    title="HalfCheetah",
+    experiment="ppo_halfcheetah",
+    threshold=float("inf"),
+    window=10,
+    returns=(-600, 1800),
+    learning_rates=(0.0003,),
+    trial_seeds=range(0),
+    shown_seeds=range(10),
+    introduction="",
+    findings=(),
+    rungs=tuple(Rung(name, title, overrides, "") for name, (title, overrides) in PPO_TRICKS.items()),
+    common=("normalization=advantages", "env.window=10", "env.max_steps=100000"),
+)
+
+ENVIRONMENTS = (CARTPOLE, PENDULUM, HALFCHEETAH)
