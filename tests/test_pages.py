@@ -46,5 +46,5 @@ def test_files_and_tests_that_a_page_names_exist(page):
     assert not [path for path in paths if not (REPOSITORY / path).exists()]
     named = set(TEST.findall(text))
     if named:
-        tests = "\n".join(file.read_text() for file in (REPOSITORY / "tests").glob("test_*.py"))
+        tests = "\n".join(file.read_text() for file in (REPOSITORY / "tests").rglob("test_*.py"))
         assert not [name for name in named if f"def {name}(" not in tests]

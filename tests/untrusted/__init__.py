@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -11,6 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from pg_experiments.train import __main__ as train
+
+TINY = ("env.max_episodes=4", "policy.hidden=8", "device=cpu", "tracking.histograms_every=0")
+SWEEP = ("-m", "seed=choice(0)", *TINY, "hydra.sweep.dir=sweep")
+JOB = "0_seed=0"
 
 
 class Ended(NamedTuple):
@@ -76,3 +84,28 @@ def contents(directory: Path) -> dict[str, bytes | str | None]:
         name = str(path.relative_to(directory))
         found[name] = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
     return found
+
+
+def change_result(run: Path, **values: object) -> None:
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps(result | values))
+
+
+def resume() -> Ended:
+    return command(train.main, "resume=run")
+
+
+def sweep(*more: str) -> Ended:
+    return command(train.main, *SWEEP, *more)
+
+
+def put_link(path: Path, to: Path) -> None:
+    """Put a link in the place of a file or folder."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    path.symlink_to(to)
+
+
+def note_of(here: Path) -> Path:
+    """The file in which a sweep's note of its one job is."""
+    (note,) = (here / "sweep" / ".jobs").iterdir()
+    return note
