@@ -64,7 +64,7 @@ SAC = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.by_hand
 def test_sac_learns_the_riccati_gain_to_2_percent_as_a_mean_over_seeds():
     """Of the mean of the policy's actions in states from −0.8 to 0.8, by least squares."""
     run = make_run(*SAC, f"num_seeds={SEEDS}")
