@@ -39,7 +39,7 @@ def _table(environment: Ladder) -> str:
         )
     head = (
         "",
-        *(("solved", "steps to 475") if solves else ("last 100 episodes",)),
+        *(("solved", "steps to 475") if solves else (f"last {environment.window} episodes",)),
         "mean return over the run",
         "P(better than none)",
     )
