@@ -41,6 +41,20 @@ def test_the_mean_return_is_that_of_the_last_window_of_each_seed():
     assert math.isnan(of.mean_returns()[1])
 
 
+def test_a_window_with_a_batch_is_what_it_will_be_and_counts_where_it_is_full_and_an_episode_has_ended():
+    of = accounts(4)
+    enter(of, 1, 2, 3, 4)
+    enter(of, 7, learner=2)
+    enter(of, 1, 2, 3, learner=3)
+    batch = [np.array([9.0]), np.array([5.0, 6.0, 7.0, 8.0]), np.array([8.0]), np.array([])]
+    means, full = of.windows_with(np.arange(4), batch)
+    assert full.tolist() == [True, True, False, False]
+    of.add(np.arange(4), np.ones(4), batch)
+    assert means[full].tolist() == of.mean_returns()[full].tolist() == [16 / 3, 7]
+    means, full = of.windows_with(np.array([2]), [np.array([9.0])])
+    assert (means.tolist(), full.tolist()) == ([8], [True])
+
+
 def test_a_seed_that_failed_is_not_solved_by_the_batch_with_which_it_did():
     of = accounts(2)
     of.seeds[0].error = "stopped"

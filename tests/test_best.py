@@ -12,7 +12,7 @@ from pg_experiments.run.best import Best
 
 
 class Numbered(nn.Module):
-    """Its parameters, of three learners, are the number of the update."""
+    """Its parameters, of three learners, are the number of updates made so far."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,8 +24,9 @@ def followed(*updates: tuple[list[int], list[float], bool]) -> Best:
     policy = Numbered()
     best = Best(policy, 3)
     for number, (learners, means, full) in enumerate(updates, 1):
+        best.follow(policy, np.array(learners), np.array(means, float), np.full(len(learners), full), number - 1)
         policy.weight.data.fill_(number)
-        best.follow(policy, np.array(learners), np.array(means), np.full(len(learners), full), number)
+        best.renew(policy, np.array(learners), number)
     return best
 
 
@@ -35,25 +36,25 @@ def kept(best: Best) -> list[float]:
 
 def test_each_learner_keeps_the_parameters_of_its_own_best_update():
     best = followed(([0, 1, 2], [5, 5, 5], True), ([0, 1, 2], [9, 4, 6], True), ([2, 0], [7, 8], True))
-    assert kept(best) == [2, 1, 3]
-    assert best.update.tolist() == [2, 1, 3]
+    assert kept(best) == [1, 0, 2]
+    assert best.update.tolist() == [1, 0, 2]
     assert best.mean_return.tolist() == [9, 5, 7]
 
 
 def test_of_equal_means_the_later_one_is_kept():
-    assert kept(followed(([0], [5], True), ([0], [5], True))) == [2, 0, 0]
+    assert kept(followed(([0], [5], True), ([0], [5], True))) == [1, 0, 0]
 
 
 def test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was():
     best = followed(([0], [9], False), ([0], [1], False))
     assert kept(best) == [2, 0, 0]
     assert best.mean_return[0] == -math.inf
-    assert kept(followed(([0], [9], False), ([0], [1], True))) == [2, 0, 0]
-    assert kept(followed(([0], [1], True), ([0], [9], False))) == [1, 0, 0]
+    assert kept(followed(([0], [9], False), ([0], [1], True))) == [1, 0, 0]
+    assert kept(followed(([0], [9], False), ([0], [1], True), ([0], [9], False))) == [1, 0, 0]
 
 
 def test_what_is_kept_does_not_change_with_the_policy_and_outlives_a_restore():
-    best, again = followed(([0, 2], [5, 6], True)), Best(Numbered(), 3)
+    best, again = followed(([0, 1, 2], [1, 1, 1], True), ([0, 2], [5, 6], True)), Best(Numbered(), 3)
     again.restore(best.state())
     assert kept(again) == [1, 0, 1]
-    assert (again.mean_return.tolist(), again.update.tolist()) == ([5, -math.inf, 6], [1, 0, 1])
+    assert (again.mean_return.tolist(), again.update.tolist()) == ([5, 1, 6], [1, 0, 1])

@@ -153,7 +153,7 @@ def test_the_newest_stay_and_each_holds_every_seeds_policy_at_its_best(tmp_path)
     best = read(kept[-1])["best"]
     rows = Result(tmp_path).rows
     for seed in (0, 1):
-        means = {int(row["update"]) + 1: float(row["mean_return"]) for row in rows if row["seed"] == str(seed)}
+        means = {int(row["update"]): float(row["mean_return"]) for row in rows if row["seed"] == str(seed)}
         assert best["mean_return"][seed] == max(means.values())
         assert means[int(best["update"][seed])] == max(means.values())
 

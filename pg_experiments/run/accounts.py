@@ -132,6 +132,24 @@ class Accounts:
         """[R] mean return of each seed's last `window` episodes."""
         return np.array([account.mean_return(self.window) for account in self.seeds])
 
+    def windows_with(self, learners: np.ndarray, returns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """The windows of the learners with indices [R] with a batch that has not been added yet.
+
+        Args:
+            learners: [R] indices of learners.
+            returns: those of each learner's episodes in the batch, as in `add`.
+
+        Returns:
+            [R] mean returns, and [R] bool, whether an episode has ended and the window is full.
+        """
+        means, full = np.full(len(learners), np.nan), np.zeros(len(learners), dtype=bool)
+        for row, (learner, new) in enumerate(zip(learners, returns, strict=True)):
+            account = self.seeds[learner]
+            full[row] = len(new) > 0 and account.episodes + len(new) >= self.window
+            if full[row]:
+                means[row] = math.fsum((account.returns[-self.window :] + new.tolist())[-self.window :]) / self.window
+        return means, full
+
     def final_returns(self) -> np.ndarray:
         """`mean_returns` without those of failed seeds that are not finite."""
         finals = self.mean_returns()

@@ -11,39 +11,55 @@ from torch import nn
 
 
 class Best:
-    """A copy of each seed's parameters at its highest mean return; until its window is full, the newest ones."""
+    """A copy of each seed's parameters at its highest mean return; until its window is full, the newest ones.
+
+    Kept are the parameters that played the last episodes of the window. Those of the update that follows have not been
+    played yet: where returns have a ceiling, the newest of equal means would be those that fall from it next.
+    """
 
     def __init__(self, policy: nn.Module, seeds: int) -> None:
         self.parameters = {name: value.detach().clone() for name, value in policy.state_dict().items()}
         self.mean_return = np.full(seeds, -np.inf)
         self.update = np.zeros(seeds, dtype=np.int64)  # number of updates at that time
 
-    @torch.no_grad()
     def follow(
         self, policy: nn.Module, learners: np.ndarray, mean_returns: np.ndarray, full: np.ndarray, update: int
     ) -> None:
-        """Copies the parameters of learners whose mean return is at least their highest so far.
+        """Copies the parameters of learners whose mean return is at least their highest so far. Called before learning.
 
         Args:
-            policy: the policy; its state has the learners on the leading axis.
-            learners: [R] indices of the learners that took part in the update.
-            mean_returns: [R] mean returns of their windows.
+            policy: the policy that has played a batch; its state has the learners on the leading axis.
+            learners: [R] indices of the learners that have played it.
+            mean_returns: [R] mean returns of their windows, with the batch.
             full: [R] bool, whether their windows are full.
             update: number of updates made so far.
         """
-        known = np.where(full, mean_returns, -np.inf)
-        is_better = known >= self.mean_return[learners]
-        if not is_better.any():
+        is_better = full & (mean_returns >= self.mean_return[learners])
+        self._copy(policy, learners[is_better], update)
+        self.mean_return[learners[is_better]] = mean_returns[is_better]
+
+    def renew(self, policy: nn.Module, learners: np.ndarray, update: int) -> None:
+        """Copies the newest parameters of learners whose windows have not been full yet. Called after learning.
+
+        Args:
+            policy: the policy that has learned.
+            learners: [R] indices of the learners that have.
+            update: number of updates made so far.
+        """
+        self._copy(policy, learners[self.mean_return[learners] == -np.inf], update)
+
+    @torch.no_grad()
+    def _copy(self, policy: nn.Module, learners: np.ndarray, update: int) -> None:
+        if not len(learners):
             return
-        better = learners[is_better]
-        chosen = torch.from_numpy(better)
+        chosen = torch.from_numpy(learners)
         for name, value in policy.state_dict().items():
-            if len(better) == len(self.update):
+            if len(learners) == len(self.update):
                 self.parameters[name].copy_(value)
             else:
                 where = chosen.to(value.device)
                 self.parameters[name][where] = value[where]
-        self.mean_return[better], self.update[better] = known[is_better], update
+        self.update[learners] = update
 
     def state(self) -> dict[str, Any]:
         """The state that a checkpoint stores; the mean return is −inf where no window has been full."""

@@ -106,6 +106,7 @@ class Run:
                     self.collector.prepare(tracker.say)
             while len(active := self.accounts.active) and not interruption.asked and not tracker.stopped:
                 rollout = self.collector.collect(self.updates, active)
+                self.keep_best(rollout, active)
                 with one_thread(not isinstance(rollout.observations, SparseSteps) and len(active) < FEW):
                     update = self.learn(rollout, active)
                     symptoms = self.health.check(self.updates, rollout, update)
@@ -124,6 +125,12 @@ class Run:
                 raise FloatingPointError(self.accounts.failure)
         interruption.stop_if_asked()  # a signal during the last update must still stop a sweep
         return self.accounts.objective()
+
+    def keep_best(self, rollout: Rollout, active: np.ndarray) -> None:
+        """Keeps the parameters that have played a batch where they are each learner's best. Called before `learn`."""
+        returns = [each.numpy() for each in next(zip(*rollout.episodes, strict=True))]
+        means, full = self.accounts.windows_with(active, returns)
+        self.best.follow(self.agent.policy, active, means, full, self.updates)
 
     def learn(self, rollout: Rollout, active: np.ndarray) -> Update:
         """Updates the agent from a batch of the active learners with indices [R]."""
@@ -183,9 +190,8 @@ class Run:
         values |= {"episodic_return": _means(returns), "episodic_length": _means(lengths)}
         values["mean_return"] = self.accounts.mean_returns()[active]
         accounts = [self.accounts.seeds[learner] for learner in active]
-        full = np.array([account.episodes >= self.accounts.window and not account.error for account in accounts])
         self.updates += 1
-        self.best.follow(self.agent.policy, active, values["mean_return"], full, self.updates)
+        self.best.renew(self.agent.policy, active, self.updates)
         tracker.write(
             UpdateRecord(
                 update=self.updates - 1,

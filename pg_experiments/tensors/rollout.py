@@ -113,7 +113,7 @@ class Rollout:
         """[R, E]: undiscounted sum of rewards of each episode."""
         return torch.where(self.mask, self.rewards, 0.0).sum(0)
 
-    @property
+    @cached_property
     def episodes(self) -> list[Episodes]:
         """The finished episodes of each learner, in order."""
         if self.games is not None:

@@ -11,6 +11,7 @@ health = partial(Mutant, "health", "pg_experiments/run/health.py")
 causes = partial(Mutant, "health", "pg_experiments/algorithm/reinforce.py")
 made = partial(Mutant, "made with", "pg_experiments/run/made_with.py")
 best = partial(Mutant, "best", "pg_experiments/run/best.py")
+running = partial(Mutant, "best", "pg_experiments/run/run.py")
 rows = partial(Mutant, "rows", "pg_experiments/run/tracking/rows.py")
 
 OF_ACCOUNTS = "tests/test_accounts.py::"
@@ -22,6 +23,9 @@ PARTS = (
 OF_BEST = "tests/test_best.py::"
 OF_ROWS = "tests/test_rows.py::"
 SOLVED = OF_ACCOUNTS + "test_a_seed_is_solved_with_the_episode_whose_full_window_reaches_the_threshold"
+WINDOWS = (
+    OF_ACCOUNTS + "test_a_window_with_a_batch_is_what_it_will_be_and_counts_where_it_is_full_and_an_episode_has_ended"
+)
 DEAD = OF_HEALTH + "test_a_layer_is_dead_whose_outputs_are_the_same_for_every_observation"
 STUCK = OF_HEALTH + "test_equal_returns_are_no_symptom_at_the_best_at_the_threshold_or_before_they_are_enough"
 POOR = OF_HEALTH + "test_poor_is_less_than_half_way_to_the_threshold_or_no_more_than_at_first_without_one"
@@ -142,34 +146,64 @@ MUTANTS = [
         "SAME * torch.maximum(most.abs(), least.abs())).all(1)",
         DEAD,
     ),
+    accounts(
+        "a window counts again without an episode",
+        "full[row] = len(new) > 0 and",
+        "full[row] =",
+        WINDOWS,
+    ),
+    accounts(
+        "a window is full without the batch",
+        "account.episodes + len(new) >= self.window",
+        "account.episodes >= self.window",
+        WINDOWS,
+    ),
+    accounts(
+        "the window of the learner in its place",
+        "account = self.seeds[learner]\n            full[row]",
+        "account = self.seeds[row]\n            full[row]",
+        WINDOWS,
+    ),
+    best(
+        "parameters that have learned are kept before their first full window alone",
+        "learners[self.mean_return[learners] == -np.inf]",
+        "learners[self.mean_return[learners] > -np.inf]",
+        OF_BEST + "test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was",
+    ),
+    running(
+        "the best is said to have learned from the batch that it played",
+        "means, full, self.updates)",
+        "means, full, self.updates + 1)",
+        "tests/test_checkpoint.py::test_the_newest_stay_and_each_holds_every_seeds_policy_at_its_best",
+    ),
     best(
         "of equal policies the earlier one is kept",
-        "is_better = known >= self.mean_return[learners]",
-        "is_better = known > self.mean_return[learners]",
+        "is_better = full & (mean_returns >= self.mean_return[learners])",
+        "is_better = full & (mean_returns > self.mean_return[learners])",
         OF_BEST + "test_of_equal_means_the_later_one_is_kept",
     ),
     best(
         "a window that is not full counts",
-        "known = np.where(full, mean_returns, -np.inf)",
-        "known = mean_returns",
+        "is_better = full & (mean_returns",
+        "is_better = (mean_returns",
         OF_BEST + "test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was",
     ),
     best(
         "a mean is compared with that of the learner in its place",
-        "known >= self.mean_return[learners]",
-        "known >= self.mean_return[: len(learners)]",
+        "mean_returns >= self.mean_return[learners]",
+        "mean_returns >= self.mean_return[: len(learners)]",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
     ),
     best(
         "the parameters are those of the learner in its place",
-        "better = learners[is_better]",
-        "better = np.flatnonzero(is_better)",
+        "self._copy(policy, learners[is_better], update)",
+        "self._copy(policy, np.flatnonzero(is_better), update)",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
     ),
     best(
         "whoever takes part is kept with the best",
-        "chosen = torch.from_numpy(better)",
-        "chosen = torch.from_numpy(learners)",
+        "self._copy(policy, learners[is_better], update)",
+        "self._copy(policy, learners, update)",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
     ),
     accounts(
