@@ -1,4 +1,4 @@
-"""Warnings of MuJoCo, which prints each of them at every occurrence and writes it to MUJOCO_LOG.TXT where one stands."""
+"""Warnings of MuJoCo, which prints each at every occurrence, and writes it to MUJOCO_LOG.TXT where one stands."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from pg_experiments.estimators.products import gradients, inner_products
 from pg_experiments.estimators.snapshot import Snapshot
 from pg_experiments.estimators.statistics import Measured, Products, SideBySide
 from pg_experiments.returns.monte_carlo import reward_to_go
+from pg_experiments.support.allocation import return_freed_blocks
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseSteps
@@ -132,6 +133,7 @@ def measure(snapshot: Snapshot, episodes: int, batch: int | None, progress: Prog
         UserError: the numbers do not fit, or a gradient is not finite.
     """
     size = batch_size(snapshot, episodes, batch)
+    return_freed_blocks()
     discounts = {1.0, snapshot.discount} - ({snapshot.discount} if snapshot.value is not None else set())
     count = episodes // size
     to_fit = count // 2 if discounts else 0
@@ -143,6 +145,7 @@ def measure(snapshot: Snapshot, episodes: int, batch: int | None, progress: Prog
     for discount in sorted(discounts):
         progress.begin(f"V(s) with a discount of {discount:g}", 1, "fit")
         values[discount] = fitted_value(snapshot, others, discount)
+    del others
     is_sparse = isinstance(batches[0].observations, SparseSteps)
     found = catalogue(snapshot, values, is_sparse=is_sparse)
     products = _all_products(snapshot, found, batches, progress)
