@@ -18,6 +18,8 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "a2c_acrobot": "",
     "ppo_acrobot": "-73.5 (SB3 zoo, 1 M)",
     "ppo_lunarlander": "242 (SB3 zoo, LunarLander-v2, 1 M)",
+    "ppo_lunarlander_continuous": "271 (SB3 zoo, LunarLanderContinuous-v2, 1 M)",
+    "sac_lunarlander": "260 (SB3 zoo, LunarLanderContinuous-v2, 500 k)",
     "a2c_pendulum": "-163 (SB3 zoo, 1 M)",
     "ppo_pendulum": "-172 (SB3 zoo, 100 k)",
     "ppo_mountaincar_continuous": "88 (SB3 zoo, 20 k)",
@@ -34,6 +36,7 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "ppo_cartpole_masked_mlp": "",
 }
 FEWER = {
+    "sac_lunarlander": 3,
     "reinforce_inverted_pendulum": 5,
     "reinforce_hopper": 3,
     "reinforce_halfcheetah": 3,
