@@ -41,8 +41,8 @@ def test_each_learner_keeps_the_parameters_of_its_own_best_update():
     assert best.mean_return.tolist() == [9, 5, 7]
 
 
-def test_of_equal_means_the_later_one_is_kept():
-    assert kept(followed(([0], [5], True), ([0], [5], True))) == [1, 0, 0]
+def test_of_equal_means_the_first_one_is_kept():
+    assert kept(followed(([0], [4], True), ([0], [5], True), ([0], [5], True))) == [1, 0, 0]
 
 
 def test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was():

@@ -13,8 +13,8 @@ from torch import nn
 class Best:
     """A copy of each seed's parameters at its highest mean return; until its window is full, the newest ones.
 
-    Kept are the parameters that played the last episodes of the window. Those of the update that follows have not been
-    played yet: where returns have a ceiling, the newest of equal means would be those that fall from it next.
+    Kept are the parameters that played the last episodes of the window, of equal windows the first. Where returns have
+    a ceiling, later ones are known to be followed by a fall from it, and those of the next update have not played yet.
     """
 
     def __init__(self, policy: nn.Module, seeds: int) -> None:
@@ -25,7 +25,7 @@ class Best:
     def follow(
         self, policy: nn.Module, learners: np.ndarray, mean_returns: np.ndarray, full: np.ndarray, update: int
     ) -> None:
-        """Copies the parameters of learners whose mean return is at least their highest so far. Called before learning.
+        """Copies the parameters of learners whose mean return is above their highest so far. Called before learning.
 
         Args:
             policy: the policy that has played a batch; its state has the learners on the leading axis.
@@ -34,7 +34,7 @@ class Best:
             full: [R] bool, whether their windows are full.
             update: number of updates made so far.
         """
-        is_better = full & (mean_returns >= self.mean_return[learners])
+        is_better = full & (mean_returns > self.mean_return[learners])
         self._copy(policy, learners[is_better], update)
         self.mean_return[learners[is_better]] = mean_returns[is_better]
 

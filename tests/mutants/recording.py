@@ -177,10 +177,10 @@ MUTANTS = [
         "tests/test_checkpoint.py::test_the_newest_stay_and_each_holds_every_seeds_policy_at_its_best",
     ),
     best(
-        "of equal policies the earlier one is kept",
-        "is_better = full & (mean_returns >= self.mean_return[learners])",
+        "of equal policies the later one is kept",
         "is_better = full & (mean_returns > self.mean_return[learners])",
-        OF_BEST + "test_of_equal_means_the_later_one_is_kept",
+        "is_better = full & (mean_returns >= self.mean_return[learners])",
+        OF_BEST + "test_of_equal_means_the_first_one_is_kept",
     ),
     best(
         "a window that is not full counts",
@@ -190,8 +190,8 @@ MUTANTS = [
     ),
     best(
         "a mean is compared with that of the learner in its place",
-        "mean_returns >= self.mean_return[learners]",
-        "mean_returns >= self.mean_return[: len(learners)]",
+        "mean_returns > self.mean_return[learners]",
+        "mean_returns > self.mean_return[: len(learners)]",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
     ),
     best(
