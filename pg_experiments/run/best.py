@@ -14,7 +14,7 @@ class Best:
     """A copy of each seed's parameters at its highest mean return; until its window is full, the newest ones.
 
     Kept are the parameters that played the last episodes of the window, of equal windows the first. Where returns have
-    a ceiling, later ones are known to be followed by a fall from it, and those of the next update have not played yet.
+    a ceiling, the last of equal windows is the one after which they fell.
     """
 
     def __init__(self, policy: nn.Module, seeds: int) -> None:
