@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -41,8 +42,16 @@ def test_each_learner_keeps_the_parameters_of_its_own_best_update():
     assert best.mean_return.tolist() == [9, 5, 7]
 
 
-def test_of_equal_means_the_first_one_is_kept():
-    assert kept(followed(([0], [4], True), ([0], [5], True), ([0], [5], True))) == [1, 0, 0]
+@pytest.mark.parametrize(("equal", "number"), [(1, 1), (2, 2), (3, 2), (4, 4), (7, 4), (9, 8)])
+def test_of_equal_means_the_one_whose_number_is_a_power_of_two_is_kept(equal, number):
+    best = followed(([0], [4], True), *[([0], [5], True)] * equal)
+    assert (kept(best), best.windows.tolist()) == ([number, 0, 0], [equal, 0, 0])
+
+
+def test_equal_means_are_counted_past_lower_ones_and_from_one_again_after_a_higher_one():
+    assert kept(followed(([0], [5], True), ([0], [4], True), ([0], [5], True))) == [2, 0, 0]
+    best = followed(*[([0], [5], True)] * 4, ([0], [6], True), ([0], [6], True), ([0], [6], True))
+    assert (kept(best), best.windows.tolist()) == ([5, 0, 0], [3, 0, 0])
 
 
 def test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was():
@@ -58,3 +67,4 @@ def test_what_is_kept_does_not_change_with_the_policy_and_outlives_a_restore():
     again.restore(best.state())
     assert kept(again) == [1, 0, 1]
     assert (again.mean_return.tolist(), again.update.tolist()) == ([5, 1, 6], [1, 0, 1])
+    assert again.windows.tolist() == best.windows.tolist() == [1, 1, 1]

@@ -13,19 +13,21 @@ from torch import nn
 class Best:
     """A copy of each seed's parameters at its highest mean return; until its window is full, the newest ones.
 
-    Kept are the parameters that played the last episodes of the window, of equal windows the first. Where returns have
-    a ceiling, the last of equal windows is the one after which they fell.
+    Kept are the parameters that played the last episodes of the window. Where returns have a ceiling, many windows are
+    equal: the first may be luck, and the last is the one after which returns fell. Of n equal windows the one whose
+    number is the largest power of two up to n is kept, which has others before and, mostly, after it.
     """
 
     def __init__(self, policy: nn.Module, seeds: int) -> None:
         self.parameters = {name: value.detach().clone() for name, value in policy.state_dict().items()}
         self.mean_return = np.full(seeds, -np.inf)
         self.update = np.zeros(seeds, dtype=np.int64)  # number of updates at that time
+        self.windows = np.zeros(seeds, dtype=np.int64)  # number of windows with this mean return
 
     def follow(
         self, policy: nn.Module, learners: np.ndarray, mean_returns: np.ndarray, full: np.ndarray, update: int
     ) -> None:
-        """Copies the parameters of learners whose mean return is above their highest so far. Called before learning.
+        """Copies the parameters of learners whose mean return is their highest so far. Called before learning.
 
         Args:
             policy: the policy that has played a batch; its state has the learners on the leading axis.
@@ -35,7 +37,11 @@ class Best:
             update: number of updates made so far.
         """
         is_better = full & (mean_returns > self.mean_return[learners])
-        self._copy(policy, learners[is_better], update)
+        is_equal = full & (mean_returns == self.mean_return[learners])
+        self.windows[learners[is_better]] = 1
+        self.windows[learners[is_equal]] += 1
+        is_power = self.windows[learners] & (self.windows[learners] - 1) == 0
+        self._copy(policy, learners[is_better | (is_equal & is_power)], update)
         self.mean_return[learners[is_better]] = mean_returns[is_better]
 
     def renew(self, policy: nn.Module, learners: np.ndarray, update: int) -> None:
@@ -66,11 +72,14 @@ class Best:
         return {
             "mean_return": torch.from_numpy(self.mean_return.copy()),
             "update": torch.from_numpy(self.update.copy()),
+            "windows": torch.from_numpy(self.windows.copy()),
             "policy": self.parameters,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state."""
         self.mean_return[:], self.update[:] = state["mean_return"].numpy(), state["update"].numpy()
+        if "windows" in state:  # absent in earlier runs
+            self.windows[:] = state["windows"].numpy()
         for name, value in self.parameters.items():
             value.copy_(state["policy"][name])

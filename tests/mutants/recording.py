@@ -23,6 +23,7 @@ PARTS = (
 OF_BEST = "tests/test_best.py::"
 OF_ROWS = "tests/test_rows.py::"
 SOLVED = OF_ACCOUNTS + "test_a_seed_is_solved_with_the_episode_whose_full_window_reaches_the_threshold"
+EQUAL = OF_BEST + "test_of_equal_means_the_one_whose_number_is_a_power_of_two_is_kept"
 WINDOWS = (
     OF_ACCOUNTS + "test_a_window_with_a_batch_is_what_it_will_be_and_counts_where_it_is_full_and_an_episode_has_ended"
 )
@@ -177,10 +178,22 @@ MUTANTS = [
         "tests/test_checkpoint.py::test_the_newest_stay_and_each_holds_every_seeds_policy_at_its_best",
     ),
     best(
-        "of equal policies the later one is kept",
-        "is_better = full & (mean_returns > self.mean_return[learners])",
-        "is_better = full & (mean_returns >= self.mean_return[learners])",
-        OF_BEST + "test_of_equal_means_the_first_one_is_kept",
+        "of equal policies the first one is kept",
+        "learners[is_better | (is_equal & is_power)]",
+        "learners[is_better]",
+        EQUAL,
+    ),
+    best(
+        "of equal policies the last one is kept",
+        "(is_equal & is_power)",
+        "is_equal",
+        EQUAL,
+    ),
+    best(
+        "equal windows are counted on after a better one",
+        "self.windows[learners[is_better]] = 1",
+        "self.windows[learners[is_better]] += 1",
+        OF_BEST + "test_equal_means_are_counted_past_lower_ones_and_from_one_again_after_a_higher_one",
     ),
     best(
         "a window that is not full counts",
@@ -196,13 +209,13 @@ MUTANTS = [
     ),
     best(
         "the parameters are those of the learner in its place",
-        "self._copy(policy, learners[is_better], update)",
-        "self._copy(policy, np.flatnonzero(is_better), update)",
+        "self._copy(policy, learners[is_better | (is_equal & is_power)], update)",
+        "self._copy(policy, np.flatnonzero(is_better | (is_equal & is_power)), update)",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
     ),
     best(
         "whoever takes part is kept with the best",
-        "self._copy(policy, learners[is_better], update)",
+        "self._copy(policy, learners[is_better | (is_equal & is_power)], update)",
         "self._copy(policy, learners, update)",
         OF_BEST + "test_each_learner_keeps_the_parameters_of_its_own_best_update",
     ),
