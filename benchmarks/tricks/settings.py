@@ -68,7 +68,7 @@ HALFCHEETAH = Ladder(
     experiment="ppo_halfcheetah",
     threshold=float("inf"),
     window=10,
-    returns=(-600, 1800),
+    returns=(-300, 500),
     learning_rates=(0.0003,),
     trial_seeds=range(0),
     shown_seeds=range(10),
@@ -78,4 +78,4 @@ HALFCHEETAH = Ladder(
     common=("normalization=advantages", "env.window=10", "env.max_steps=100000"),
 )
 
-ENVIRONMENTS = (CARTPOLE, PENDULUM)
+ENVIRONMENTS = (CARTPOLE, PENDULUM, HALFCHEETAH)
