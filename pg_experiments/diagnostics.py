@@ -11,6 +11,7 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from pg_experiments.algorithm import with_episode_gradients
 from pg_experiments.algorithm.agent import Agent, HasEpisodeGradients
 from pg_experiments.algorithm.gradient_statistics import gradient_statistics
 from pg_experiments.support.errors import UserError
@@ -130,7 +131,7 @@ class Gradients:
         if not getattr(config.algorithm, "has_episode_gradients", False):
             raise UserError(
                 f"diagnostics=gradients: algorithm={type(config.algorithm).__name__.lower()} has no gradients of "
-                "episodes; use algorithm=reinforce, a2c, a3c or ppo, or the nearest is diagnostics=none"
+                f"episodes; use algorithm={with_episode_gradients()}, or the nearest is diagnostics=none"
             )
         if getattr(config.policy, "norm", "none") == "batch":
             raise UserError(

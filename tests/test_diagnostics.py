@@ -199,7 +199,8 @@ def test_the_cosine_is_that_of_a_learners_own_previous_mean():
 
 
 REFUSED = {
-    "algorithm=sac": "diagnostics=gradients: algorithm=sac has no gradients of episodes; use algorithm=reinforce",
+    "algorithm=sac": "diagnostics=gradients: algorithm=sac has no gradients of episodes; use algorithm=reinforce, a2c, "
+    "a3c, ppo, pathwise or mixed, or the nearest is diagnostics=none",
     "collect.episodes=1": "diagnostics=gradients with collect.episodes=1: estimates the variance between the episodes "
     "of a batch, which needs at least two; the nearest is collect.episodes=2",
     "algorithm=ppo collect.num_envs=1": "which needs at least two; the nearest is collect.num_envs=2",

@@ -17,3 +17,9 @@ OPTIONS: dict[str, type] = {
     "pathwise": Pathwise,
     "mixed": Mixed,
 }
+
+
+def with_episode_gradients() -> str:
+    """The names of the algorithms that have a gradient of each episode, as in a message."""
+    *others, last = (name for name, option in OPTIONS.items() if getattr(option, "has_episode_gradients", False))
+    return f"{', '.join(others)} or {last}"

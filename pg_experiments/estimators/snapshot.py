@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pg_experiments.algorithm import with_episode_gradients
 from pg_experiments.algorithm.reinforce import Reinforce, ReinforceAgent
 from pg_experiments.baseline import Baseline, ValueBaseline
 from pg_experiments.evaluation.saved_run import SavedRun
@@ -91,7 +92,7 @@ def refuse_without_episodes(config: RunConfig) -> None:
         name = type(config.algorithm).__name__.lower()
         raise UserError(
             f"algorithm={name}: has no policy gradient of an episode, as it learns from single transitions; expected "
-            "reinforce, a2c, a3c, ppo, pathwise or mixed"
+            f"{with_episode_gradients()}"
         )
 
 
