@@ -1,8 +1,9 @@
-"""Environment steps per second of CartPole, Pong and actor-critics, from the JSON files that their benchmarks write."""
+"""Environment steps per second of CartPole, Pong, actor-critics and Pendulum, from JSON files of their benchmarks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from docs.remake.artefact import RESULTS, Artefact, table
@@ -19,6 +20,12 @@ PONG = {
     "plain loop": 'the plain loop of "Pong from Pixels": one environment, NumPy',
 }
 ACTOR_CRITIC = {"a2c": "A2C, 5 steps per update", "ppo": "PPO, 128 steps, 4 epochs of 4 mini-batches"}
+
+CONTINUOUS = {
+    "ppo": "PPO, 128 steps, 4 epochs of 4 mini-batches",
+    "sac 64": "SAC, networks of 64 units",
+    "sac 256": "SAC, networks of 256 units",
+}
 
 
 def _sides(name: str) -> dict[str, dict[str, Any]]:
@@ -56,13 +63,21 @@ def pong() -> dict[str, str]:
 
 
 def actor_critic() -> dict[str, str]:
-    sides = _sides("actor_critic")
+    return {"speed_actor_critic.table": _against_theirs("actor_critic", ACTOR_CRITIC, 32)}
+
+
+def continuous() -> dict[str, str]:
+    return {"speed_continuous.table": _against_theirs("continuous", CONTINUOUS, 16)}
+
+
+def _against_theirs(benchmark: str, names: Mapping[str, str], seeds: int) -> str:
+    """The table of a benchmark against Stable-Baselines3, whose sides begin with these names."""
+    sides, columns = _sides(benchmark), ("num_seeds=1", f"num_seeds={seeds}")
     rows = []
-    for name, words in ACTOR_CRITIC.items():
-        theirs, one, many = (sides[f"{name}, {side}"] for side in ("Stable-Baselines3", "num_seeds=1", "num_seeds=32"))
-        ours = [f"{_speed(side)} ({side['ratio']:.1f} times)" for side in (one, many)]
-        rows.append((words, _speed(theirs), *ours))
-    return {"speed_actor_critic.table": table(("", ">Stable-Baselines3", ">`num_seeds=1`", ">`num_seeds=32`"), rows)}
+    for name, words in names.items():
+        theirs, *ours = (sides[f"{name}, {side}"] for side in ("Stable-Baselines3", *columns))
+        rows.append((words, _speed(theirs), *(f"{_speed(side)} ({side['ratio']:.1f} times)" for side in ours)))
+    return table(("", ">Stable-Baselines3", *(f">`{column}`" for column in columns)), rows)
 
 
 def roofline() -> dict[str, str]:
@@ -88,6 +103,7 @@ ARTEFACTS = tuple(
         "cartpole": cartpole,
         "pong": pong,
         "actor_critic": actor_critic,
+        "continuous": continuous,
         "roofline": roofline,
     }.items()
 )
