@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.differentiable.optimum import gains, idle_return, optimal_return
+from benchmarks.differentiable.solving import initial_states
 from pg_experiments.env.differentiable import (
     OPTIONS,
     DifferentiableVectorEnv,
@@ -17,18 +19,19 @@ from pg_experiments.env.differentiable import (
     double_pendulum,
     pendulum,
     pushing,
+    spring_chain,
 )
 from pg_experiments.env.differentiable.system import System
 from pg_experiments.run.config import check
 from pg_experiments.support.errors import UserError
 from tests.conftest import composed, make_run, one_update
 
-SMOOTH = ("pendulum_swing_up", "cartpole_swing_up", "pushing", "double_pendulum")
+SMOOTH = ("pendulum_swing_up", "cartpole_swing_up", "spring_chain", "pushing", "double_pendulum")
 STEPPED = ("heaviside", "ball_wall")
 
 
-def system_of(name: str) -> System:
-    return check(composed(f"env={name}")).env.system
+def system_of(name: str, *overrides: str) -> System:
+    return check(composed(f"env={name}", *overrides)).env.system
 
 
 def somewhere(system: System, count: int = 6) -> tuple[Tensor, Tensor]:
@@ -60,7 +63,7 @@ def rates(system: System, seconds: float) -> tuple[Tensor, Tensor, Tensor, Tenso
     states, actions = somewhere(system)
     after, _ = system.step(states, actions)
     pairs = [(state[..., ::2], state[..., 1::2]) for state in (states, after)]
-    if isinstance(system, double_pendulum.DoublePendulum | pushing.Pushing):
+    if isinstance(system, double_pendulum.DoublePendulum | pushing.Pushing | spring_chain.SpringChain):
         pairs = [state.chunk(2, -1) for state in (states, after)]
     (positions, speeds), (_, later) = pairs
     return positions, speeds, (later - speeds) / seconds, actions
@@ -114,6 +117,40 @@ def test_a_push_gains_the_energy_that_its_force_adds_less_the_friction():
 
     added = pushing.FORCE * action[..., 0] * v[..., 0] - pushing.FRICTION * v[..., 1].square()
     torch.testing.assert_close(power(energy, q, v, a), added)
+
+
+def test_a_chain_of_springs_gains_the_energy_that_its_forces_add():
+    q, v, a, action = rates(system_of("spring_chain"), spring_chain.SECONDS)
+
+    def energy(q: Tensor, v: Tensor) -> Tensor:
+        stretched = torch.nn.functional.pad(q, (1, 1)).diff(dim=-1)
+        return 0.5 * v.square().sum(-1) + 0.5 * spring_chain.STIFFNESS * stretched.square().sum(-1)
+
+    torch.testing.assert_close(power(energy, q, v, a), (action * v).sum(-1))
+
+
+@pytest.mark.parametrize("masses", [1, 3])
+def test_no_actions_bring_a_chain_to_rest_at_a_lower_cost_than_those_of_riccati(masses):
+    system = system_of("spring_chain", f"env.masses={masses}")
+    states = initial_states(system).double()
+    found, _ = gains(system)
+
+    def mean_return(changed: int, change: Tensor | float) -> Tensor:
+        at, total = states, torch.zeros(len(states), dtype=torch.float64)
+        for step, gain in enumerate(found):
+            at, rewards = system.step(at, -at @ (gain + change * (step == changed)).T)
+            total = total + rewards
+        return total.mean()
+
+    best = mean_return(0, 0.0)
+    torch.testing.assert_close(best, torch.tensor(optimal_return(system, states), dtype=torch.float64))
+    assert best > idle_return(system, states)
+    generator = torch.Generator().manual_seed(1)
+    for changed in (0, 10, 49):
+        change = 0.01 * torch.randn(found[0].shape, generator=generator, dtype=torch.float64)
+        slope = torch.autograd.functional.jacobian(lambda each, at=changed: mean_return(at, each), 0 * change)
+        assert slope.abs().max() < 1e-9, "the gains are stationary"
+        assert mean_return(changed, change) < best
 
 
 def test_a_pusher_that_does_not_touch_the_box_does_not_move_it():
@@ -196,7 +233,7 @@ SHORT = {"double_pendulum": ("env.horizon=9",)}
 PAIRS = [(name, algorithm) for name in (*STEPPED, *SHORT) for algorithm in ALGORITHMS]
 
 
-@pytest.mark.parametrize(("name", "algorithm"), [*PAIRS, *((name, "ppo") for name in SMOOTH[:3])])
+@pytest.mark.parametrize(("name", "algorithm"), [*PAIRS, *((name, "ppo") for name in SMOOTH[:4])])
 def test_every_algorithm_learns_from_a_differentiable_environment(name, algorithm):
     run = make_run(
         f"env={name}", *SHORT.get(name, ()), "num_seeds=2", "policy.hidden=8", "policy.layers=1", *ALGORITHMS[algorithm]

@@ -15,6 +15,7 @@ vector = partial(Mutant, "differentiating", f"{ENV}vector.py")
 double = partial(Mutant, "differentiating", f"{ENV}double_pendulum.py")
 cart = partial(Mutant, "differentiating", f"{ENV}cartpole.py")
 pushing = partial(Mutant, "differentiating", f"{ENV}pushing.py")
+springs = partial(Mutant, "differentiating", f"{ENV}spring_chain.py")
 ball = partial(Mutant, "differentiating", f"{ENV}ball_wall.py")
 heads = partial(Mutant, "differentiating", "pg_experiments/policy/gaussian_heads.py")
 
@@ -101,6 +102,12 @@ MUTANTS = [
         "(pusher - bx).relu()",
         "(pusher - bx)",
         ENVS + "a_pusher_that_does_not_touch_the_box_does_not_move_it",
+    ),
+    springs(
+        "springs push where they are stretched",
+        "STIFFNESS * stretched.diff(dim=-1)",
+        "-STIFFNESS * stretched.diff(dim=-1)",
+        ENVS + "a_chain_of_springs_gains_the_energy_that_its_forces_add",
     ),
     ball(
         "the wall stops what flies over it",
