@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 
 from benchmarks.differentiable.jumps import Jump
 from benchmarks.differentiable.settings import ENVIRONMENTS
+from benchmarks.differentiable.solving import Learned, Results
+from benchmarks.differentiable.springs import MASSES, TITLES, levels, steps
 from benchmarks.differentiable.variance import Variance
 from benchmarks.ladder.measure import POINTS, Result
 from benchmarks.ladder.page import limit_of
@@ -77,6 +79,47 @@ def draw_swing_ups(found: Sequence[Mapping[str, Sequence[Result]]], file: Path) 
     axes[0].set(ylabel="mean return of 32 episodes")
     axes[1].legend(frameon=False)
     _save(drawn, axes, file)
+
+
+def draw_springs(found: Results, file: Path) -> None:
+    """Left: the returns of tests of the largest chain. Right: steps to the threshold over the number of masses."""
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    most = MASSES[-1]
+    for name, title in TITLES.items():
+        _draw_learning(left, found[name, most], COLOURS[name], title)
+        _draw_steps(right, found, name)
+    idle, optimum, threshold = *levels(most), levels(most).threshold
+    for label, level, style in (("optimum", optimum, "-"), ("threshold", threshold, "--"), ("no actions", idle, ":")):
+        left.axhline(level, color=EXACT, linewidth=0.8, linestyle=style, zorder=0, label=label)
+    left.set(title=f"{most} masses", xlabel="environment steps", xscale="log", ylim=(1.5 * idle, 0.0))
+    left.set(ylabel="mean return of 32 tests")
+    right.set(title="steps to the threshold (triangles: not reached)", xlabel="masses", xscale="log", yscale="log")
+    right.set_xticks(MASSES, [str(masses) for masses in MASSES])
+    right.minorticks_off()
+    drawn.legend(*left.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=6)
+    _save(drawn, (left, right), file)
+
+
+def _draw_learning(axes: Axes, learned: Sequence[Learned], colour: str, title: str) -> None:
+    """Seeds, and their median. A seed that is solved keeps its last return."""
+    for one in learned:
+        axes.plot(one.steps, one.returns, color=colour, alpha=0.2, linewidth=0.8)
+        axes.plot(one.steps[-1], one.returns[-1], ".", color=colour, alpha=0.4)
+    grid = np.geomspace(learned[0].steps[0], max(one.steps[-1] for one in learned), 100)
+    medians = np.median([np.interp(grid, one.steps, one.returns) for one in learned], 0)
+    axes.plot(grid, medians, color=colour, label=title, linewidth=2)
+
+
+def _draw_steps(axes: Axes, found: Results, name: str) -> None:
+    """Seeds, and their median as far as it is finite."""
+    medians = []
+    for masses in MASSES:
+        learned, threshold = found[name, masses], levels(masses).threshold
+        for one in learned:
+            mark = "." if one.solved(threshold) else "^"
+            axes.plot(masses, one.steps[-1], mark, color=COLOURS[name], alpha=0.4, markersize=5)
+        medians.append(np.median(steps(learned, threshold)))
+    axes.plot(MASSES, medians, color=COLOURS[name], linewidth=2)
 
 
 def _save(drawn: plt.Figure, axes: Sequence[Axes], file: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,23 +83,27 @@ def initial_states(system: System) -> Tensor:
     return system.initial(torch.rand(TESTS, system.numbers, generator=torch.Generator().manual_seed(0)))
 
 
-def write(found: Mapping[str, Sequence[Learned]], file: Path) -> None:
+Results = dict[tuple[str, int], list[Learned]]  # by the name of the algorithm, and the number of masses
+
+
+def write(found: Results, file: Path) -> None:
     """Writes a row for each test."""
     with file.open("w", newline="") as lines:
         rows = csv.writer(lines)
-        rows.writerow(("algorithm", "seed", "env_steps", "test_return"))
-        for algorithm, learners in found.items():
+        rows.writerow(("algorithm", "masses", "seed", "env_steps", "test_return"))
+        for key, learners in found.items():
             for seed, steps, returns in learners:
-                rows.writerows((algorithm, seed, *test) for test in zip(steps, returns, strict=True))
+                tests = zip(steps, returns, strict=True)
+                rows.writerows((*key, seed, step, f"{reached:.6g}") for step, reached in tests)
 
 
-def read(file: Path) -> dict[str, list[Learned]]:
+def read(file: Path) -> Results:
     """What `write` has written."""
-    found: dict[str, dict[int, Learned]] = {}
+    found: dict[tuple[str, int], dict[int, Learned]] = {}
     with file.open(newline="") as lines:
         for row in csv.DictReader(lines):
-            learners, seed = found.setdefault(row["algorithm"], {}), int(row["seed"])
+            learners, seed = found.setdefault((row["algorithm"], int(row["masses"])), {}), int(row["seed"])
             learner = learners.setdefault(seed, Learned(seed, [], []))
             learner.steps.append(int(row["env_steps"]))
             learner.returns.append(float(row["test_return"]))
-    return {algorithm: list(learners.values()) for algorithm, learners in found.items()}
+    return {key: list(learners.values()) for key, learners in found.items()}

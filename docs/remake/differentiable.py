@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.differentiable import jumps, variance
+from benchmarks.differentiable import jumps, solving, springs, variance
 from benchmarks.differentiable.settings import ENVIRONMENTS, JUMPS, SEEDS, VARIANCE, measured_file
 from benchmarks.ladder.measure import Measurements, Result
 from benchmarks.ladder.rungs import Ladder
@@ -16,6 +16,7 @@ from pg_experiments.comparison.statistics import fraction, median
 
 def values() -> dict[str, str]:
     found = {f"differentiable.{environment.name}": _swing_up(environment) for environment in ENVIRONMENTS}
+    found |= {"differentiable.springs": _springs(), "differentiable.springs_ratios": _ratios()}
     return found | _jumps() | {f"differentiable.{problem}": _variance(problem) for problem in variance.PROBLEMS}
 
 
@@ -31,11 +32,38 @@ def _swing_up(environment: Ladder) -> str:
 def _solved(results: Sequence[Result]) -> tuple[str, str, str]:
     """The share of seeds that is solved, the steps until then, and the last mean return."""
     steps = np.array([np.inf if np.isnan(result.solved_after) else result.solved_after for result in results])
-    share, half = fraction([np.isfinite(steps)]), median([steps])
-    middle, low, high = (f"{end / 1000:.1f} k" if np.isfinite(end) else "never" for end in half)
+    share = fraction([np.isfinite(steps)])
     solved = f"{np.isfinite(steps).sum()} of {len(steps)} ({share.low:.2f} to {share.high:.2f})"
     last = median([np.array([result.final_return for result in results])])
-    return solved, f"{middle} ({low} to {high})", f"{last.value:.0f} ({last.low:.0f} to {last.high:.0f})"
+    return solved, _in_thousands(steps), f"{last.value:.0f} ({last.low:.0f} to {last.high:.0f})"
+
+
+def _in_thousands(steps: np.ndarray) -> str:
+    """The median with its interval; `never` where it is not finite."""
+    middle, low, high = (f"{end / 1000:.1f} k" if np.isfinite(end) else "never" for end in median([steps]))
+    return f"{middle} ({low} to {high})"
+
+
+def _springs() -> str:
+    """Steps of each algorithm to the threshold, by the number of masses."""
+    rows = [(str(masses), *map(_in_thousands, _steps(masses).values())) for masses in springs.MASSES]
+    return table(("> masses", *(f"> {title}" for title in springs.TITLES.values())), rows)
+
+
+def _ratios() -> str:
+    """PPO's median steps divided by those of backpropagation, by the number of masses; a bound where it is never."""
+    found = []
+    for masses in springs.MASSES:
+        own, of_ppo = (np.median(_steps(masses)[name]) for name in ("pathwise", "ppo"))
+        limit = solving.read(springs.FILE)["ppo", masses][0].steps[-1]
+        found.append(f"{of_ppo / own:.0f}" if np.isfinite(of_ppo) else f"more than {limit / own:.0f}")
+    return f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def _steps(masses: int) -> dict[str, np.ndarray]:
+    """Steps of each seed to the threshold, by algorithm."""
+    learned, threshold = solving.read(springs.FILE), springs.levels(masses).threshold
+    return {name: springs.steps(learned[name, masses], threshold) for name in springs.TITLES}
 
 
 def _variance(problem: str) -> str:
