@@ -57,7 +57,9 @@ def curve(directory: Path, tag: str) -> list[tuple[int, float]]:
 
 @pytest.mark.slow
 def test_runs_that_are_killed_at_random_moments_end_in_the_same_bits(tmp_path):
-    kills, differs = torture(tmp_path, kills=10, seed=1)
+    kills, differs = torture(
+        tmp_path, kills=10, seed=1, cases=("cartpole_seeds", "pong_seeds", "running", "gru", "sac")
+    )
     assert kills >= 10
     assert {name: parts for name, parts in differs.items() if parts} == {}
 

@@ -181,10 +181,12 @@ def torture(
         How many kills there were, and for each run by its name what of it differs from the undisturbed one.
     """
     rng, done = random.Random(seed), 0
-    expected = {case: undisturbed(folder / case, case) for case in cases}
+    expected: dict[str, tuple[Result, float, float]] = {}
     differs: dict[str, list[str]] = {}
     while done < kills:
         case = cases[len(differs) % len(cases)]
+        if case not in expected:
+            expected[case] = undisturbed(folder / case, case)
         reference, startup, training = expected[case]
         run = folder / f"{len(differs)}_{case}"
         done += tortured(run, case, min(KILLS_PER_RUN, kills - done), startup, training, rng)
