@@ -55,6 +55,14 @@ def test_a_window_with_a_batch_is_what_it_will_be_and_counts_where_it_is_full_an
     assert (means.tolist(), full.tolist()) == ([8], [True])
 
 
+@pytest.mark.parametrize("broken", [math.inf, -math.inf, math.nan])
+def test_a_window_with_a_return_that_is_no_finite_number_does_not_count(broken):
+    of = accounts()
+    enter(of, 1, 2)
+    assert of.windows_with(np.array([0]), [np.array([broken])])[1].tolist() == [False]
+    assert of.windows_with(np.array([0]), [np.array([broken, 1.0, -broken])])[1].tolist() == [False]
+
+
 def test_a_seed_that_failed_is_not_solved_by_the_batch_with_which_it_did():
     of = accounts(2)
     of.seeds[0].error = "stopped"

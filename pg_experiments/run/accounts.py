@@ -140,14 +140,15 @@ class Accounts:
             returns: those of each learner's episodes in the batch, as in `add`.
 
         Returns:
-            [R] mean returns, and [R] bool, whether an episode has ended and the window is full.
+            [R] mean returns, and [R] bool, whether an episode has ended and the window is full of finite returns.
         """
         means, full = np.full(len(learners), np.nan), np.zeros(len(learners), dtype=bool)
         for row, (learner, new) in enumerate(zip(learners, returns, strict=True)):
             account = self.seeds[learner]
-            full[row] = len(new) > 0 and account.episodes + len(new) >= self.window
+            recent = (account.returns[-self.window :] + new.tolist())[-self.window :]
+            full[row] = len(new) > 0 and len(recent) == self.window and all(map(math.isfinite, recent))
             if full[row]:
-                means[row] = math.fsum((account.returns[-self.window :] + new.tolist())[-self.window :]) / self.window
+                means[row] = math.fsum(recent) / self.window
         return means, full
 
     def final_returns(self) -> np.ndarray:

@@ -13,8 +13,8 @@ def return_freed_blocks() -> None:
     """Gives blocks of at least 1 MiB back to the system when they are freed, in this process, from now on.
 
     By default glibc raises this limit, up to 32 MiB, each time such a block is freed. Later blocks then come from a
-    heap that smaller ones fragment: the gradients of 34 estimators on Pong took 2.1 GB one after the other, in place of
-    0.8. Does nothing where the C library is another one.
+    heap that smaller ones fragment: 200 games of `python -m pg_experiments.variance experiment=pong` took 2.2 GB in
+    place of 1.1. Does nothing where the C library is another one.
     """
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(MMAP_THRESHOLD, MiB)

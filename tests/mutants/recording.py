@@ -154,15 +154,21 @@ MUTANTS = [
         WINDOWS,
     ),
     accounts(
+        "an infinite return makes the best window",
+        " and all(map(math.isfinite, recent))",
+        "",
+        OF_ACCOUNTS + "test_a_window_with_a_return_that_is_no_finite_number_does_not_count",
+    ),
+    accounts(
         "a window is full without the batch",
-        "account.episodes + len(new) >= self.window",
-        "account.episodes >= self.window",
+        "len(recent) == self.window and",
+        "account.episodes >= self.window and",
         WINDOWS,
     ),
     accounts(
         "the window of the learner in its place",
-        "account = self.seeds[learner]\n            full[row]",
-        "account = self.seeds[row]\n            full[row]",
+        "account = self.seeds[learner]\n            recent",
+        "account = self.seeds[row]\n            recent",
         WINDOWS,
     ),
     best(
@@ -172,7 +178,7 @@ MUTANTS = [
         OF_BEST + "test_until_a_window_is_full_the_newest_is_kept_however_good_an_earlier_one_was",
     ),
     running(
-        "the best is said to have learned from the batch that it played",
+        "the number of updates of the best counts the one after its batch",
         "means, full, self.updates)",
         "means, full, self.updates + 1)",
         "tests/test_checkpoint.py::test_the_newest_stay_and_each_holds_every_seeds_policy_at_its_best",

@@ -1,4 +1,4 @@
-"""Whoever continues a stranger's run writes, replaces and removes nothing outside of it."""
+"""Continuing a stranger's run writes, replaces and removes nothing outside of it."""
 
 from __future__ import annotations
 

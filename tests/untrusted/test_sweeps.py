@@ -1,4 +1,4 @@
-"""Whoever continues a stranger's sweep writes, replaces and removes nothing outside of it, and runs nothing of it."""
+"""Continuing a stranger's sweep writes, replaces and removes nothing outside of it, and runs nothing of it."""
 
 from __future__ import annotations
 
