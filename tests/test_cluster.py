@@ -15,12 +15,13 @@ from tempfile import TemporaryDirectory
 from tests.sweeps import TINY, end, needs, statuses, sweep, wait_for
 
 QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-# An array of jobs that all run at once. What submitit asks of SLURM is all that these know.
+# An array of jobs that all run at once. What submitit asks of SLURM is all that these know. Jobs run a copy of the
+# script, as SLURM's do: submitit moves its own as soon as sbatch returns.
 SBATCH = """\
 cp "$1" script.sh
 export SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here
 for task in $(seq 0 $(grep -oP '^#SBATCH --array=0-\\K[0-9]+' "$1")); do
-    SLURM_JOB_ID=$((77 + task)) SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$task bash "$1" > "job$task.log" 2>&1 &
+    SLURM_JOB_ID=$((77 + task)) SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$task bash script.sh > "job$task.log" 2>&1 &
 done
 echo "Submitted batch job 77"
 """
