@@ -6,8 +6,8 @@ measured each time, in a minute.
 
 from __future__ import annotations
 
-from benchmarks.differentiable import figures, jumps, solving, springs, variance
-from benchmarks.differentiable.settings import DOCS, ENVIRONMENTS, JUMPS, VARIANCE, measure
+from benchmarks.differentiable import figures, jumps, solving, springs, swing_ups, variance
+from benchmarks.differentiable.settings import DOCS, JUMPS, VARIANCE
 
 
 def main() -> None:
@@ -17,9 +17,8 @@ def main() -> None:
     figures.draw_variance(variance.read(VARIANCE), DOCS / "differentiable_variance.png")
     springs.measure()
     figures.draw_springs(solving.read(springs.FILE), DOCS / "differentiable_springs.png")
-    figures.draw_swing_ups(
-        [measure(environment) for environment in ENVIRONMENTS], DOCS / "differentiable_swing_ups.png"
-    )
+    swing_ups.measure()
+    figures.draw_swing_ups(solving.read(swing_ups.FILE), DOCS / "differentiable_swing_ups.png")
 
 
 if __name__ == "__main__":

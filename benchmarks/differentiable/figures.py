@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,15 +10,15 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.differentiable.jumps import Jump
-from benchmarks.differentiable.settings import ENVIRONMENTS
-from benchmarks.differentiable.solving import Learned, Results
-from benchmarks.differentiable.springs import MASSES, TITLES, levels, steps
+from benchmarks.differentiable.settings import TITLES
+from benchmarks.differentiable.solving import Learned, Results, steps
+from benchmarks.differentiable.springs import MASSES, levels
+from benchmarks.differentiable.swing_ups import ENVIRONMENTS, LEVELS
 from benchmarks.differentiable.variance import Variance
-from benchmarks.ladder.measure import POINTS, Result
-from benchmarks.ladder.page import limit_of
 
 PATHWISE, SCORE, MIXED, EXACT = "tab:blue", "tab:orange", "tab:green", "black"
 COLOURS = {"pathwise": PATHWISE, "ppo": "tab:purple", "reinforce": SCORE}
+FEWEST = 300  # environment steps, from which on swing-ups are drawn
 
 
 def draw_jumps(jumps: Sequence[Jump], file: Path) -> None:
@@ -62,22 +62,20 @@ def draw_variance(variances: Sequence[Variance], file: Path) -> None:
     _save(drawn, axes, file)
 
 
-def draw_swing_ups(found: Sequence[Mapping[str, Sequence[Result]]], file: Path) -> None:
-    """The mean return over environment steps: seeds, and their median. A seed that is solved keeps its last return."""
-    drawn, axes = plt.subplots(1, len(found), figsize=(11, 4.4), layout="constrained")
-    for each, environment, results in zip(axes, ENVIRONMENTS, found, strict=True):
-        limit = limit_of(environment)
-        steps = np.linspace(limit / POINTS, limit, POINTS) / 1000
-        for rung in environment.rungs:
-            curves = np.array([result.curve for result in results[rung.name]])
-            each.plot(steps, curves.T, color=COLOURS[rung.name], alpha=0.2, linewidth=0.8)
-            begun = ~np.isnan(curves).all(0)  # with an episode that has ended
-            middle = np.nanmedian(curves[:, begun], 0)
-            each.plot(steps[begun], middle, color=COLOURS[rung.name], label=rung.title, linewidth=2)
-        each.axhline(environment.threshold, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
-        each.set(title=environment.title, xlabel="environment steps (thousands)", ylim=environment.returns)
-    axes[0].set(ylabel="mean return of 32 episodes")
-    axes[1].legend(frameon=False)
+def draw_swing_ups(found: Results, file: Path) -> None:
+    """The returns of tests over environment steps. A seed that reached the highest level keeps its last return."""
+    drawn, axes = plt.subplots(1, len(ENVIRONMENTS), figsize=(11, 4.6), layout="constrained")
+    titles = {"pendulum": ("pendulum", 200), "cartpole": ("cart-pole", 150)}
+    for each, environment in zip(axes, ENVIRONMENTS, strict=True):
+        title, most = titles[environment]
+        for name, label in TITLES.items():
+            _draw_learning(each, found[name, environment], COLOURS[name], label)
+        for level in LEVELS[environment]:
+            each.axhline(level, color=EXACT, linewidth=0.8, linestyle="--", zorder=0)
+        each.set(title=f"{title} (at most {most})", xlabel="environment steps", xscale="log", ylim=(0, most))
+        each.set_xlim(left=FEWEST)
+    axes[0].set(ylabel="mean return of 32 tests")
+    drawn.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     _save(drawn, axes, file)
 
 
@@ -86,7 +84,7 @@ def draw_springs(found: Results, file: Path) -> None:
     drawn, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     most = MASSES[-1]
     for name, title in TITLES.items():
-        _draw_learning(left, found[name, most], COLOURS[name], title)
+        _draw_learning(left, found[name, str(most)], COLOURS[name], title)
         _draw_steps(right, found, name)
     idle, optimum, threshold = *levels(most), levels(most).threshold
     for label, level, style in (("optimum", optimum, "-"), ("threshold", threshold, "--"), ("no actions", idle, ":")):
@@ -114,9 +112,9 @@ def _draw_steps(axes: Axes, found: Results, name: str) -> None:
     """Seeds, and their median as far as it is finite."""
     medians = []
     for masses in MASSES:
-        learned, threshold = found[name, masses], levels(masses).threshold
+        learned, threshold = found[name, str(masses)], levels(masses).threshold
         for one in learned:
-            mark = "." if one.solved(threshold) else "^"
+            mark = "." if np.isfinite(one.steps_to(threshold)) else "^"
             axes.plot(masses, one.steps[-1], mark, color=COLOURS[name], alpha=0.4, markersize=5)
         medians.append(np.median(steps(learned, threshold)))
     axes.plot(MASSES, medians, color=COLOURS[name], linewidth=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import checked
+from benchmarks.differentiable.settings import SEEDS
 from pg_experiments.env import DifferentiableVectorEnv
 from pg_experiments.env.differentiable.system import System
 from pg_experiments.policy.gaussian_heads import GaussianHead
@@ -24,19 +25,16 @@ FIRST, GROWTH = 50, 1.1  # environment steps of the first test, and the least ra
 
 
 class Learned(NamedTuple):
-    """Tests of one seed, until it is solved or at its limit."""
+    """Tests of one seed, until it reached the return that was asked, or its limit of steps."""
 
     seed: int
     steps: list[int]  # environment steps of each test
     returns: list[float]  # mean return of its episodes
 
-    def solved(self, threshold: float) -> bool:
-        """Whether it has reached the threshold."""
-        return self.returns[-1] >= threshold
-
     def steps_to(self, threshold: float) -> float:
-        """Environment steps until it reached the threshold; infinity where it did not."""
-        return self.steps[-1] if self.solved(threshold) else math.inf
+        """Environment steps until a test reached the threshold; infinity where none did."""
+        tests = zip(self.steps, self.returns, strict=True)
+        return next((steps for steps, reached in tests if reached >= threshold), math.inf)
 
 
 def trained(settings: Sequence[str], seeds: Sequence[int], threshold: float) -> list[Learned]:
@@ -52,7 +50,7 @@ def trained(settings: Sequence[str], seeds: Sequence[int], threshold: float) -> 
             for index, reached in zip(active, tested(run.agent.policy, run.env.system, active), strict=True):
                 found[index].steps.append(steps)
                 found[index].returns.append(reached)
-                solved[index] = found[index].solved(threshold)
+                solved[index] = reached >= threshold
     return found
 
 
@@ -83,14 +81,30 @@ def initial_states(system: System) -> Tensor:
     return system.initial(torch.rand(TESTS, system.numbers, generator=torch.Generator().manual_seed(0)))
 
 
-Results = dict[tuple[str, int], list[Learned]]  # by the name of the algorithm, and the number of masses
+Results = dict[tuple[str, str], list[Learned]]  # by the names of the algorithm and the problem
+
+
+def completed(settings: Mapping[tuple[str, str], Sequence[str]], thresholds: Mapping[str, float], file: Path) -> None:
+    """Trains what the file does not have, by the settings of each algorithm and problem, until the problem's return."""
+    found = read(file) if file.exists() else {}
+    for (algorithm, problem), overrides in settings.items():
+        if (algorithm, problem) not in found:
+            found[algorithm, problem] = trained(overrides, SEEDS, thresholds[problem])
+            write(found, file)
+            solved = np.isfinite(steps(found[algorithm, problem], thresholds[problem])).sum()
+            print(f"{algorithm:<10} {problem:<9} solved {solved} of {len(SEEDS)}", flush=True)
+
+
+def steps(learned: Sequence[Learned], threshold: float) -> np.ndarray:
+    """[R]: environment steps of each seed until a test reached the threshold; infinity where none did."""
+    return np.array([one.steps_to(threshold) for one in learned])
 
 
 def write(found: Results, file: Path) -> None:
     """Writes a row for each test."""
     with file.open("w", newline="") as lines:
         rows = csv.writer(lines)
-        rows.writerow(("algorithm", "masses", "seed", "env_steps", "test_return"))
+        rows.writerow(("algorithm", "problem", "seed", "env_steps", "test_return"))
         for key, learners in found.items():
             for seed, steps, returns in learners:
                 tests = zip(steps, returns, strict=True)
@@ -99,10 +113,10 @@ def write(found: Results, file: Path) -> None:
 
 def read(file: Path) -> Results:
     """What `write` has written."""
-    found: dict[tuple[str, int], dict[int, Learned]] = {}
+    found: dict[tuple[str, str], dict[int, Learned]] = {}
     with file.open(newline="") as lines:
         for row in csv.DictReader(lines):
-            learners, seed = found.setdefault((row["algorithm"], int(row["masses"])), {}), int(row["seed"])
+            learners, seed = found.setdefault((row["algorithm"], row["problem"]), {}), int(row["seed"])
             learner = learners.setdefault(seed, Learned(seed, [], []))
             learner.steps.append(int(row["env_steps"]))
             learner.returns.append(float(row["test_return"]))

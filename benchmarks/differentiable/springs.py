@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
-
-import numpy as np
 
 from benchmarks.common import checked
 from benchmarks.differentiable.optimum import idle_return, optimal_return
 from benchmarks.differentiable.settings import RESULTS
-from benchmarks.differentiable.solving import Learned, initial_states, read, trained, write
+from benchmarks.differentiable.solving import completed, initial_states
 from pg_experiments.env.differentiable import DifferentiableEnv
 
 FILE = RESULTS / "differentiable_springs.csv"
-SEEDS = range(10)  # settings were chosen with others, 100 to 109
 MASSES = (1, 4, 16)
 SHARE = 0.95  # of the way from no actions to the optimum, at which a chain is solved
 # Three settings of each were tried with 4 masses.
@@ -31,7 +29,6 @@ ALGORITHMS = {
         "optimizer.learning_rate=0.03",
     ),
 }
-TITLES = {"pathwise": "backpropagation", "ppo": "PPO", "reinforce": "REINFORCE"}
 
 
 class Levels(NamedTuple):
@@ -56,17 +53,8 @@ def levels(masses: int) -> Levels:
 
 def measure() -> None:
     """Trains what the file does not have."""
-    found = read(FILE) if FILE.exists() else {}
-    for masses in MASSES:
-        threshold = levels(masses).threshold
-        for name, settings in ALGORITHMS.items():
-            if (key := (name, masses)) not in found:
-                found[key] = trained((*settings, f"env.masses={masses}"), SEEDS, threshold)
-                write(found, FILE)
-                solved = np.isfinite(steps(found[key], threshold)).sum()
-                print(f"{name:<10} {masses:>2} masses: solved {solved} of {len(SEEDS)}", flush=True)
-
-
-def steps(learned: list[Learned], threshold: float) -> np.ndarray:
-    """[R]: environment steps of each seed until it was solved; infinity where it was not."""
-    return np.array([one.steps_to(threshold) for one in learned])
+    chains = {
+        (name, str(masses)): (*settings, f"env.masses={masses}")
+        for masses, (name, settings) in product(MASSES, ALGORITHMS.items())
+    }
+    completed(chains, {str(masses): levels(masses).threshold for masses in MASSES}, FILE)

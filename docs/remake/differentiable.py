@@ -6,36 +6,48 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.differentiable import jumps, solving, springs, variance
-from benchmarks.differentiable.settings import ENVIRONMENTS, JUMPS, SEEDS, VARIANCE, measured_file
-from benchmarks.ladder.measure import Measurements, Result
-from benchmarks.ladder.rungs import Ladder
+from benchmarks.differentiable import jumps, solving, springs, swing_ups, variance
+from benchmarks.differentiable.settings import JUMPS, TITLES, VARIANCE
 from docs.remake.artefact import Artefact, table
 from pg_experiments.comparison.statistics import fraction, median
 
 
 def values() -> dict[str, str]:
-    found = {f"differentiable.{environment.name}": _swing_up(environment) for environment in ENVIRONMENTS}
+    found = {}
+    for environment in swing_ups.ENVIRONMENTS:
+        found[f"differentiable.{environment}"] = _swing_up(environment)
+        found[f"differentiable.{environment}_ratios"] = _swing_up_ratios(environment)
     found |= {"differentiable.springs": _springs(), "differentiable.springs_ratios": _ratios()}
     return found | _jumps() | {f"differentiable.{problem}": _variance(problem) for problem in variance.PROBLEMS}
 
 
-def _swing_up(environment: Ladder) -> str:
-    measured = Measurements(measured_file(environment))
+def _swing_up(environment: str) -> str:
+    """Seeds that reached each level and their steps, and the best mean return of tests, of each algorithm."""
+    learned, levels = solving.read(swing_ups.FILE), swing_ups.LEVELS[environment]
     rows = []
-    for rung in environment.rungs:
-        (rate,) = rung.learning_rates
-        rows.append((rung.title, *_solved(measured.of(rung.name, rate, SEEDS))))
-    return table(("", "> solved", "> steps to the threshold, median", "> last mean return, median"), rows)
+    for name, title in TITLES.items():
+        seeds = learned[name, environment]
+        best = median([np.array([max(one.returns) for one in seeds])])
+        reached = (text for level in levels for text in _reached(solving.steps(seeds, level)))
+        rows.append((title, *reached, f"{best.value:.0f} ({best.low:.0f} to {best.high:.0f})"))
+    heads = (head for level in levels for head in (f"> reached {level:.0f}", "> steps, median"))
+    return table(("", *heads, "> best mean return, median"), rows)
 
 
-def _solved(results: Sequence[Result]) -> tuple[str, str, str]:
-    """The share of seeds that is solved, the steps until then, and the last mean return."""
-    steps = np.array([np.inf if np.isnan(result.solved_after) else result.solved_after for result in results])
+def _swing_up_ratios(environment: str) -> str:
+    """PPO's median steps divided by those of backpropagation, of the levels that both reach."""
+    learned, found = solving.read(swing_ups.FILE), []
+    for level in swing_ups.LEVELS[environment]:
+        own, of_ppo = (np.median(solving.steps(learned[name, environment], level)) for name in ("pathwise", "ppo"))
+        if np.isfinite([own, of_ppo]).all():
+            found.append(f"{of_ppo / own:.1f}")
+    return " and ".join(found)
+
+
+def _reached(steps: np.ndarray) -> tuple[str, str]:
+    """The share of seeds with finite steps, and the median of the steps."""
     share = fraction([np.isfinite(steps)])
-    solved = f"{np.isfinite(steps).sum()} of {len(steps)} ({share.low:.2f} to {share.high:.2f})"
-    last = median([np.array([result.final_return for result in results])])
-    return solved, _in_thousands(steps), f"{last.value:.0f} ({last.low:.0f} to {last.high:.0f})"
+    return f"{np.isfinite(steps).sum()} of {len(steps)} ({share.low:.2f} to {share.high:.2f})", _in_thousands(steps)
 
 
 def _in_thousands(steps: np.ndarray) -> str:
@@ -47,7 +59,7 @@ def _in_thousands(steps: np.ndarray) -> str:
 def _springs() -> str:
     """Steps of each algorithm to the threshold, by the number of masses."""
     rows = [(str(masses), *map(_in_thousands, _steps(masses).values())) for masses in springs.MASSES]
-    return table(("> masses", *(f"> {title}" for title in springs.TITLES.values())), rows)
+    return table(("> masses", *(f"> {title}" for title in TITLES.values())), rows)
 
 
 def _ratios() -> str:
@@ -55,7 +67,7 @@ def _ratios() -> str:
     found = []
     for masses in springs.MASSES:
         own, of_ppo = (np.median(_steps(masses)[name]) for name in ("pathwise", "ppo"))
-        limit = solving.read(springs.FILE)["ppo", masses][0].steps[-1]
+        limit = solving.read(springs.FILE)["ppo", str(masses)][0].steps[-1]
         found.append(f"{of_ppo / own:.0f}" if np.isfinite(of_ppo) else f"more than {limit / own:.0f}")
     return f"{', '.join(found[:-1])} and {found[-1]}"
 
@@ -63,7 +75,7 @@ def _ratios() -> str:
 def _steps(masses: int) -> dict[str, np.ndarray]:
     """Steps of each seed to the threshold, by algorithm."""
     learned, threshold = solving.read(springs.FILE), springs.levels(masses).threshold
-    return {name: springs.steps(learned[name, masses], threshold) for name in springs.TITLES}
+    return {name: solving.steps(learned[name, str(masses)], threshold) for name in TITLES}
 
 
 def _variance(problem: str) -> str:
