@@ -13,6 +13,7 @@ from docs.remake import (
     pictures,
     pong,
     pong_batches,
+    ppo_breakout,
     short_corridor,
     speed,
     tricks,
@@ -23,6 +24,7 @@ from docs.remake.artefact import Artefact
 _SINGLE = (
     normalization.ARTEFACT,
     pong.ARTEFACT,
+    ppo_breakout.ARTEFACT,
     comparing.ARTEFACT,
     actor_critics.ARTEFACT,
     intervals.ARTEFACT,
