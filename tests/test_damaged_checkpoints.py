@@ -10,13 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-import numpy as np
 import pytest
 import torch
 import yaml
-from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box, Discrete
 
 import pg_experiments
 from pg_experiments import evaluate
@@ -279,33 +275,6 @@ def test_a_checkpoint_that_is_removed_between_its_listing_and_its_reading_is_lis
 def test_checkpoints_that_are_always_gone_are_given_up(run, monkeypatch):
     monkeypatch.setattr(Directory, "glob", lambda self, pattern: ["checkpoints/update_00000009.pt"])
     assert "its checkpoints were removed while they were read" in refused(run)
-
-
-class Paying(gymnasium.Env):
-    """Ends after a step, and pays what it is told to."""
-
-    observation_space = Box(-1, 1, (2,), np.float32)
-    action_space = Discrete(2)
-    reward = 1.0
-
-    def reset(self, *, seed=None, options=None):
-        return np.zeros(2, np.float32), {}
-
-    def step(self, action):
-        return np.zeros(2, np.float32), self.reward, True, False, {}
-
-
-def test_returns_that_are_not_finite_are_said_and_not_written(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        gymnasium.registry,
-        "Paying-v0",
-        EnvSpec("Paying-v0", entry_point=Paying, max_episode_steps=9, disable_env_checker=True),
-    )
-    run = save_run(tmp_path / "run", "env=gymnasium", "env.id=Paying-v0", "policy.hidden=4", "env.max_episodes=4")
-    monkeypatch.setattr(Paying, "reward", float("inf"))
-    with pytest.raises(UserError, match="seed=0: the return of an episode is not a finite number"):
-        evaluate.evaluate(evaluate.parse([f"run={run}", "episodes=2"]))
-    assert not (run / "evaluation.json").exists()
 
 
 def test_a_run_is_loaded_at_any_moment_while_it_keeps_a_single_checkpoint(run):
