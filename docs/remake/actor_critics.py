@@ -30,8 +30,9 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "reinforce_inverted_pendulum": "999 ± 2 (Tianshou, InvertedPendulum-v2, 3 M)",
     "reinforce_hopper": "396 ± 65 (Tianshou, Hopper-v3, 3 M)",
     "reinforce_halfcheetah": "884 ± 41 (Tianshou, HalfCheetah-v3, 3 M)",
-    "ppo_halfcheetah": "5836 (SB3 zoo, HalfCheetah-v3, 1 M)",
+    "ppo_halfcheetah": "5819 (SB3 zoo, HalfCheetah-v3, 1 M)",
     "ppo_hopper": "2609 ± 701 (Tianshou, Hopper-v3, 1 M)",
+    "sac_halfcheetah": "9535 (SB3 zoo, HalfCheetah-v3, 1 M)",
     "ppo_cartpole_masked": "500 (SB3 zoo, RecurrentPPO, 100 k)",
     "ppo_cartpole_masked_mlp": "",
 }
@@ -42,6 +43,7 @@ FEWER = {
     "reinforce_halfcheetah": 3,
     "ppo_halfcheetah": 3,
     "ppo_hopper": 3,
+    "sac_halfcheetah": 3,
 }
 CHANGED = {"ppo_cartpole_masked_mlp": ("ppo_cartpole_masked", "policy=mlp")}  # runs of an experiment with an override
 PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (0, 1, 2), "ppo_pong_v5": (0,)}  # seeds, each trained in a run of its own
