@@ -38,6 +38,14 @@ def main_of(command: str) -> Callable[[], None]:
     return main
 
 
+def leave_handlers_open(patch: pytest.MonkeyPatch) -> None:
+    """Hydra's set-up of logging closes every handler that is known; with this it knows none.
+
+    absl's, which rliable imports, would close the stderr of pytest, as it is not that of the command.
+    """
+    patch.setattr(logging, "_handlerList", [])
+
+
 @pytest.fixture
 def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
     """`python -m pg_experiments.COMMAND …` in a directory of its own, without a process of its own."""
@@ -50,9 +58,7 @@ def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         with monkeypatch.context() as changed, _left_as_it_was():
             changed.setattr(sys, "argv", [command, *arguments])
             changed.setenv("HYDRA_FULL_ERROR", "0")
-            # Hydra's set-up of logging closes every handler that is known, and absl's (imported by rliable) would
-            # close the stderr of pytest, which is not that of the command here
-            changed.setattr(logging, "_handlerList", [])
+            leave_handlers_open(changed)
             try:
                 main()
             except SystemExit as exit:

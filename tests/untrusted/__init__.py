@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from pg_experiments.train import __main__ as train
+from tests.in_process import leave_handlers_open
 
 TINY = ("env.max_episodes=4", "policy.hidden=8", "device=cpu", "tracking.histograms_every=0")
 SWEEP = ("-m", "seed=choice(0)", *TINY, "hydra.sweep.dir=sweep")
@@ -46,6 +47,7 @@ def command(main: Callable[[], None], *arguments: str) -> Ended:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["command", *arguments])
         patch.setenv("HYDRA_FULL_ERROR", "0")
+        leave_handlers_open(patch)
         try:
             main()
         except SystemExit as exit:
