@@ -7,7 +7,7 @@ from benchmarks.differentiable.solving import completed
 
 FILE = RESULTS / "differentiable_swing_ups.csv"
 ENVIRONMENTS = ("pendulum", "cartpole")
-# Mean returns of tests. Seeds stop at the last one, which is 95 % of the best that 2,000,000 steps of PPO came to.
+# Mean returns of tests. Seeds stop at the last one, which is 95 % of the best that long trainings of PPO came to.
 LEVELS = {"pendulum": (120.0, 178.0), "cartpole": (60.0, 119.0)}
 SHARED = ("policy.hidden=64", "policy.layers=2", "policy.activation=tanh", "policy.dropout=0", "policy.initial_std=0.5")
 STEPS = 300_000  # the limit of those that do not use derivatives of the environment
