@@ -18,7 +18,7 @@ from benchmarks.differentiable.variance import Variance
 
 PATHWISE, SCORE, MIXED, EXACT = "tab:blue", "tab:orange", "tab:green", "black"
 COLOURS = {"pathwise": PATHWISE, "ppo": "tab:purple", "reinforce": SCORE}
-FEWEST = 300  # environment steps, from which on swing-ups are drawn
+FEWEST = 300  # environment steps at the left end of the swing-ups' axes
 
 
 def draw_jumps(jumps: Sequence[Jump], file: Path) -> None:

@@ -18,7 +18,7 @@ from tests.untrusted import command
 
 
 class Malice:
-    """A pickle of this makes a directory as soon as it is loaded by whoever loads anything."""
+    """Makes a directory when it is unpickled without restrictions."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -37,7 +37,7 @@ def test_a_checkpoint_executes_nothing(here, how, where):
     else:
         file.write_bytes(pickle.dumps(Malice(marker)))
         pickle.loads(file.read_bytes())
-    marker.rmdir()  # for so it does, where it is read without care
+    marker.rmdir()  # reading the file without restrictions has made it
     named = f"checkpoint={'last' if where == 'newest' else file}"
     assert command(evaluate.main, "run=run", named, "episodes=1").error
     assert not marker.exists()
