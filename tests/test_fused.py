@@ -9,8 +9,9 @@ import torch
 
 from pg_experiments.optimizer.rules import SGD
 from pg_experiments.optimizer.stacked import StackedOptimizer
-from pg_experiments.tensors.compiled_perceptron import LARGEST, is_for
+from pg_experiments.tensors.compiled_perceptron import LARGEST
 from pg_experiments.tensors.networks import with_input_pullback, with_pullback
+from pg_experiments.tensors.perceptron_memory import is_for
 from pg_experiments.tensors.stacked import StackedMLP, perceptron
 
 BLOCK = LARGEST // 64**2  # steps in a block of the compiled loops, with at most 64 hidden units

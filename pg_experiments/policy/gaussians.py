@@ -6,6 +6,7 @@ Outputs are [..., 2A]: A means μ, then A numbers that determine log σ. Actions
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,12 +44,11 @@ class LogStd:
         below = _inverse_softplus(self.initial - self.low)
         return self.high - _inverse_softplus(self.high - self.low - below)
 
-    def __call__(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """log σ, and its derivative by the outputs; shapes as the outputs'."""
+    def __call__(self, outputs: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+        """log σ, and what computes its derivative by the outputs, where it is wanted; shapes as the outputs'."""
         to_high = self.high - self.offset - outputs
-        limited = self.high - softplus(to_high)
-        log_std = self.low + softplus(limited - self.low)
-        return log_std, to_high.sigmoid() * (limited - self.low).sigmoid()
+        above_low = self.high - softplus(to_high) - self.low
+        return self.low + softplus(above_low), lambda: to_high.sigmoid() * above_low.sigmoid()
 
 
 class GaussianDistribution:
@@ -56,7 +56,12 @@ class GaussianDistribution:
 
     def __init__(self, outputs: Tensor, log_std: LogStd) -> None:
         self.mean, scales = outputs.chunk(2, -1)
-        self.log_std, self.slope = log_std(scales)  # [..., A] each; ∂ log σ / ∂ output
+        self.log_std, self._slope = log_std(scales)  # [..., A]
+
+    @cached_property
+    def slope(self) -> Tensor:
+        """∂ log σ / ∂ output, [..., A]."""
+        return self._slope()
 
     @cached_property
     def entropy(self) -> Tensor:

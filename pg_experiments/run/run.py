@@ -25,7 +25,7 @@ from pg_experiments.run.views import views
 from pg_experiments.support.files import Directory
 from pg_experiments.support.interruption import Interruption
 from pg_experiments.support.metric import Metric
-from pg_experiments.tensors.batch_statistics import merge_statistics
+from pg_experiments.tensors.batch_statistics import merge_statistics, with_running_statistics
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Rollout
 from pg_experiments.tensors.sparse import SparseSteps
@@ -83,6 +83,7 @@ class Run:
             max_steps=config.env.max_steps,
         )
         self.diagnostics = config.diagnostics.build(self.agent)
+        self.has_batch_statistics = with_running_statistics(self.agent.policy.network) is not None
         self.health = Health(self.accounts, self.agent)
         self.best = Best(self.agent.policy, len(learners))
         self.updates = 0  # number of updates made so far
@@ -139,7 +140,8 @@ class Run:
         measured = self.diagnostics.measure(self.updates, scaled)
         update = self.agent.learn(scaled, progress[active])
         add_observations(self.agent.policy.network, rollout, update.broken)
-        merge_statistics(self.agent.policy.network, rollout, update.broken)
+        if self.has_batch_statistics:
+            merge_statistics(self.agent.policy.network, rollout, update.broken)
         return update._replace(metrics=update.metrics | measured)
 
     def state(self) -> dict[str, Any]:

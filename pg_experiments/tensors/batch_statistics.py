@@ -102,12 +102,12 @@ def merge_statistics(network: Network, rollout: Rollout, broken: Container[int])
     They are those of the new parameters, with which the next batch is played.
 
     Args:
-        network: a policy's network; one without running statistics stays as it is.
+        network: a policy's network in which `with_running_statistics` finds one.
         rollout: the batch.
         broken: indices of learners whose statistics must not change.
     """
-    if (normalized := with_running_statistics(network)) is None:
-        return
+    normalized = with_running_statistics(network)
+    assert normalized is not None, "checked by the run"
     batch = WholeBatch.of(rollout, rollout.flat)
     found = of_batch(network.bind(rollout.learners), batch)
     kept = [place for place, learner in enumerate(rollout.learners.tolist()) if learner not in broken]

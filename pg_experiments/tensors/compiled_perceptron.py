@@ -6,9 +6,7 @@ BLAS, with so few rows that BLAS uses one thread; learners are divided among thr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
-from typing import NamedTuple
+import functools
 
 import numpy as np
 import torch
@@ -17,90 +15,17 @@ from torch import Tensor
 from pg_experiments.tensors import compiled_dense as dense
 from pg_experiments.tensors.compiled import compiled, helper
 from pg_experiments.tensors.networks import LEAKY_RELU, LEAKY_SLOPE, RELU
+from pg_experiments.tensors.perceptron_memory import Stored, Widths
 from pg_experiments.tensors.threads import for_learners
 
 activate = dense.activate
 SLOPE = np.float32(LEAKY_SLOPE)
 LARGEST = 2**18  # of rows · inputs · outputs in a product; with more, OpenBLAS uses several threads
-WIDEST = 128  # hidden units; with more, blocks have too few rows
 NO_MASKS = np.empty((0, 0, 0, 0), dtype=np.bool_)
 
 
-class Stored(NamedTuple):
-    """Parameters of R perceptrons, or their gradients, in one block of memory."""
-
-    numbers: np.ndarray  # [n] float32
-    places: np.ndarray  # [2, layers] int64: where weights and biases of each layer begin, of the first learner
-    strides: np.ndarray  # [2, layers] int64: from those of a learner to those of the next
-
-
-class Memory(NamedTuple):
-    """The memory that the parameters of a network are in, and memory for their gradients."""
-
-    widths: np.ndarray  # [L + 2] int64: inputs, hidden units of each layer, outputs
-    parameters: Stored
-    gradients: Stored
-    parts: list[Tensor]  # the gradients of each layer's weights, then of each layer's biases: views
-
-
-NOT_WANTED = Stored(np.empty(0, dtype=np.float32), *np.zeros((2, 2, 0), dtype=np.int64))  # gradients of parameters
-
-
-def is_for(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> bool:
-    """Whether the loops are for these perceptrons: they take less time where there are products of hidden units."""
-    hidden = {weight.shape[2] for weight in weights[:-1]}
-    return len(weights) > 2 and bool(biases) and len(hidden) == 1 and max(widths_of(weights)) <= WIDEST
-
-
-def widths_of(weights: Sequence[Tensor]) -> np.ndarray:
-    """Numbers of inputs, of hidden units of each layer, and of outputs: [L + 2] int64."""
-    return np.array([weights[0].shape[1], *(weight.shape[2] for weight in weights)])
-
-
-def memory_of(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Memory | None:
-    """The memory of parameters; None where they are not parts of one block, or the loops are not for them.
-
-    A `StackedOptimizer` puts all of its parameters into one matrix.
-    """
-    if weights[0].dtype != torch.float32 or weights[0].device.type != "cpu" or not is_for(weights, biases):
-        return None
-    tensors = (*weights, *biases)
-    memory = weights[0].untyped_storage()
-    for tensor in tensors:
-        if tensor.untyped_storage().data_ptr() != memory.data_ptr() or not tensor[0].is_contiguous():
-            return None
-    places = [(int(tensor.storage_offset()), tensor.stride(0)) for tensor in tensors]
-    parameters = Stored(torch.empty(0).set_(memory).numpy(), *_columns(places))
-    return Memory(widths_of(weights), parameters, *zeros(tensors))
-
-
-def packed(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Stored:
-    """A copy of the parameters in one block of memory."""
-    tensors = (*weights, *biases)
-    return Stored(torch.cat([tensor.detach().flatten() for tensor in tensors]).numpy(), *_columns(_one_by_one(tensors)))
-
-
-def zeros(like: Sequence[Tensor]) -> tuple[Stored, list[Tensor]]:
-    """Zeros of the shapes of weights, then biases, in one block of memory; and its parts."""
-    block = torch.zeros(sum(tensor.numel() for tensor in like))
-    parts = [part.view(tensor.shape) for part, tensor in zip(block.split([t.numel() for t in like]), like, strict=True)]
-    return Stored(block.numpy(), *_columns(_one_by_one(like))), parts
-
-
-def _one_by_one(tensors: Sequence[Tensor]) -> list[tuple[int, int]]:
-    """Place and stride of each tensor [R, …], where one follows the other."""
-    ends = accumulate((tensor.numel() for tensor in tensors), initial=0)
-    return [(end, tensor[0].numel()) for end, tensor in zip(ends, tensors, strict=False)]
-
-
-def _columns(places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Places and strides of `Stored`."""
-    both = np.array(places).reshape(2, -1, 2)
-    return np.ascontiguousarray(both[..., 0]), np.ascontiguousarray(both[..., 1])
-
-
 def forward(
-    x: Tensor, widths: np.ndarray, parameters: Stored, activation: int, masks: Tensor | None, scale: Tensor | float
+    x: Tensor, widths: Widths, parameters: Stored, activation: int, masks: Tensor | None, scale: Tensor | float
 ) -> tuple[Tensor, Tensor]:
     """Units [R, L, N, H] of all hidden layers, and outputs [R, N, K].
 
@@ -112,17 +37,16 @@ def forward(
         scale: factor of a kept unit; a number, or [R, 1, 1].
     """
     R, N, _ = x.shape
-    _, *hidden, K = widths.tolist()
-    units, outputs = torch.empty(R, len(hidden), N, hidden[0]), torch.empty(R, N, K)
-    arrays = (_array(x), widths, *parameters, activation, *_dropout(R, masks, scale))
-    for_learners(_forward, R, N * _products(widths), *arrays, units.numpy(), outputs.numpy())
+    units, outputs = torch.empty(R, widths.layers, N, widths.hidden), torch.empty(R, N, widths.outputs)
+    arrays = (_array(x), widths.each, *parameters, activation, *_dropout(R, masks, scale))
+    for_learners(_forward, R, N * widths.products, *arrays, units.numpy(), outputs.numpy())
     return units, outputs
 
 
 def backward(
     gradient: Tensor,
     x: Tensor,
-    widths: np.ndarray,
+    widths: Widths,
     parameters: Stored,
     units: Tensor,
     found: Stored,
@@ -139,25 +63,27 @@ def backward(
     """
     R, N, inputs = x.shape
     of_x = torch.empty(R, N if of_input else 0, inputs)
-    arrays = (_array(gradient), _array(x), widths, *parameters, activation, *_dropout(R, masks, scale), units.numpy())
-    for_learners(_backward, R, 2 * N * _products(widths), *arrays, *found, of_x.numpy())
+    settings = (widths.each, *parameters, activation, *_dropout(R, masks, scale))
+    arrays = (_array(gradient), _array(x), *settings, units.numpy())
+    for_learners(_backward, R, 2 * N * widths.products, *arrays, *found, of_x.numpy())
     return of_x if of_input else None
 
 
 def _array(x: Tensor) -> np.ndarray:
-    array: np.ndarray = x.detach().contiguous().numpy()
+    array: np.ndarray = x.contiguous().numpy() if not x.requires_grad else x.detach().contiguous().numpy()
     return array
 
 
-def _products(widths: np.ndarray) -> int:
-    """Multiplications of an observation."""
-    return int(widths[:-1] @ widths[1:])
+@functools.cache
+def _kept(R: int) -> np.ndarray:
+    """Scales [R] without dropout."""
+    return np.ones(R, dtype=np.float32)
 
 
 def _dropout(R: int, masks: Tensor | None, scale: Tensor | float) -> tuple[np.ndarray, np.ndarray]:
     """Scales [R], and masks [R, N, L, H] bool, of size 0 for no dropout."""
     if masks is None:
-        return np.ones(R, dtype=np.float32), NO_MASKS
+        return _kept(R), NO_MASKS
     scales = torch.as_tensor(scale, dtype=torch.float32).flatten().expand(R)
     return _array(scales), _array(masks.bool())
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from pg_experiments.tensors import compiled_perceptron as compiled
-from pg_experiments.tensors.compiled_perceptron import NOT_WANTED, Memory
 from pg_experiments.tensors.networks import LEAKY_RELU, LEAKY_SLOPE, RELU, TANH
+from pg_experiments.tensors.perceptron_memory import NOT_WANTED, Memory, is_for, packed, widths_of, zeros
 
 Activation = Literal["relu", "leaky_relu", "tanh"]
 CODES: dict[Activation, int] = {"relu": RELU, "leaky_relu": LEAKY_RELU, "tanh": TANH}
@@ -107,8 +107,8 @@ def forward(
     """
     if memory is not None:
         return [x, *compiled.forward(x, memory.widths, memory.parameters, CODES[activation], masks, scale)]
-    if compiled.is_for(weights, biases):
-        widths, parameters = compiled.widths_of(weights), compiled.packed(weights, biases)
+    if is_for(weights, biases):
+        widths, parameters = widths_of(weights), packed(weights, biases)
         return [x, *compiled.forward(x, widths, parameters, CODES[activation], masks, scale)]
     layers = [x]
     for layer, weight in enumerate(weights):
@@ -143,11 +143,11 @@ def backward(
         of_input: whether the gradient of the input is needed.
         of_parameters: whether those of weights and biases are needed; else their lists are empty.
     """
-    if memory is not None or compiled.is_for(weights, biases):
+    if memory is not None or is_for(weights, biases):
         x, units = layers
-        widths = compiled.widths_of(weights)
-        parameters = compiled.packed(weights, biases) if memory is None else memory.parameters
-        found, parts = compiled.zeros((*weights, *biases)) if of_parameters else (NOT_WANTED, [])
+        widths = widths_of(weights) if memory is None else memory.widths
+        parameters = packed(weights, biases) if memory is None else memory.parameters
+        found, parts = zeros((*weights, *biases)) if of_parameters else (NOT_WANTED, [])
         of_x = compiled.backward(
             gradient, x, widths, parameters, units, found, CODES[activation], masks, scale, of_input=of_input
         )

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from pg_experiments.tensors import compiled_perceptron as compiled
 from pg_experiments.tensors.compiled_mlp import CompiledMLP
-from pg_experiments.tensors.compiled_perceptron import Memory, memory_of
 from pg_experiments.tensors.dense_form import LEVELS, Layer, dense_form_of
 from pg_experiments.tensors.fused import (
     CODES,
@@ -29,6 +28,7 @@ from pg_experiments.tensors.fused import (
 from pg_experiments.tensors.initialisation import Initialisation, initialise_layer
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import CompiledStep, DenseForm, InputPullback, Observations, Pullback
+from pg_experiments.tensors.perceptron_memory import Memory, memory_of
 from pg_experiments.tensors.repeated import repeated
 from pg_experiments.tensors.sequences import Sequences
 from pg_experiments.tensors.sparse import SparseRows

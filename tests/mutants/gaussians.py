@@ -36,7 +36,7 @@ MUTANTS = [
     ),
     gaussians(
         "the gradient passes the limits of σ unchanged",
-        "to_high.sigmoid() * (limited - self.low).sigmoid()",
+        "to_high.sigmoid() * above_low.sigmoid()",
         "torch.ones_like(to_high)",
         DIFFERENCES,
     ),
