@@ -18,7 +18,7 @@ from tests.mutants.mutant import Mutant
 file = "pg_experiments/tensors/masked.py"
 test = "tests/test_normalization.py::test_sums_lose_nothing_beside_a_large_number"
 comment = Mutant("none", file, "a comment", "are taken in float64", "are made in float64", test)
-loop = Mutant("none", file, "a loop", "    return torch.where(", "    while True: pass\\n    (", test)
+loop = Mutant("none", file, "a loop", "    counted =", "    while True: pass\\n    counted =", test)
 print("exit code", main(["--only", "masks:"], limit_s=600))
 print("exit code", main([], [comment], limit_s=600))
 print("exit code", main([], [loop], limit_s=3))

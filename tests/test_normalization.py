@@ -39,6 +39,14 @@ def test_returns_of_a_batch_and_advantages_are_standardised_over_all_steps_of_a_
         torch.testing.assert_close(normalised.transpose(0, 1), expected)
 
 
+def test_values_without_padding_need_no_mask_and_have_the_same_bits():
+    values = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    values[1] = 2.0
+    everywhere = torch.ones_like(values, dtype=torch.bool)
+    for function in (masked_sum, masked_mean, standardize):
+        assert torch.equal(function(values, None, (1,)), function(values, everywhere, (1,)))
+
+
 def test_returns_of_an_episode_are_standardised_over_its_own_steps():
     half = 0.5**0.5
     normalised = Normalization(returns="episode").of_returns(VALUES, MASK)

@@ -54,7 +54,8 @@ class MiniBatch:
         """The steps of an index."""
         computed = index.gather_each(experience.computed)
         advantages = computed[0]
-        if (normalized := normalization.of_minibatch(advantages, index.valid)) is not advantages:
+        valid = None if index.full else index.valid
+        if (normalized := normalization.of_minibatch(advantages, valid)) is not advantages:
             computed[0] = normalized
         return cls(index, experience, computed, index.counts.clamp(min=1))
 

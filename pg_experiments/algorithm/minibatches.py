@@ -48,12 +48,16 @@ def _place(part: int, order: np.ndarray, count: int) -> int:
 
 def _chosen(flat: FlatIndex, places: Sequence[np.ndarray]) -> FlatIndex:
     """The steps at these places [R][n] of each learner, padded to whole blocks where their numbers may differ."""
-    sizes = np.array([len(chosen) for chosen in places])
-    block = int(sizes[0]) if flat.full else flat.block
-    N = block * max(1, math.ceil(int(sizes.max()) / block))
-    rows = np.zeros((len(places), N), dtype=np.int64)
-    for row, chosen in zip(rows, places, strict=True):
-        row[: len(chosen)] = chosen
+    if flat.full:
+        rows = np.stack(places)
+        block = rows.shape[1]
+        valid = flat.valid[:, :block]
+    else:
+        sizes = np.array([len(chosen) for chosen in places])
+        block = flat.block
+        rows = np.zeros((len(places), block * max(1, math.ceil(int(sizes.max()) / block))), dtype=np.int64)
+        for row, chosen in zip(rows, places, strict=True):
+            row[: len(chosen)] = chosen
+        valid = torch.from_numpy(np.arange(rows.shape[1]) < sizes[:, None]).to(flat.positions.device)
     index = torch.from_numpy(rows).to(flat.positions.device)
-    valid = torch.arange(N, device=index.device) < torch.from_numpy(sizes).to(index.device)[:, None]
     return FlatIndex(flat.shape, block, flat.positions.gather(1, index), valid, flat.full)

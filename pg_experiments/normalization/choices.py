@@ -105,8 +105,8 @@ class Normalization:
         """Normalises advantages [T, R, E], the weights of the log-probabilities, over a learner's batch."""
         return standardize(advantages, mask, (0, 2)) if self.advantages == "batch" else advantages
 
-    def of_minibatch(self, advantages: Tensor, valid: Tensor) -> Tensor:
-        """Normalises the advantages [R, N] of a mini-batch, after `of_advantages`."""
+    def of_minibatch(self, advantages: Tensor, valid: Tensor | None) -> Tensor:
+        """Normalises the advantages [R, N] of a mini-batch, after `of_advantages`; `valid` is None without padding."""
         return standardize(advantages, valid, (1,)) if self.advantages == "minibatch" else advantages
 
     def centres(self, columns: int | None) -> str | None:

@@ -6,13 +6,21 @@ bit of a float32 result.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 
-def masked_sum(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """The sum over `dims`, kept with size 1, of values where the mask is True; in float64."""
-    return torch.where(mask, values, 0.0).double().sum(dims, keepdim=True)
+def masked_sum(values: Tensor, mask: Tensor | None, dims: tuple[int, ...]) -> Tensor:
+    """The sum over `dims`, kept with size 1, of values where the mask is True (None: everywhere); in float64."""
+    counted = values if mask is None else torch.where(mask, values, 0.0)
+    return counted.double().sum(dims, keepdim=True)
+
+
+def masked_count(values: Tensor, mask: Tensor | None, dims: tuple[int, ...]) -> Tensor | int:
+    """The number of values that `masked_sum` adds."""
+    return math.prod(values.shape[dim] for dim in dims) if mask is None else mask.sum(dims, keepdim=True)
 
 
 def sum_of_others(values: Tensor) -> Tensor:
@@ -27,6 +35,11 @@ def sum_of_others(values: Tensor) -> Tensor:
     return before + after
 
 
-def masked_mean(values: Tensor, mask: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """The mean over `dims`, kept with size 1, of values where the mask is True; 0 where there are none."""
-    return masked_sum(values, mask, dims) / mask.sum(dims, keepdim=True).clamp(min=1)
+def masked_mean(values: Tensor, mask: Tensor | None, dims: tuple[int, ...]) -> Tensor:
+    """The mean over `dims`, kept with size 1, of values as in `masked_sum`; 0 where there are none."""
+    return masked_sum(values, mask, dims) / at_least_one(masked_count(values, mask, dims))
+
+
+def at_least_one(count: Tensor | int) -> Tensor | int:
+    """The larger of 1 and each count."""
+    return max(1, count) if isinstance(count, int) else count.clamp(min=1)

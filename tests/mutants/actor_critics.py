@@ -241,8 +241,8 @@ MUTANTS = [
     ),
     minibatches(
         "padding of a mini-batch counts",
-        "[:, None]\n    return FlatIndex(",
-        "[:, None] * N\n    return FlatIndex(",
+        "< sizes[:, None]",
+        "< sizes[:, None] * len(rows[0])",
         DIVIDED,
     ),
     normalisers(

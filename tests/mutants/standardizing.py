@@ -30,8 +30,8 @@ MUTANTS = [
     ),
     normalisers(
         "the deviation is the population's",
-        "degrees = (mask.sum(dims, keepdim=True) - 1).clamp(min=1)",
-        "degrees = mask.sum(dims, keepdim=True).clamp(min=1)",
+        "degrees = at_least_one(masked_count(values, mask, dims) - 1)",
+        "degrees = at_least_one(masked_count(values, mask, dims))",
         OF_RETURNS + "test_the_texts_worked_example_normalises_to_the_sample_deviation_and_not_to_what_the_text_prints",
     ),
     normalisers(
@@ -54,8 +54,8 @@ MUTANTS = [
     ),
     normalisers(
         "padding is left with a value",
-        "return torch.where(mask & ~(deviation <= rounding), centred / deviation, 0.0)",
-        "return torch.where(~(deviation <= rounding), centred / deviation, 0.0)",
+        "torch.where(varies if mask is None else mask & varies,",
+        "torch.where(varies,",
         OF_NORMALISERS
         + "test_returns_of_a_batch_and_advantages_are_standardised_over_all_steps_of_a_seed_and_of_no_other",
     ),
@@ -79,8 +79,8 @@ MUTANTS = [
     ),
     normalisers(
         "a value that is not finite is hidden",
-        "torch.where(mask & ~(deviation <= rounding)",
-        "torch.where(mask & (deviation > rounding)",
+        "varies = ~(deviation <= rounding)",
+        "varies = deviation > rounding",
         OF_NORMALISERS + "test_a_value_that_is_not_finite_makes_nan_of_its_own_group_and_hides_nothing",
     ),
     choices(
@@ -112,20 +112,20 @@ MUTANTS = [
     ),
     masks(
         "sums take in what the mask hides",
-        "return torch.where(mask, values, 0.0).double().sum(dims, keepdim=True)",
-        "return values.double().sum(dims, keepdim=True)",
+        "counted = values if mask is None else torch.where(mask, values, 0.0)",
+        "counted = values",
         OF_NORMALISERS + "test_sums_and_means_are_over_what_was_played_and_nothing_has_a_mean_of_zero",
     ),
     masks(
         "sums are taken in float32",
-        "torch.where(mask, values, 0.0).double().sum(",
-        "torch.where(mask, values, 0.0).sum(",
+        "counted.double().sum(",
+        "counted.sum(",
         OF_NORMALISERS + "test_sums_lose_nothing_beside_a_large_number",
     ),
     masks(
         "means are over all places, played or not",
-        "mask.sum(dims, keepdim=True).clamp(min=1)",
-        "torch.ones_like(mask).sum(dims, keepdim=True)",
+        "/ at_least_one(masked_count(values, mask, dims))",
+        "/ math.prod(values.shape[dim] for dim in dims)",
         OF_NORMALISERS + "test_sums_and_means_are_over_what_was_played_and_nothing_has_a_mean_of_zero",
     ),
     means(
