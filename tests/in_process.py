@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,16 @@ class Ended(NamedTuple):
     out: str
     err: str
 
+    @property
+    def error(self) -> str:
+        """The line that says what is wrong."""
+        assert self.code == 1, self
+        *before, line = self.err.strip().splitlines()
+        assert line.startswith("error: "), self
+        assert len(before) < 6
+        assert "Traceback" not in self.err
+        return line
+
 
 Train = Callable[..., Ended]
 
@@ -38,37 +49,26 @@ def main_of(command: str) -> Callable[[], None]:
     return main
 
 
-def leave_handlers_open(patch: pytest.MonkeyPatch) -> None:
-    """Hydra's set-up of logging closes every handler that is known; with this it knows none.
-
-    absl's, which rliable imports, would close the stderr of pytest, as it is not that of the command.
-    """
-    patch.setattr(logging, "_handlerList", [])
+def run_command(command: str, *arguments: str) -> Ended:
+    """`python -m pg_experiments.COMMAND …` in the current directory, without a process of its own."""
+    main = main_of(command)
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with _as_a_process([command, *arguments]), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as exit:
+            code = exit.code
+    if isinstance(code, str):  # as the interpreter does at its end
+        return Ended(1, out.getvalue(), f"{err.getvalue()}{code}\n")
+    return Ended(int(str(code or 0)), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
-def run_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
+def run_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
     """`python -m pg_experiments.COMMAND …` in a directory of its own, without a process of its own."""
     monkeypatch.chdir(tmp_path)
-
-    def run(command: str, *arguments: str) -> Ended:
-        main = main_of(command)
-        capsys.readouterr()
-        code: object = 0
-        with monkeypatch.context() as changed, _left_as_it_was():
-            changed.setattr(sys, "argv", [command, *arguments])
-            changed.setenv("HYDRA_FULL_ERROR", "0")
-            leave_handlers_open(changed)
-            try:
-                main()
-            except SystemExit as exit:
-                code = exit.code
-        out, err = capsys.readouterr()
-        if isinstance(code, str):  # as the interpreter does at its end
-            return Ended(1, out, f"{err}{code}\n")
-        return Ended(int(str(code or 0)), out, err)
-
-    return run
+    return run_command
 
 
 @pytest.fixture
@@ -93,14 +93,22 @@ def plugins_of(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _left_as_it_was() -> Iterator[None]:
-    """Hydra sets up logging, and a sweep what happens at a signal, for a process that ends with the command."""
+def _as_a_process(arguments: list[str]) -> Iterator[None]:
+    """The arguments and environment of a command. What it sets up for a process that ends with it is left as it was.
+
+    Hydra sets up logging, and a sweep what happens at a signal. The former would close every handler that is known, and
+    absl's, which rliable imports, would close the stderr of pytest: so none is known.
+    """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
-        yield
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setattr(sys, "argv", arguments)
+            changed.setenv("HYDRA_FULL_ERROR", "0")
+            changed.setattr(logging, "_handlerList", [])
+            yield
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,13 @@ def worse_in_the_end(run: Path) -> Path:
     agent["policy"] = {name: -tensor for name, tensor in agent["policy"].items()}
     change_checkpoint(run, agent=agent)
     return run
+
+
+class Malice:
+    """Makes a directory when it is unpickled without restrictions."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.target),)

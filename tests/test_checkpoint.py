@@ -16,6 +16,7 @@ from pg_experiments.support.errors import UserError
 from pg_experiments.support.run_directory import FILES, FOLDERS, RunDirectory
 from tests.conftest import make_run, track
 from tests.masked_env import ID as MASKED_ID
+from tests.saved_runs import Malice
 from tests.torture import Result
 
 SETTINGS = Checkpointing(every_updates=1, every_seconds=None, keep=100)
@@ -241,27 +242,18 @@ def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path):
         assert torch.equal(state["policy"]["weights"], torch.arange(1000))
 
 
-class Malice:
-    """Executes a command when it is unpickled."""
-
-    def __init__(self, proof: Path) -> None:
-        self.proof = proof
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.proof}",)
-
-
 def test_a_malicious_checkpoint_executes_nothing_and_is_refused(tmp_path):
-    malice, file = Malice(tmp_path / "proof"), some_checkpoints(tmp_path, 1)[0]
+    proof, file = tmp_path / "proof", some_checkpoints(tmp_path, 1)[0]
+    malice = Malice(proof)
     torch.save({"format": 1, "update": 1, "policy": malice}, file)
     with pytest.raises(UserError, match="more than tensors and numbers"):
         newest(tmp_path)
     file.write_bytes(pickle.dumps(malice))
     with pytest.raises(UserError, match="is damaged"):
         newest(tmp_path)
-    assert not malice.proof.exists()
+    assert not proof.exists()
     pickle.loads(file.read_bytes())
-    assert malice.proof.exists(), "it would have worked"
+    assert proof.exists(), "it would have worked"
 
 
 def test_a_record_is_rewound_within_its_directory_alone(tmp_path):

@@ -1,61 +1,17 @@
-"""What the tests of untrusted directories share: a user's other files, and commands within the tests' own process."""
+"""What the tests of untrusted directories share: a user's other files, and the commands that read a stranger's."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import sys
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
-import pytest
-
-from pg_experiments.train import __main__ as train
-from tests.in_process import leave_handlers_open
+from tests.in_process import Ended, run_command
 
 TINY = ("env.max_episodes=4", "policy.hidden=8", "device=cpu", "tracking.histograms_every=0")
 SWEEP = ("-m", "seed=choice(0)", *TINY, "hydra.sweep.dir=sweep")
 JOB = "0_seed=0"
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The line that says what is wrong."""
-        assert self.code == 1, self
-        *before, line = self.err.strip().splitlines()
-        assert line.startswith("error: "), self
-        assert len(before) < 6
-        assert "Traceback" not in self.err
-        return line
-
-
-def command(main: Callable[[], None], *arguments: str) -> Ended:
-    """Run a command in the current directory, without a process of its own."""
-    out, err = io.StringIO(), io.StringIO()
-    code: object = 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["command", *arguments])
-        patch.setenv("HYDRA_FULL_ERROR", "0")
-        leave_handlers_open(patch)
-        try:
-            main()
-        except SystemExit as exit:
-            code = exit.code
-    if isinstance(code, str):
-        code, said = 1, f"{err.getvalue()}{code}\n"  # as the interpreter does at its end
-        return Ended(1, out.getvalue(), said)
-    return Ended(int(code or 0), out.getvalue(), err.getvalue())  # type: ignore[call-overload]
 
 
 class Outside:
@@ -94,11 +50,11 @@ def change_result(run: Path, **values: object) -> None:
 
 
 def resume() -> Ended:
-    return command(train.main, "resume=run")
+    return run_command("train", "resume=run")
 
 
 def sweep(*more: str) -> Ended:
-    return command(train.main, *SWEEP, *more)
+    return run_command("train", *SWEEP, *more)
 
 
 def put_link(path: Path, to: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pg_experiments.train import __main__ as train
-from tests.untrusted import SWEEP, TINY, Outside, change_result, command
+from tests.in_process import run_command
+from tests.untrusted import SWEEP, TINY, Outside, change_result
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert command(train.main, *TINY, "num_seeds=2", "hydra.run.dir=run").code == 0
-        assert command(train.main, *SWEEP).code == 0
+        assert run_command("train", *TINY, "num_seeds=2", "hydra.run.dir=run").code == 0
+        assert run_command("train", *SWEEP).code == 0
     change_result(folder / "run", status="interrupted")
     return folder
 

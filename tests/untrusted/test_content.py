@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import yaml
 
-from pg_experiments import evaluate, load_run
+from pg_experiments import load_run
 from pg_experiments.support.errors import UserError
-from tests.saved_runs import checkpoint_of
-from tests.untrusted import command
-
-
-class Malice:
-    """Makes a directory when it is unpickled without restrictions."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.target),)
+from tests.in_process import run_command
+from tests.saved_runs import Malice, checkpoint_of
 
 
 @pytest.mark.parametrize("how", ["torch", "pickle"])
@@ -39,7 +27,7 @@ def test_a_checkpoint_executes_nothing(here, how, where):
         pickle.loads(file.read_bytes())
     marker.rmdir()  # reading the file without restrictions has made it
     named = f"checkpoint={'last' if where == 'newest' else file}"
-    assert command(evaluate.main, "run=run", named, "episodes=1").error
+    assert run_command("evaluate", "run=run", named, "episodes=1").error
     assert not marker.exists()
     with pytest.raises(UserError):
         load_run(here / "run")
@@ -77,7 +65,7 @@ def test_a_config_executes_and_looks_up_nothing(here, text, expected):
     elif written.startswith("{"):
         changed = yaml.safe_dump(yaml.safe_load(file.read_text()) | yaml.safe_load(written))
     file.write_text(changed)
-    ended = command(evaluate.main, "run=run", "episodes=1")
+    ended = run_command("evaluate", "run=run", "episodes=1")
     assert expected in ended.error
     (line,) = ended.err.splitlines()
     assert os.environ["HOME"] not in line.replace(str(here), "")

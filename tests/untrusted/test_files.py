@@ -14,13 +14,12 @@ import pytest
 import torch
 
 from benchmarks.run_directories import write_run
-from pg_experiments import evaluate, load_run
-from pg_experiments.compare import __main__ as compare
+from pg_experiments import load_run
 from pg_experiments.run.checkpoint import newest, read
 from pg_experiments.support.errors import UserError, printable
 from pg_experiments.support.terminal import Terminal
-from pg_experiments.train import __main__ as train
-from tests.untrusted import JOB, TINY, Ended, change_result, command, note_of, put_link, resume, sweep
+from tests.in_process import Ended, run_command
+from tests.untrusted import JOB, TINY, change_result, note_of, put_link, resume, sweep
 
 ESCAPE = "\x1b]0;title\x07\x1b[31m"
 
@@ -29,7 +28,7 @@ ESCAPE = "\x1b]0;title\x07\x1b[31m"
 
 READERS: dict[str, Callable[[], Ended]] = {
     "resume": resume,
-    "evaluate": lambda: command(evaluate.main, "run=run", "episodes=1"),
+    "evaluate": lambda: run_command("evaluate", "run=run", "episodes=1"),
 }
 FILES = (".hydra/config.yaml", "result.json", "checkpoints")
 
@@ -81,7 +80,7 @@ def test_runs_that_cannot_be_read_within_bounds_are_left_out_of_a_comparison_wit
         run = write_run(tmp_path / "sweep" / str(number), [f"policy.hidden={number + 1}"], {0: rows, 1: rows})
         if name is not None:
             damage(run / name)
-    ended = command(compare.main, "sweep=sweep")
+    ended = run_command("compare", "sweep=sweep")
     assert ended.code == 0, ended.err
     assert "Not counted, 4:" in ended.out
     for number, name in enumerate(names):
@@ -143,7 +142,7 @@ def test_a_comparison_writes_through_no_link_and_waits_for_no_fifo(tmp_path, mon
         if kind == "fifo":
             (tmp_path / "sweep" / name).unlink()
             os.mkfifo(tmp_path / "sweep" / name)
-    assert command(compare.main, "sweep=sweep").code == 0
+    assert run_command("compare", "sweep=sweep").code == 0
     assert all((tmp_path / "sweep" / name).is_file() for name in REPORT)
     assert outside.unchanged
 
@@ -151,7 +150,7 @@ def test_a_comparison_writes_through_no_link_and_waits_for_no_fifo(tmp_path, mon
 def test_an_evaluation_replaces_a_link_and_records_no_video_through_one(here, outside):
     (here / "run" / "evaluation.json").symlink_to(outside.file)
     (here / "run" / "videos").symlink_to(outside.path)
-    evaluated = command(evaluate.main, "run=run", "episodes=1", "seed=0", "video=true", "video.seconds=0.1")
+    evaluated = run_command("evaluate", "run=run", "episodes=1", "seed=0", "video=true", "video.seconds=0.1")
     assert "run/videos: is a link, and none is followed here" in evaluated.error
     assert json.loads((here / "run" / "evaluation.json").read_text())["episodes"] == 1
     assert outside.unchanged
@@ -172,18 +171,18 @@ def test_no_control_character_of_a_file_or_a_name_reaches_the_terminal(here):
     name = str(run)
     shown = [
         sweep("preview=true"),
-        command(compare.main, "sweep=sweep"),
-        command(compare.main, f"sweep={name}"),
-        command(evaluate.main, f"run={name}", "episodes=1", "seed=0"),
-        command(train.main, f"resume={name}", "env.max_episodes=6"),
-        command(train.main, f"resume={name}"),
-        command(train.main, f"resume={name}", f"env.max_episodes={ESCAPE}"),
-        command(train.main, f"resume={name}nowhere"),
+        run_command("compare", "sweep=sweep"),
+        run_command("compare", f"sweep={name}"),
+        run_command("evaluate", f"run={name}", "episodes=1", "seed=0"),
+        run_command("train", f"resume={name}", "env.max_episodes=6"),
+        run_command("train", f"resume={name}"),
+        run_command("train", f"resume={name}", f"env.max_episodes={ESCAPE}"),
+        run_command("train", f"resume={name}nowhere"),
         sweep(),
         sweep("seed=choice(1)"),
     ]
     (run / ".hydra" / "config.yaml").write_text(f"{config}{json.dumps(ESCAPE)}: 1\n")
-    shown += [command(train.main, f"resume={name}"), command(evaluate.main, f"run={name}")]
+    shown += [run_command("train", f"resume={name}"), run_command("evaluate", f"run={name}")]
     for ended in shown:
         for line in (ended.out + ended.err).replace("\t", "").split("\n"):  # Hydra begins lines with one
             assert line.isprintable(), (shown.index(ended), line)

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from pg_experiments import load_run
-from pg_experiments.compare import __main__ as compare
 from pg_experiments.support import run_directory
-from pg_experiments.train import __main__ as train
-from tests.untrusted import command, contents, put_link, resume, sweep
+from tests.in_process import run_command
+from tests.untrusted import contents, put_link, resume, sweep
 
 
 @pytest.mark.parametrize("name", [*run_directory.FILES, *run_directory.FOLDERS, "seed_1"])
@@ -34,7 +33,7 @@ def test_a_run_whose_files_are_links_or_fifos_is_neither_continued_nor_changed(h
 def test_a_run_that_links_out_in_its_folders_is_continued_without_them(here, outside):
     for name in ("events.out.tfevents.0", "seed_0/events.out.tfevents.0", "seed_x", "notes.txt"):
         (here / "run" / name).symlink_to(outside.file)
-    assert command(train.main, "resume=run", "env.max_episodes=8").code == 0
+    assert run_command("train", "resume=run", "env.max_episodes=8").code == 0
     assert outside.unchanged
     assert (here / "run" / "notes.txt").is_symlink()
 
@@ -86,7 +85,7 @@ def test_the_users_own_path_to_a_run_or_sweep_may_be_a_link(here):
     os.rename(here / "sweep", here.parent / "real" / "sweep")
     for name in ("run", "sweep"):
         (here / name).symlink_to(f"../real/{name}")
-    assert command(train.main, "resume=run", "env.max_episodes=6").code == 0
+    assert run_command("train", "resume=run", "env.max_episodes=6").code == 0
     assert sweep().code == 0
-    assert command(compare.main, "sweep=sweep").code == 0
+    assert run_command("compare", "sweep=sweep").code == 0
     assert load_run(here / "run").seeds == [0, 1]

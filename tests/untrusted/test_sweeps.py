@@ -9,10 +9,9 @@ import re
 import pytest
 import yaml
 
-from pg_experiments.compare import __main__ as compare
-from pg_experiments.train import __main__ as train
 from tests.conftest import REPOSITORY
-from tests.untrusted import JOB, TINY, command, contents, note_of, put_link, sweep
+from tests.in_process import run_command
+from tests.untrusted import JOB, TINY, contents, note_of, put_link, sweep
 
 
 @pytest.mark.parametrize("place", ["{outside}", "../../outside", f"{JOB}/../../../outside", "."])
@@ -69,7 +68,7 @@ def test_a_fifo_in_a_sweeps_directory_does_not_hang_its_command(here):
 
 def test_a_value_with_dots_and_slashes_puts_no_job_outside(here, tmp_path):
     before = {path for path in tmp_path.rglob("*") if "sweep" not in path.parts}
-    ended = command(train.main, "-m", "optimizer.schedule=../../../../up,constant", *TINY, "hydra.sweep.dir=sweep2")
+    ended = run_command("train", "-m", "optimizer.schedule=../../../../up,constant", *TINY, "hydra.sweep.dir=sweep2")
     assert ended.code == 1
     assert "sweep of 2 jobs: 1 failed, 1 done" in ended.err
     names = {path.name for path in (here / "sweep2").iterdir()}
@@ -87,7 +86,7 @@ def test_an_interpolation_in_a_sweeps_overrides_is_never_resolved(here, monkeypa
     monkeypatch.setenv("CANARY", "7654321")
     overrides = ["seed=${oc.decode:${oc.env:CANARY}}", *TINY]
     (here / "sweep" / JOB / ".hydra" / "overrides.yaml").write_text(json.dumps(overrides))
-    for ended in (sweep(), sweep("preview=true"), command(compare.main, "sweep=sweep")):
+    for ended in (sweep(), sweep("preview=true"), run_command("compare", "sweep=sweep")):
         assert "7654321" not in ended.out + ended.err
         assert "Traceback" not in ended.err
 
