@@ -31,7 +31,7 @@ from pg_experiments.support.run_directory import RunDirectory
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.rollout import Finals, Rollout
 from pg_experiments.tensors.sparse import SparseRows
-from tests.in_process import run_here, train_here  # noqa: F401  (fixtures)
+from tests.in_process import Ended, run_here, train_here  # noqa: F401  (fixtures)
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -143,6 +143,16 @@ def unused(advantages: torch.Tensor) -> torch.Tensor:
 def total_loss(agent: ReinforceAgent, rollout: Rollout, advantages: torch.Tensor) -> torch.Tensor:
     """[R]: the whole loss of a batch."""
     return sum((part.loss for part in agent.losses(rollout, advantages)), torch.zeros(()))
+
+
+def a_process(*arguments: str, cwd: Path = REPOSITORY) -> Ended:
+    """Python with these arguments as a process of its own."""
+    paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +23,9 @@ from pg_experiments.evaluation.episodes import AT_ONCE, play
 from pg_experiments.evaluation.summary import Numbers
 from pg_experiments.support.errors import UserError
 from pg_experiments.tensors.streams import Purpose, episode_seeds, evaluation_seed
-from tests.conftest import REPOSITORY
+from tests.conftest import a_process
+from tests.in_process import run_command
 from tests.saved_runs import SMALL_PONG, change_checkpoint, checkpoint_of, save_run, worse_in_the_end
-
-
-def evaluate(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pg_experiments.evaluate", *arguments],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def content(run: Path) -> dict[str, Any]:
@@ -58,14 +45,13 @@ def copied(cartpole, tmp_path) -> Path:
 
 
 def test_both_ways_of_acting_of_every_seed_are_in_one_table_and_in_one_file(copied):
-    done = evaluate(f"run={copied}", "episodes=12")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    rows = [line.split()[:2] for line in done.stdout.splitlines() if line.split()[1:2] in (["greedy"], ["sampling"])]
+    done = run_command("evaluate", f"run={copied}", "episodes=12")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split()[:2] for line in done.out.splitlines() if line.split()[1:2] in (["greedy"], ["sampling"])]
     assert rows == [[who, way] for who in ("all",) for way in ("greedy", "sampling")] + [
         [seed, way] for way in ("greedy", "sampling") for seed in ("0", "1")
     ]
-    assert "evaluation.json" in done.stdout
+    assert "evaluation.json" in done.out
     data = content(copied)
     assert (data["format"], data["episodes"], data["checkpoint"], data["update"]) == (1, 12, "best", 30)
     best = torch.load(checkpoint_of(copied), weights_only=True)["best"]["update"].tolist()
@@ -86,12 +72,14 @@ def test_both_ways_of_acting_of_every_seed_are_in_one_table_and_in_one_file(copi
 
 
 def test_the_same_command_gives_the_same_bytes_and_a_seed_by_itself_the_same_episodes(copied):
-    first = evaluate(f"run={copied}", "episodes=10")
+    first = run_command("evaluate", f"run={copied}", "episodes=10")
     text = (copied / "evaluation.json").read_bytes()
-    assert evaluate(f"run={copied}", "episodes=10").stdout == first.stdout
+    again = a_process("-m", "pg_experiments.evaluate", f"run={copied}", "episodes=10")
+    assert again == first == (0, first.out, "")
     assert (copied / "evaluation.json").read_bytes() == text
     both = content(copied)["ways"]
-    assert evaluate(f"run={copied}", "episodes=10", "seed=1", "greedy=false", "checkpoint=best").returncode == 0
+    of_one = (f"run={copied}", "episodes=10", "seed=1", "greedy=false", "checkpoint=best")
+    assert run_command("evaluate", *of_one).code == 0
     alone = content(copied)["ways"]
     assert list(alone) == ["sampling"]
     assert alone["sampling"]["seeds"] == both["sampling"]["seeds"][1:]
@@ -102,7 +90,8 @@ def test_the_last_or_a_named_checkpoint_is_another_policy(copied):
     file = checkpoint_of(copied)
     returns = {}
     for which in ("best", "last", str(file)):
-        assert evaluate(f"run={copied}", "episodes=10", "greedy=false", f"checkpoint={which}").returncode == 0
+        arguments = (f"run={copied}", "episodes=10", "greedy=false", f"checkpoint={which}")
+        assert run_command("evaluate", *arguments).code == 0
         data = content(copied)
         assert data["checkpoint"] == which
         returns[which] = [seed["returns"] for seed in data["ways"]["sampling"]["seeds"]]
@@ -234,12 +223,20 @@ def folders(cartpole, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(("arguments", "expected"), MISTAKES)
-def test_a_mistake_is_answered_in_one_line(folders, arguments, expected):
-    done = evaluate(*arguments, cwd=folders)
-    assert done.returncode == 1, done.stdout
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert expected in line
+def test_a_mistake_is_answered_in_one_line(folders, monkeypatch, arguments, expected):
+    monkeypatch.chdir(folders)
+    done = run_command("evaluate", *arguments)
+    assert expected in done.error
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("run=run", "epsiodes=3"), ("run=strange",)], ids=" ".join)
+def test_a_mistake_is_answered_in_the_same_way_by_a_process(folders, monkeypatch, arguments):
+    """One is noticed before anything heavy is imported, one after it."""
+    monkeypatch.chdir(folders)
+    done = a_process("-m", "pg_experiments.evaluate", *arguments, cwd=folders)
+    assert done == run_command("evaluate", *arguments)
+    assert done.error
 
 
 def test_help_and_mistakes_come_before_anything_heavy_is_imported():
@@ -249,10 +246,10 @@ def test_help_and_mistakes_come_before_anything_heavy_is_imported():
         "heavy = {'torch', 'hydra', 'matplotlib', 'scipy', 'numpy', 'gymnasium', 'rich'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = a_process("-c", script)
+    assert done.code == 0, done.err
     for key in ("run=", "episodes=", "greedy=", "seed=", "checkpoint=", "video=", "video.seconds=", "dropout"):
-        assert key in done.stdout
+        assert key in done.out
 
 
 def test_an_evaluation_needs_no_hydra(copied):
@@ -260,15 +257,15 @@ def test_an_evaluation_needs_no_hydra(copied):
         "import sys; sys.modules['hydra'] = sys.modules['omegaconf'] = None; from pg_experiments import evaluate;"
         f"evaluate.evaluate(evaluate.parse(['run={copied}', 'episodes=2']))"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = a_process("-c", script)
+    assert done.code == 0, done.err
 
 
 def test_of_a_damaged_newest_checkpoint_is_warned_and_the_one_before_is_evaluated(copied):
     checkpoint_of(copied).with_name("update_00000031.pt").write_bytes(b"cut off")
-    done = evaluate(f"run={copied}", "episodes=2", "greedy=true", "checkpoint=last")
-    assert done.returncode == 0, done.stderr
-    (warning,) = done.stderr.splitlines()
+    done = a_process("-m", "pg_experiments.evaluate", f"run={copied}", "episodes=2", "greedy=true", "checkpoint=last")
+    assert done.code == 0, done.err
+    (warning,) = done.err.splitlines()
     assert "update_00000031.pt: is damaged" in warning
     assert content(copied)["update"] == 30
 
