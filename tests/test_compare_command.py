@@ -6,44 +6,32 @@ import csv
 import html
 import json
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import unquote
 
 import pytest
 
 from benchmarks.run_directories import Curve, write_run
-from tests.conftest import REPOSITORY
+from pg_experiments.run.run import Run
+from tests.conftest import a_process
+from tests.in_process import Ended, run_command
 
 FILES = {"report.html", "comparison.md", "comparison.csv", "comparison_pairs.csv"}
 FILES |= {"curves.png", "performance_profile.png", "to_threshold.png"}
-
-
-BROKEN = """
-from pg_experiments.train import __main__ as train
-from pg_experiments.run.run import Run
-
-def learn(*arguments):
-    raise ZeroDivisionError("the pole fell off")
-
-Run.learn = learn
-train.main()
-"""
 
 
 def some_seeds(count: int) -> dict[int, Curve]:
     return {seed: [{"env_steps": 9, "episodes": 2, "mean_return": 5.0 + seed}] for seed in range(count)}
 
 
-def compare(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pg_experiments.compare", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def compare(*arguments: str) -> Ended:
+    return run_command("compare", *arguments)
+
+
+def broken(*_: object) -> None:
+    raise ZeroDivisionError("the pole fell off")
 
 
 @pytest.fixture(scope="module")
@@ -51,23 +39,18 @@ def sweep(tmp_path_factory) -> Path:
     """Two widths by two baselines, four seeds each, really trained; and a run that an error ended."""
     folder = tmp_path_factory.mktemp("real") / "sweep"
     arguments = ["policy.hidden=4,8", "baseline=none,value", "num_seeds=4", "env.max_episodes=10", "env.threshold=15"]
-    subprocess.run(
-        [sys.executable, "-m", "pg_experiments.train", "-m", *arguments, "env.window=2", f"hydra.sweep.dir={folder}"],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-    )
-    broken = ["optimizer=sgd", "env.max_episodes=10", f"hydra.run.dir={folder}/4_broken"]
-    subprocess.run([sys.executable, "-c", BROKEN, *broken], cwd=REPOSITORY, check=False, capture_output=True)
+    assert run_command("train", "-m", *arguments, "env.window=2", f"hydra.sweep.dir={folder}").code == 0
+    with patch.object(Run, "learn", broken):
+        ended = run_command("train", "optimizer=sgd", "env.max_episodes=10", f"hydra.run.dir={folder}/4_broken")
+    assert ended.code == 1
     return folder
 
 
 @pytest.fixture(scope="module")
 def said(sweep) -> str:
     done = compare(f"sweep={sweep}")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    assert (done.code, done.err) == (0, "")
+    return done.out
 
 
 def test_a_sweep_ends_in_a_table_and_in_what_it_supports(said, sweep):
@@ -129,16 +112,16 @@ def test_the_page_needs_nothing_but_itself_and_its_links_lead_somewhere(said, sw
 
 def test_the_command_in_the_report_makes_the_sweep_again(said, sweep, tmp_path):
     page = (sweep / "report.html").read_text()
-    command = html.unescape(re.search(r"<pre>python (.*?)</pre>", page, re.DOTALL).group(1))
+    command = html.unescape(re.search(r"<pre>python -m pg_experiments.train (.*?)</pre>", page, re.DOTALL).group(1))
     command = command.replace(str(sweep), str(tmp_path / "again")).replace("env.max_episodes=10", "env.max_episodes=2")
-    subprocess.run(f"{sys.executable} {command}", shell=True, cwd=REPOSITORY, check=True, capture_output=True)
+    assert run_command("train", *shlex.split(command)).code == 0
     again = {path.parent.name for path in (tmp_path / "again").glob("*/result.json")}
     assert again == {path.parent.name for path in sweep.glob("*/result.json")} - {"4_broken"}
 
 
 def test_the_same_runs_always_make_the_same_files(said, sweep):
     before = {name: (sweep / name).read_bytes() for name in FILES}
-    assert compare(f"sweep={sweep}").stdout == said
+    assert a_process("-m", "pg_experiments.compare", f"sweep={sweep}") == (0, said, "")
     assert before == {name: (sweep / name).read_bytes() for name in FILES}
 
 
@@ -147,9 +130,9 @@ def test_runs_are_named_one_by_one_though_their_names_have_commas_and_equals_sig
     done = compare(
         f"sweep={runs[0]},{runs[1]}", "threshold=12", "metric=mean_return,entropy", "reference=baseline=value"
     )
-    assert done.returncode == 0, done.stderr
-    assert "final entropy" in done.stdout
-    assert done.stdout.startswith("baseline on CartPole-v1\n"), "the width does not differ between these"
+    assert done.code == 0, done.err
+    assert "final entropy" in done.out
+    assert done.out.startswith("baseline on CartPole-v1\n"), "the width does not differ between these"
     assert {path.name for path in runs[0].iterdir()} >= FILES
     page = (runs[0] / "report.html").read_text()
     assert "../1_baseline%3Dvalue%2Cpolicy.hidden%3D4/" in page
@@ -162,18 +145,16 @@ def test_seeds_that_failed_count_and_are_listed_with_what_went_wrong(tmp_path):
     """Three real learners that all break, beside three that do not."""
     for name, *overrides in (("0_slow",), ("1_fast", "optimizer.max_grad_norm=null", "optimizer.learning_rate=1e30")):
         arguments = [*overrides, "num_seeds=3", "env.max_episodes=10", f"hydra.run.dir={tmp_path}/{name}"]
-        train = [sys.executable, "-m", "pg_experiments.train", *arguments]
-        done = subprocess.run(train, cwd=REPOSITORY, check=False, capture_output=True)
-        assert done.returncode == bool(overrides)
+        assert run_command("train", *arguments).code == bool(overrides)
     done = compare(f"sweep={tmp_path}")
-    assert done.returncode == 0, done.stderr
-    assert "Failed, and counted with the last value, 3:" in done.stdout
-    assert "Not counted" not in done.stdout
+    assert done.code == 0, done.err
+    assert "Failed, and counted with the last value, 3:" in done.out
+    assert "Not counted" not in done.out
     for seed in range(3):
         why = f"seed {seed} stopped at update 1: policy_loss is not finite; a lower optimizer.learning_rate (1e+30)"
-        for text in (done.stdout, html.unescape((tmp_path / "report.html").read_text())):
+        for text in (done.out, html.unescape((tmp_path / "report.html").read_text())):
             assert why in text
-    assert "Seeds failed: 3 of 3 of max_grad_norm=null, learning_rate=1e+30." in done.stdout
+    assert "Seeds failed: 3 of 3 of max_grad_norm=null, learning_rate=1e+30." in done.out
     with (tmp_path / "comparison.csv").open() as file:
         assert [(row["seeds"], row["failed"], row["solved"]) for row in csv.DictReader(file)] == [
             ("3", "0", "0"),
@@ -203,9 +184,9 @@ def test_what_a_stranger_wrote_is_shown_as_text(tmp_path):
     hydra = {"overrides": {"task": task, "hydra": []}, "runtime": {"config_sources": []}}
     (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": hydra}))
     done = compare(f"sweep={tmp_path}")
-    assert done.returncode == 0, done.stderr
-    assert "\x1b" not in done.stdout
-    assert "[bold]" in done.stdout
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out
+    assert "[bold]" in done.out
     page = (tmp_path / "report.html").read_text()
     assert "<script" not in page
     assert html.escape(evil) in page
@@ -249,14 +230,22 @@ def folders(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(("arguments", "expected"), MISTAKES)
-def test_a_mistake_is_answered_in_one_line(folders, arguments, expected):
-    done = compare(*arguments, cwd=folders)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert expected in line
+def test_a_mistake_is_answered_in_one_line(folders, monkeypatch, arguments, expected):
+    monkeypatch.chdir(folders)
+    done = compare(*arguments)
+    assert expected in done.error
+    assert len(done.err.splitlines()) == 1
     if "failed" in arguments[-1:]:
-        assert "ValueError: why" in done.stdout
+        assert "ValueError: why" in done.out
+
+
+@pytest.mark.parametrize("arguments", [("sweep=sweep", "metrik=x"), ("sweep=failed",)], ids=" ".join)
+def test_a_mistake_is_answered_in_the_same_way_by_a_process(folders, monkeypatch, arguments):
+    """One is noticed before anything heavy is imported, one after it."""
+    monkeypatch.chdir(folders)
+    done = a_process("-m", "pg_experiments.compare", *arguments, cwd=folders)
+    assert done == compare(*arguments)
+    assert done.error
 
 
 def test_help_and_mistakes_come_before_anything_heavy_is_imported():
@@ -267,10 +256,10 @@ def test_help_and_mistakes_come_before_anything_heavy_is_imported():
         "heavy = {'torch', 'hydra', 'matplotlib', 'scipy', 'numpy', 'jinja2', 'rich'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = a_process("-c", script)
+    assert done.code == 0, done.err
     for key in ("sweep=", "by=", "metric=", "threshold=", "reference="):
-        assert key in done.stdout
+        assert key in done.out
 
 
 @pytest.mark.parametrize("groups", [1, 12])
@@ -278,7 +267,7 @@ def test_on_a_phone_the_page_is_as_wide_as_the_screen_and_no_table_needs_scrolli
     for width in range(1, groups + 1):
         name = f"{width}_{'x' * 90}"
         write_run(tmp_path / name, [f"policy.hidden={width}", "optimizer.learning_rate=0.0123456789"], some_seeds(4))
-    assert compare(f"sweep={tmp_path}").returncode == 0
+    assert compare(f"sweep={tmp_path}").code == 0
     phone = chromium.new_page(viewport={"width": 375, "height": 800})
     phone.goto((tmp_path / "report.html").as_uri())
     assert phone.evaluate("document.documentElement.scrollWidth") == 375
