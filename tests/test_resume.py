@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,10 @@ from pg_experiments.run.checkpoint import newest
 from pg_experiments.support.errors import UserError
 from pg_experiments.support.interruption import Interrupted
 from tests.conftest import make_run, track
-from tests.sweeps import LONG, begin, end, process_of, sweep, wait_for
-from tests.torture import Result, start, torture
+from tests.in_process import run_command
+from tests.sweeps import LONG, begin, end, process_of, wait_for
+from tests.torture import Result, torture
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = (sys.executable, "-m", "pg_experiments.train")
 SHORT = ("env.max_episodes=60", "env.threshold=inf", "policy.hidden=8", "device=cpu", "checkpoint.every_updates=5")
 
@@ -66,7 +65,7 @@ def test_runs_that_are_killed_at_random_moments_end_in_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_signals_number(
-    tmp_path, command, number
+    tmp_path, train_here, number
 ):
     run = tmp_path / "run"
     code, err = interrupt(run, number)
@@ -77,12 +76,12 @@ def test_an_interrupted_run_finishes_its_update_saves_itself_and_exits_with_the_
     assert state is not None
     assert state["update"] == result(run)["updates"] == int(Result(run).rows[-1]["update"]) + 1
     episodes = state["update"] * 2 + 20
-    again = command("resume=run", f"env.max_episodes={episodes}")
-    assert again.returncode == 0, again.stderr
-    assert f"env.max_episodes: 1000000 → {episodes}" in again.stdout
-    assert f"resumes after update {state['update']}: run" in again.stdout
-    straight = command(*LONG, f"env.max_episodes={episodes}", "hydra.run.dir=straight")
-    assert straight.returncode == 0
+    again = train_here("resume=run", f"env.max_episodes={episodes}")
+    assert again.code == 0, again.err
+    assert f"env.max_episodes: 1000000 → {episodes}" in again.out
+    assert f"resumes after update {state['update']}: run" in again.out
+    straight = train_here(*LONG, f"env.max_episodes={episodes}", "hydra.run.dir=straight")
+    assert straight.code == 0
     differs = Result(run).differs_from(Result(tmp_path / "straight"))
     assert set(differs) <= {"checkpoint.config.env.max_episodes"}
 
@@ -122,13 +121,13 @@ def test_a_signal_during_the_last_update_leaves_a_run_that_is_done_and_still_end
     assert result(tmp_path)["status"] == "done"
 
 
-def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, command):
+def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, train_here):
     interrupt(tmp_path / "run", signal.SIGKILL, "num_seeds=2", "checkpoint.every_updates=3")
     assert result(tmp_path / "run")["status"] == "running"
     rows = len(Result(tmp_path / "run").rows)
     episodes = 2 * rows
-    assert command("resume=run", f"env.max_episodes={episodes}").returncode == 0
-    assert command(*LONG, "num_seeds=2", f"env.max_episodes={episodes}", "hydra.run.dir=straight").returncode == 0
+    assert train_here("resume=run", f"env.max_episodes={episodes}").code == 0
+    assert train_here(*LONG, "num_seeds=2", f"env.max_episodes={episodes}", "hydra.run.dir=straight").code == 0
     assert Result(tmp_path / "run").rows == Result(tmp_path / "straight").rows
     seeds = (("seed_0", "seeds/losses/policy_loss"), ("seed_1", "seeds/charts/mean_return"))
     for part, tag in ((".", "charts/mean_return"), *seeds):
@@ -138,40 +137,40 @@ def test_csv_and_tensorboard_go_on_without_a_gap_or_a_double_row(tmp_path, comma
     assert len(curve(tmp_path / "run", "final/return")) == 1
 
 
-def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, command):
-    assert "no run is below outputs or multirun" in command("resume=latest").stderr
-    assert command(*SHORT).returncode == 0
-    done = command("resume=latest")
-    assert done.returncode == 0
-    assert "is done; a longer limit, as env.max_episodes=120, continues it" in done.stdout
-    longer = command("resume=latest", "env.max_episodes=80")
-    assert longer.returncode == 0
+def test_the_latest_run_is_gone_on_with_and_one_that_is_done_says_so(tmp_path, train_here):
+    assert "no run is below outputs or multirun" in train_here("resume=latest").err
+    assert train_here(*SHORT).code == 0
+    done = train_here("resume=latest")
+    assert done.code == 0
+    assert "is done; a longer limit, as env.max_episodes=120, continues it" in done.out
+    longer = train_here("resume=latest", "env.max_episodes=80")
+    assert longer.code == 0
     (run,) = (tmp_path / "outputs").glob("*/*/")
     assert len(Result(run).rows) == 40
     assert yaml.safe_load((run / ".hydra" / "config.yaml").read_text())["env"]["max_episodes"] == 80
     assert len(list(run.glob("events.out.tfevents.*"))) == 2
 
 
-def test_a_seed_that_was_solved_goes_on_to_a_higher_threshold(tmp_path, command):
-    assert command(*SHORT, "env.threshold=10", "num_seeds=2", "hydra.run.dir=run").returncode == 0
+def test_a_seed_that_was_solved_goes_on_to_a_higher_threshold(tmp_path, train_here):
+    assert train_here(*SHORT, "env.threshold=10", "num_seeds=2", "hydra.run.dir=run").code == 0
     higher = "a higher env.threshold (it is 10) continues it"
-    assert f"run is done; it was solved; {higher}" in command("resume=run").stdout
+    assert f"run is done; it was solved; {higher}" in train_here("resume=run").out
     before = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
-    longer = command("resume=run", "env.max_episodes=5000")
+    longer = train_here("resume=run", "env.max_episodes=5000")
     nothing = f"run is solved by every seed, so a longer limit leaves nothing to do; {higher}\n"
-    assert (longer.returncode, longer.stdout, longer.stderr) == (0, nothing, "")
+    assert (longer.code, longer.out, longer.err) == (0, nothing, "")
     assert {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()} == before
     assert [seed["episodes_to_solve"] for seed in result(tmp_path / "run")["seeds"]] == [25, 25]
-    assert command("resume=run", "env.threshold=1000").returncode == 0
+    assert train_here("resume=run", "env.threshold=1000").code == 0
     assert [seed["solved"] for seed in result(tmp_path / "run")["seeds"]] == [False, False]
     assert result(tmp_path / "run")["episodes"] == 120
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path, command):
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path, train_here):
     interrupt(tmp_path / "run", signal.SIGKILL)
     assert newest(tmp_path / "run") is None
-    assert command("resume=run", "env.max_episodes=60").returncode == 0
-    assert command(*LONG, "env.max_episodes=60", "hydra.run.dir=straight").returncode == 0
+    assert train_here("resume=run", "env.max_episodes=60").code == 0
+    assert train_here(*LONG, "env.max_episodes=60", "hydra.run.dir=straight").code == 0
     assert Result(tmp_path / "run").differs_from(Result(tmp_path / "straight")) == []
 
 
@@ -179,7 +178,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path,
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run that is done, for all to copy."""
     run = tmp_path_factory.mktemp("trained") / "run"
-    assert start(run, *SHORT, f"hydra.run.dir={run}").wait() == 0
+    assert run_command("train", *SHORT, f"hydra.run.dir={run}").code == 0
     return run
 
 
@@ -211,12 +210,12 @@ def run(tmp_path: Path, trained: Path) -> Path:
         (["preview=true", "resume=run"], "not with preview=true"),
     ],
 )
-def test_what_cannot_be_resumed_is_said_in_a_line_and_changes_nothing(run, command, arguments, line):
+def test_what_cannot_be_resumed_is_said_in_a_line_and_changes_nothing(run, train_here, arguments, line):
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
-    done = command(*arguments)
-    assert done.returncode == 1
-    assert line in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    done = train_here(*arguments)
+    assert done.code == 1
+    assert line in done.err
+    assert len(done.err.strip().splitlines()) == 1
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
 
 
@@ -241,13 +240,13 @@ def test_a_run_that_is_done_and_cannot_be_gone_on_with_stays_as_it_is(run, monke
         resume("run", [])
 
 
-def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_differ(run, command):
+def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_differ(run, train_here):
     config = yaml.safe_load((run / ".hydra" / "config.yaml").read_text())
     config["policy"]["hidden"], config["optimizer"]["learning_rate"] = 16, 0.5
     (run / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config))
-    done = command("resume=run", "env.max_episodes=90")
-    assert done.returncode == 1
-    assert "another configuration (policy.hidden was 8, is 16; optimizer.learning_rate was 0.01, is 0.5)" in done.stderr
+    done = train_here("resume=run", "env.max_episodes=90")
+    assert done.code == 1
+    assert "another configuration (policy.hidden was 8, is 16; optimizer.learning_rate was 0.01, is 0.5)" in done.err
 
 
 @pytest.mark.parametrize(
@@ -260,17 +259,17 @@ def test_a_checkpoint_of_another_configuration_is_refused_with_the_keys_that_dif
         ("env: {", "is no plain YAML"),
     ],
 )
-def test_a_malicious_or_broken_config_executes_nothing_and_looks_nothing_up(run, command, tmp_path, text, line):
+def test_a_malicious_or_broken_config_executes_nothing_and_looks_nothing_up(run, train_here, tmp_path, text, line):
     (run / ".hydra" / "config.yaml").write_text(text)
     (run / "result.json").write_text(json.dumps(result(run) | {"status": "interrupted"}))
-    done = command("resume=run")
-    assert done.returncode == 1
-    assert line in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    done = train_here("resume=run")
+    assert done.code == 1
+    assert line in done.err
+    assert len(done.err.strip().splitlines()) == 1
     assert not (tmp_path / "proof").exists()
 
 
-def test_a_sweeps_interrupted_job_goes_on_from_its_checkpoint_by_the_same_command(tmp_path):
+def test_a_sweeps_interrupted_job_goes_on_from_its_checkpoint_by_the_same_command(tmp_path, train_here):
     overrides = ("seed=0,1", *LONG, "env.max_episodes=300", "checkpoint.every_updates=5")
     process = begin(tmp_path, *overrides)
     job = tmp_path / "sweep" / "0_seed=0"
@@ -281,10 +280,9 @@ def test_a_sweeps_interrupted_job_goes_on_from_its_checkpoint_by_the_same_comman
         end(process)
     saved = newest(job)
     assert saved is not None
-    done = sweep(tmp_path, *overrides)
-    assert done.returncode == 0, done.stderr
-    assert f"resumes after update {saved['update']}: sweep/0_seed=0" in done.stdout
-    (tmp_path / "other").mkdir()
-    assert sweep(tmp_path / "other", *overrides).returncode == 0
+    done = train_here("-m", "hydra.sweep.dir=sweep", *overrides)
+    assert done.code == 0, done.err
+    assert f"resumes after update {saved['update']}: sweep/0_seed=0" in done.out
+    assert train_here("-m", "hydra.sweep.dir=other", *overrides).code == 0
     for name in ("0_seed=0", "1_seed=1"):
-        assert Result(tmp_path / "sweep" / name).differs_from(Result(tmp_path / "other" / "sweep" / name)) == []
+        assert Result(tmp_path / "sweep" / name).differs_from(Result(tmp_path / "other" / name)) == []
