@@ -1,4 +1,4 @@
-"""The command as people run it: real processes, real directories, and mistakes that take one line to mend."""
+"""The command as people run it: real directories, a few real processes, and mistakes that take one line to mend."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_in_a_terminal_it_draws_a_bar(tmp_path):
     assert b"left" in shown
 
 
-def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(command, tmp_path):
-    done = command("-m", "policy.hidden=4,8", "baseline=none,value", *(o for o in TINY if "hidden" not in o))
-    assert done.returncode == 0, done.stderr
+def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(train_here, tmp_path):
+    done = train_here("-m", "policy.hidden=4,8", "baseline=none,value", *(o for o in TINY if "hidden" not in o))
+    assert done.code == 0, done.err
     jobs = {path.name for path in (tmp_path / "multirun").glob("*/*/[0-9]*")}
     assert jobs == {
         "0_baseline=none,policy.hidden=4",
@@ -69,7 +69,7 @@ def test_a_sweep_names_its_jobs_after_what_differs_and_nothing_else(command, tmp
         "3_baseline=value,policy.hidden=8",
     }
     sweep = next((tmp_path / "multirun").glob("*/*"))
-    assert f"tensorboard --logdir {sweep.relative_to(tmp_path)}" in done.stdout
+    assert f"tensorboard --logdir {sweep.relative_to(tmp_path)}" in done.out
     for job in jobs:
         assert json.loads((sweep / job / "result.json").read_text())["status"] == "done"
 
@@ -139,32 +139,32 @@ def test_a_mistake_is_answered_in_the_same_way_by_a_process(command):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
-def test_a_device_that_is_not_there_is_said(command):
-    done = command("device=cuda")
-    assert done.returncode == 1
-    assert "device=cuda: no CUDA device is available here; the nearest is device=cpu" in done.stderr
+def test_a_device_that_is_not_there_is_said(train_here):
+    done = train_here("device=cuda")
+    assert done.code == 1
+    assert "device=cuda: no CUDA device is available here; the nearest is device=cpu" in done.err
 
 
-def test_a_directory_that_cannot_be_written_is_said(command, tmp_path):
+def test_a_directory_that_cannot_be_written_is_said(train_here, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    done = command(*TINY, "hydra.run.dir=file/run")
-    assert done.returncode == 1
-    assert "choose another hydra.run.dir" in done.stderr
-    assert len(done.stderr.splitlines()) <= 5
+    done = train_here(*TINY, "hydra.run.dir=file/run")
+    assert done.code == 1
+    assert "choose another hydra.run.dir" in done.err
+    assert len(done.err.splitlines()) <= 5
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_sweep_of_one_is_named_after_its_overrides(command, tmp_path):
-    assert command("-m", "policy.hidden=8", "env.max_episodes=2", "hydra.sweep.dir=mine").returncode == 0
+def test_a_sweep_of_one_is_named_after_its_overrides(train_here, tmp_path):
+    assert train_here("-m", "policy.hidden=8", "env.max_episodes=2", "hydra.sweep.dir=mine").code == 0
     assert (tmp_path / "mine" / "0_env.max_episodes=2,policy.hidden=8" / "result.json").exists()
 
 
-def test_a_run_is_never_overwritten(command, tmp_path):
-    assert command(*TINY, "hydra.run.dir=mine").returncode == 0
+def test_a_run_is_never_overwritten(train_here, tmp_path):
+    assert train_here(*TINY, "hydra.run.dir=mine").code == 0
     before = {file: file.read_bytes() for file in (tmp_path / "mine").rglob("*") if file.is_file()}
-    again = command(*TINY, "seed=1", "hydra.run.dir=mine")
-    assert again.returncode == 1
-    assert "already holds a run" in again.stderr
+    again = train_here(*TINY, "seed=1", "hydra.run.dir=mine")
+    assert again.code == 1
+    assert "already holds a run" in again.err
     assert before == {file: file.read_bytes() for file in (tmp_path / "mine").rglob("*") if file.is_file()}
 
 
@@ -205,32 +205,32 @@ def test_help_and_a_mistyped_key_do_not_import_torch(tmp_path):
         assert not imported & {"torch", "numpy", "gymnasium", "tensorboard", "pydantic"}
 
 
-def test_help_says_what_every_option_is_and_shows_the_config_of_the_overrides(command, tmp_path):
+def test_help_says_what_every_option_is_and_shows_the_config_of_the_overrides(train_here, tmp_path):
     (tmp_path / "mine" / "policy").mkdir(parents=True)
     (tmp_path / "mine" / "policy" / "wide.yaml").write_text("# My wide one.\ndefaults: [mlp, _self_]\nhidden: 24\n")
-    done = command("--help", "--config-dir", "mine", "policy=wide", "baseline=value")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^  wide +My wide one\.$", done.stdout, re.MULTILINE)
-    assert re.search(r"^  reinforce +REINFORCE: one gradient step per batch", done.stdout, re.MULTILINE)
-    assert "hidden: 24" in done.stdout
-    assert "bootstrap: false" in done.stdout
-    assert "did you mean policy.hidden?" in command("--help", "policy.hiden=3").stderr
+    done = train_here("--help", "--config-dir", "mine", "policy=wide", "baseline=value")
+    assert done.code == 0, done.err
+    assert re.search(r"^  wide +My wide one\.$", done.out, re.MULTILINE)
+    assert re.search(r"^  reinforce +REINFORCE: one gradient step per batch", done.out, re.MULTILINE)
+    assert "hidden: 24" in done.out
+    assert "bootstrap: false" in done.out
+    assert "did you mean policy.hidden?" in train_here("--help", "policy.hiden=3").err
 
 
-def test_a_directory_of_ones_own_adds_options(command, tmp_path):
+def test_a_directory_of_ones_own_adds_options(train_here, tmp_path):
     (tmp_path / "mine" / "policy").mkdir(parents=True)
     (tmp_path / "mine" / "policy" / "wide.yaml").write_text("defaults:\n  - mlp\n  - _self_\nhidden: 24\n")
-    done = command("env.max_episodes=4", "--config-dir", "mine", "policy=wide", "device=cpu")
-    assert done.returncode == 0, done.stderr
-    assert "hidden=24" in done.stdout
-    assert "policy         wide" in done.stdout
+    done = train_here("env.max_episodes=4", "--config-dir", "mine", "policy=wide", "device=cpu")
+    assert done.code == 0, done.err
+    assert "hidden=24" in done.out
+    assert "policy         wide" in done.out
 
 
-def test_the_composed_config_in_a_run_directory_composes_the_same_run_again(command, tmp_path):
-    assert command(*TINY, "hydra.run.dir=first", "baseline=value").returncode == 0
+def test_the_composed_config_in_a_run_directory_composes_the_same_run_again(train_here, tmp_path):
+    assert train_here(*TINY, "hydra.run.dir=first", "baseline=value").code == 0
     saved = (tmp_path / "first" / ".hydra" / "config.yaml").read_text()
     (tmp_path / "again").mkdir()
     Path(tmp_path / "again" / "saved.yaml").write_text(saved)
-    done = command("--config-dir", "again", "--config-name", "saved", "hydra.run.dir=second")
-    assert done.returncode == 0, done.stderr
+    done = train_here("--config-dir", "again", "--config-name", "saved", "hydra.run.dir=second")
+    assert done.code == 0, done.err
     assert (tmp_path / "second" / ".hydra" / "config.yaml").read_text() == saved
