@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,6 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def composed(*overrides: str) -> dict[str, Any]:
     """The config that these overrides compose, as plain data."""
+    return copy.deepcopy(_composed(overrides))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Kept, as Hydra takes a fifth of a second for it and many tests have the same overrides."""
     with initialize_config_dir(config_directory(), version_base="1.3"):
         config = OmegaConf.to_container(compose("config", [*overrides]), resolve=True)
     assert isinstance(config, dict)
@@ -65,7 +73,7 @@ def track(run: Run, directory: Path, *overrides: str, again: bool = False) -> Tr
         RunDirectory.claim(directory, again=again),
         run.accounts,
         run.metrics,
-        composition=Composition(composed(*overrides), every_key()),
+        composition=Composition(composed("device=cpu", *overrides), every_key()),
         made_with=made_with(run.device),
         browse=directory,
         every_steps=run.config.tracking.every_steps,
