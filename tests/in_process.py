@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import gymnasium
 import pytest
+from hydra.core.plugins import Plugins
 
 from pg_experiments.app.composing import restored
 from pg_experiments.support import plugins
@@ -80,6 +81,7 @@ def train_here(run_here: Train) -> Train:
 @contextmanager
 def plugins_of(folder: Path) -> Iterator[None]:
     """Plugins from files in this folder, which are loaded within the context, are unknown after it."""
+    Plugins.instance()  # those of Hydra put their configs into its store once in a process, not to be unknown after it
     registries = (plugins._loaded, plugins._options, gymnasium.registry)
     with ExitStack() as stack:
         stack.enter_context(patch.object(sys, "path", list(sys.path)))
