@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
-from tests.in_process import Train, plugins_of
+from tests.conftest import a_process
+from tests.in_process import Ended, Train, plugins_of, run_command
 from tests.pages import block
 
 ENVIRONMENT = '''
@@ -52,18 +50,18 @@ class Place:
         write_plugins(path)
 
     def run(self, *arguments: str, module: str = "train", ok: bool = True) -> str:
-        """A command's output; what it says on stderr, where it must fail."""
-        return self._ended([sys.executable, "-m", f"pg_experiments.{module}", *arguments], ok)
+        """A command's output; what it says on stderr, where it must fail. It leaves no plugin in this process."""
+        with plugins_of(self.path), chdir(self.path):
+            return _said(run_command(module, *arguments), ok)
 
-    def python(self, code: str, ok: bool = True) -> str:
-        return self._ended([sys.executable, "-c", code], ok)
+    def python(self, *arguments: str, ok: bool = True) -> str:
+        """The same of Python as a process of its own."""
+        return _said(a_process(*arguments, cwd=self.path), ok)
 
-    def _ended(self, command: list[str], ok: bool) -> str:
-        path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-        env = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"} | {"PYTHONPATH": path}
-        ended = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, check=False)
-        assert (ended.returncode == 0) is ok, ended.stdout + ended.stderr
-        return ended.stdout if ok else ended.stderr
+
+def _said(ended: Ended, ok: bool) -> str:
+    assert (ended.code == 0) is ok, ended
+    return ended.out if ok else ended.err
 
 
 @pytest.fixture
@@ -94,9 +92,10 @@ def test_a_run_with_plugins_is_resumed_evaluated_and_loaded(trained):
     assert "resumes after update 4" in said
     assert "sampling" in trained.run("run=run", "episodes=5", *WITH_BOTH, module="evaluate")
     said = trained.python(
+        "-c",
         "import sys; sys.path.append('elsewhere'); import my_env, my_net\n"
         "from pg_experiments import load_run\n"
-        "run = load_run('run'); env = run.make_env(); print(run.policy(env.reset(seed=0)[0]))"
+        "run = load_run('run'); env = run.make_env(); print(run.policy(env.reset(seed=0)[0]))",
     )
     assert said.strip() in ("0", "1")
 
@@ -113,7 +112,7 @@ def test_a_run_names_the_plugins_that_it_misses_and_imports_none(trained, module
 
 
 def test_load_run_names_them_too(trained):
-    said = trained.python("from pg_experiments import load_run; load_run('run')", ok=False)
+    said = trained.python("-c", "from pg_experiments import load_run; load_run('run')", ok=False)
     assert "UserError: run: needs policy=narrow of the plugin my_net" in said
 
 
@@ -132,9 +131,9 @@ def test_a_damaged_list_of_plugins_is_one_line(trained):
 def test_a_sweep_has_the_plugins_in_every_process(tmp_path, launcher):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     place = Place(tmp_path)
-    said = place.run("-m", "--plugin", "./my_env.py", "--plugin", "my_net", "env=gymnasium", "env.id=Mine-v0",
-                     "policy=narrow", "policy.width=2,3", f"hydra/launcher={launcher}", "hydra.sweep.dir=sweep",
-                     *SHORT)  # fmt: skip
+    said = place.python("-m", "pg_experiments.train", "-m", "--plugin", "./my_env.py", "--plugin", "my_net",
+                        "env=gymnasium", "env.id=Mine-v0", "policy=narrow", "policy.width=2,3",
+                        f"hydra/launcher={launcher}", "hydra.sweep.dir=sweep", *SHORT)  # fmt: skip
     assert "sweep of 2 jobs: 2 done" in said
     place.run("sweep=sweep", module="compare")
     report = (tmp_path / "sweep" / "comparison.md").read_text()
