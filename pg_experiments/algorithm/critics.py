@@ -13,7 +13,7 @@ from pg_experiments.optimizer.stacked import Differentiated, StackedOptimizer, i
 from pg_experiments.tensors.fused import Activation
 from pg_experiments.tensors.learners import Learners
 from pg_experiments.tensors.networks import InputPullback, with_input_pullback, with_pullback
-from pg_experiments.tensors.stacked import StackedMLP
+from pg_experiments.tensors.stacked import BoundMLP, StackedMLP
 from pg_experiments.tensors.streams import Purpose
 
 TWINS = (Purpose.CRITIC_PARAMETERS, Purpose.SECOND_CRITIC_PARAMETERS)  # streams of their first parameters
@@ -79,12 +79,12 @@ class Critics(nn.Module):
     @torch.no_grad()
     def target_values(self, learners: Tensor, inputs: Tensor) -> Tensor:
         """min(Q′₁, Q′₂) of the target networks, [R, N, K] for inputs [R, N, D] of the learners with indices [R]."""
-        outputs: Tensor = self.target.bind(_rows(learners))(_twice(inputs))
+        outputs: Tensor = self._bound(self.target, learners)(_twice(inputs))
         return torch.minimum(*_of_twins(outputs))
 
     def lower_values(self, learners: Tensor, inputs: Tensor) -> tuple[Tensor, InputPullback]:
         """min(Q₁, Q₂) as `target_values`, and the function from ∂ loss / ∂ min(Q₁, Q₂) to ∂ loss / ∂ inputs."""
-        outputs, pull_back = with_input_pullback(self.online.bind(_rows(learners)), _twice(inputs))
+        outputs, pull_back = with_input_pullback(self._bound(self.online, learners), _twice(inputs))
         first, second = _of_twins(outputs)
         is_first = first <= second
 
@@ -111,8 +111,8 @@ class Critics(nn.Module):
             targets: [R, N] y.
             factors: [R] of the learning rate; a learner with factor 0 takes no part.
         """
-        rows, (R, N) = _rows(learners), targets.shape
-        outputs, pull_back = with_pullback(self.online.bind(rows), _twice(inputs))
+        R, N = targets.shape
+        outputs, pull_back = with_pullback(self._bound(self.online, learners), _twice(inputs))
         index = None if chosen is None else _twice(chosen)[..., None]
         values = (outputs if index is None else outputs.gather(2, index)).view(R, 2, N)
         errors = values - targets[:, None]
@@ -125,10 +125,16 @@ class Critics(nn.Module):
             yield Differentiated(losses.view(2 * R))
 
         doubled = [factor for factor in factors for _ in range(2)]
-        step = self.optimizer.step(differentiated(), rows.tolist(), doubled)
+        step = self.optimizer.step(differentiated(), _rows(learners), doubled)
         broken = {row // 2: what for row, what in reversed(step.broken.items())}
         norms = torch.linalg.vector_norm(step.norms.view(R, 2), dim=1)
         return Fit(losses.sum(1), norms, values.mean((1, 2)), broken)
+
+    def _bound(self, network: StackedMLP, learners: Tensor) -> BoundMLP:
+        """The critics of the learners with indices [R], 2R networks."""
+        if 2 * len(learners) == len(self._target_values):
+            return network.bind()
+        return network.bind(torch.tensor(_rows(learners), device=learners.device))
 
     @torch.no_grad()
     def update_target(self, rate: float) -> None:
@@ -149,9 +155,9 @@ def _stacked(count: int, inputs: int, outputs: int, shape: Mapping[str, Any]) ->
     return StackedMLP(count, inputs, outputs, bias=True, **shape)
 
 
-def _rows(learners: Tensor) -> Tensor:
+def _rows(learners: Tensor) -> list[int]:
     """[R] -> [2R]: the rows of both critics of each learner."""
-    return (2 * learners[:, None] + torch.arange(2, device=learners.device)).flatten()
+    return [row for learner in learners.tolist() for row in (2 * learner, 2 * learner + 1)]
 
 
 def _of_twins(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ MUTANTS = [
         "torch.maximum(*_of_twins(outputs))",
         CONTINUOUS,
     ),
-    critics("critics are their own targets", "= self.target.bind(", "= self.online.bind(", CONTINUOUS),
+    critics("critics are their own targets", "self._bound(self.target,", "self._bound(self.online,", CONTINUOUS),
     critics(
         "the policy takes the larger critic",
         "return torch.minimum(first, second), of_lower",
@@ -77,7 +77,7 @@ MUTANTS = [
         "_target_values.lerp_(self._target_values",
         FOLLOWING,
     ),
-    critics("critics of neighbours are mixed", "2 * learners[:, None] +", "learners[:, None] +", CONTINUOUS),
+    critics("critics of neighbours are mixed", "(2 * learner, 2 * learner + 1)", "(learner, learner + 1)", CONTINUOUS),
     critics("the gradient of a critic is a sum", "(errors / N)", "errors", CONTINUOUS),
     transitions(
         "a terminated episode goes on in the next one",
