@@ -44,7 +44,7 @@ CASES = {
     "a2c": ("algorithm=a2c", "env.max_steps=6000", "env.threshold=inf", "policy.hidden=16"),
     "gru": (
         *("policy=gru", "algorithm=a2c", "baseline=shared_value", "policy.hidden=16", "num_seeds=2"),
-        *("env.max_steps=4000", "env.threshold=inf"),
+        *("normalization=running", "env.max_steps=4000", "env.threshold=inf"),
     ),
     "gaussian": (
         *("env=pendulum", "algorithm=a2c", "policy.hidden=16", "num_seeds=2", "env.max_steps=6000"),
