@@ -101,7 +101,7 @@ def test_sigterm_to_a_sweeps_own_process_leaves_no_job_that_trains_on_unseen(tmp
     process = begin(tmp_path, f"hydra/launcher={launcher}", "seed=0,1", *LONG, "hydra.launcher.n_jobs=2")
     job = tmp_path / "sweep" / "0_seed=0"
     try:
-        process_of(job)
+        wait_for(lambda: state(job) == "running")
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)  # which waits for all that write to its pipes
     finally:
