@@ -33,6 +33,7 @@ PUBLISHED = {  # each trained with seeds in lockstep, ten where FEWER has no oth
     "ppo_halfcheetah": "5819 (SB3 zoo, HalfCheetah-v3, 1 M)",
     "ppo_hopper": "2609 ± 701 (Tianshou, Hopper-v3, 1 M)",
     "sac_halfcheetah": "9535 (SB3 zoo, HalfCheetah-v3, 1 M)",
+    "sac_hopper": "2326 (SB3 zoo, Hopper-v3, 1 M)",
     "ppo_cartpole_masked": "500 (SB3 zoo, RecurrentPPO, 100 k)",
     "ppo_cartpole_masked_mlp": "",
 }
@@ -44,6 +45,7 @@ FEWER = {
     "ppo_halfcheetah": 3,
     "ppo_hopper": 3,
     "sac_halfcheetah": 3,
+    "sac_hopper": 3,
 }
 CHANGED = {"ppo_cartpole_masked_mlp": ("ppo_cartpole_masked", "policy=mlp")}  # runs of an experiment with an override
 PONG = {"ppo_pong": (0, 1, 2), "a2c_pong": (0, 1, 2), "ppo_pong_v5": (0,)}  # seeds, each trained in a run of its own
@@ -61,6 +63,7 @@ def keep() -> None:
 
 def values() -> dict[str, str]:
     reinforce = json.loads((RESULTS / "reinforce_cartpole" / "result.json").read_text())
+    hopper = json.loads((RESULTS / "actor_critics" / "sac_hopper" / "result.json").read_text())
     is_solved = np.array([seed["solved"] for seed in reinforce["seeds"]])
     episodes = np.array([seed["episodes_to_solve"] for seed in reinforce["seeds"] if seed["solved"]])
     share = fraction([is_solved])
@@ -68,6 +71,7 @@ def values() -> dict[str, str]:
         "actor_critics.table": _table(),
         "actor_critics.pong": _pong(),
         **_of_pong(),
+        "actor_critics.hopper_last": f"{min(seed['final_return'] for seed in hopper['seeds']):.0f}",
         "actor_critics.reinforce_solved": f"{is_solved.sum()} of {len(is_solved)}",
         "actor_critics.reinforce_interval": f"{share.low:.2f} to {share.high:.2g}",
         "actor_critics.reinforce_median": f"{np.median(episodes):.0f}",
