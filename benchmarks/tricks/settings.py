@@ -75,7 +75,10 @@ HALFCHEETAH = Ladder(
     introduction="",
     findings=(),
     rungs=tuple(Rung(name, title, overrides, "") for name, (title, overrides) in PPO_TRICKS.items()),
-    common=("normalization=advantages", "env.window=10", "env.max_steps=100000"),
+    common=(
+        *("policy.initial_std=0.6", "baseline.hidden=64", "normalization=advantages"),
+        *("env.window=10", "env.max_steps=100000"),
+    ),
 )
 
 ENVIRONMENTS = (CARTPOLE, PENDULUM, HALFCHEETAH)
