@@ -70,7 +70,7 @@ def backward(
 
 
 def _array(x: Tensor) -> np.ndarray:
-    array: np.ndarray = x.contiguous().numpy() if not x.requires_grad else x.detach().contiguous().numpy()
+    array: np.ndarray = x.detach().contiguous().numpy()
     return array
 
 
